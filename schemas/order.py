@@ -1,0 +1,138 @@
+"""The raw order: an order in our nouns, not yet judged, with the platform's own payload beside it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.address import Address
+from schemas.base import Event, UtcTime, Value
+from schemas.ids import OrderKey, PlatformSlug, SellerId, SessionId, StoreId, fact_id
+from schemas.money import Money
+
+PaymentState = Literal[
+    "pending",
+    "authorized",
+    "partially_paid",
+    "paid",
+    "partially_refunded",
+    "refunded",
+    "voided",
+    "expired",
+]
+FulfilmentState = Literal["unfulfilled", "partial", "fulfilled"]
+ItemKind = Literal["physical", "digital", "gift_card", "tip"]
+#: How an order reached us.
+Way = Literal["webhook", "poll", "backfill", "api", "import", "form"]
+#: What a platform's own risk check recommends. None: this form of the order does not say.
+Risk = Literal["accept", "investigate", "cancel"]
+
+
+class NameValue(Value):
+    """A name and its value, both in the buyer's or seller's own words."""
+
+    name: str
+    value: str
+
+
+class OrderItem(Value):
+    """One line of an order.
+
+    `quantity` is what was ordered; `quantity_to_make` is what remains after refunds, removals and shipments made
+    elsewhere. `external_id` is the platform's line id, `product_id` and `variant_id` its listing ids (None when
+    the listing is gone).
+    """
+
+    external_id: str
+    title: str
+    variant_title: str | None = None
+    sku: str | None = None
+    product_id: str | None = None
+    variant_id: str | None = None
+    kind: ItemKind = "physical"
+    quantity: int = Field(ge=0)
+    quantity_to_make: int = Field(ge=0)
+    unit_price: Money
+    options: tuple[NameValue, ...] = ()
+    personalization: tuple[NameValue, ...] = ()
+
+
+class Payload(Value):
+    """The platform's own words, verbatim: `form` names their shape ("graphql", "rest"), `body` is the JSON text."""
+
+    form: str
+    body: str
+
+
+class RawOrder(Value):
+    """One revision of an order.
+
+    `revised_at` is the platform's own change time (often whole seconds); `fetched_at` is when we read it. Values
+    that this form of the order does not tell are None and must not overwrite what an earlier revision told
+    (`risk`, `holds`). `deleted` marks an order that its platform no longer has.
+    """
+
+    key: OrderKey
+    seller_id: SellerId
+    store_id: StoreId
+    platform: PlatformSlug
+    external_id: str
+    display_name: str
+    placed_at: UtcTime
+    revised_at: UtcTime
+    fetched_at: UtcTime
+    way: Way
+    test: bool = False
+    deleted: bool = False
+    payment: PaymentState
+    fulfilment: FulfilmentState = "unfulfilled"
+    cancelled_at: UtcTime | None = None
+    cancel_reason: str | None = None
+    risk: Risk | None = None
+    holds: tuple[str, ...] | None = None
+    total: Money
+    total_for_buyer: Money | None = None
+    ship_to: Address | None = None
+    email: str | None = None
+    phone: str | None = None
+    items: tuple[OrderItem, ...]
+    shipping_service: str | None = None
+    note: str | None = None
+    buyer_message: str | None = None
+    is_gift: bool = False
+    gift_message: str | None = None
+    attributes: tuple[NameValue, ...] = ()
+    tags: tuple[str, ...] = ()
+    payload: Payload
+
+
+#: What a fingerprint leaves out: how and when we read the order, and the platform's wording of it.
+_NOT_CONTENT = {"fetched_at", "way", "payload", "risk", "holds"}
+
+
+def fingerprint(order: RawOrder) -> str:
+    """Return what identifies the content of a revision: equal for the same fact seen by webhook and by poll.
+
+    A risk or hold that is unknown, or that objects to nothing, adds nothing: a webhook does not tell it.
+    """
+    content = order.model_dump_json(exclude=_NOT_CONTENT)
+    risk = order.risk if order.risk in {"investigate", "cancel"} else ""
+    return fact_id(content, risk or "", *(order.holds or ()))
+
+
+class OrderRevised(Event):
+    """`orders.raw`: a platform told us this revision. Built by `order_revised`, so that its id is deterministic."""
+
+    type: Literal["order.revised"] = "order.revised"
+    session_id: SessionId | None = None
+    order: RawOrder
+
+
+def order_revised(order: RawOrder, *, session_id: SessionId | None = None) -> OrderRevised:
+    """Return the event of a revision; the same revision always gets the same `event_id`."""
+    return OrderRevised(
+        event_id=fact_id("order.revised", order.key, order.revised_at.isoformat(), fingerprint(order)),
+        occurred_at=order.revised_at,
+        seller_id=order.seller_id,
+        session_id=session_id,
+        order=order,
+    )

@@ -1,0 +1,61 @@
+"""The one declaration of every topic: its key, how long it is kept, and which messages it carries."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import BaseModel, TypeAdapter
+
+from schemas.catalog import CatalogVariant
+from schemas.decisions import OrderDecided
+from schemas.order import OrderRevised
+from schemas.production import ProductionCommand, ProductionUpdate
+from schemas.sessions import SessionEvent
+from schemas.stores import SellerRecord, StoreRecord
+
+#: Kafka keeps buyers' data for at most this long (see docs/adr/0003-personal-data.md).
+PERSONAL_DATA_RETENTION = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic. `retention` None keeps messages for ever; `compacted` keeps the newest of each key.
+
+    `partitions` None takes the deployment's number. Topics keyed by order key must all have the same number: the
+    partition of an order is the shard in which its decisions are ordered.
+    """
+
+    name: str
+    key: str
+    message: type[BaseModel] | TypeAdapter[object]
+    compacted: bool = False
+    retention: timedelta | None = None
+    partitions: int | None = None
+    has_dead_letters: bool = False
+
+    @property
+    def dead_letters(self) -> str:
+        """The name of the topic that keeps what could not be processed."""
+        return f"{self.name}.dlq"
+
+
+SELLERS = Topic("sellers", "seller id", SellerRecord, compacted=True, partitions=1)
+STORES = Topic("stores", "store id", StoreRecord, compacted=True, partitions=1)
+CATALOG_VARIANTS = Topic("catalog.variants", "SKU", CatalogVariant, compacted=True, partitions=1, has_dead_letters=True)
+ORDERS_RAW = Topic("orders.raw", "order key", OrderRevised, retention=PERSONAL_DATA_RETENTION, has_dead_letters=True)
+ORDERS_DECISIONS = Topic("orders.decisions", "order key", OrderDecided, has_dead_letters=True)
+ORDERS_PRODUCTION = Topic(
+    "orders.production", "order key", TypeAdapter(ProductionCommand), retention=PERSONAL_DATA_RETENTION
+)
+PRODUCTION_UPDATES = Topic("production.updates", "order key", TypeAdapter(ProductionUpdate), has_dead_letters=True)
+SYNC_SESSIONS = Topic("sync.sessions", "session id", TypeAdapter(SessionEvent), has_dead_letters=True)
+
+TOPICS: tuple[Topic, ...] = (
+    SELLERS,
+    STORES,
+    CATALOG_VARIANTS,
+    ORDERS_RAW,
+    ORDERS_DECISIONS,
+    ORDERS_PRODUCTION,
+    PRODUCTION_UPDATES,
+    SYNC_SESSIONS,
+)
