@@ -1,0 +1,163 @@
+"""Webhook deliveries: each is tried until it is answered 2xx or its schedule ends, never for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from deploy.sandbox.books import Books
+from deploy.sandbox.faults import Faults
+
+#: How much later than its neighbours a disordered webhook leaves, in seconds.
+DISORDER = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """A platform's documented way to deliver; times in seconds of the platform's time."""
+
+    #: Time allowed to connect, and for the whole request (never scaled).
+    connect_timeout: float
+    total_timeout: float
+    #: Waits before each retry; its length is the number of retries.
+    retry_waits: tuple[float, ...]
+    #: Consecutive failed attempts of one subscription before `on_exhausted` is called; None = never.
+    exhausted_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook on its way: retries send the same bytes and headers to the same address."""
+
+    subscription: str
+    topic: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Deliveries:
+    """Sends deliveries with bounded concurrency.
+
+    `time_scale` divides the waits between retries: with 3600, four hours of retries last four seconds.
+    `on_exhausted(subscription)` is called once a subscription has failed `exhausted_after` times in a row.
+    """
+
+    def __init__(
+        self,
+        policy: DeliveryPolicy,
+        *,
+        books: Books,
+        faults: Faults,
+        on_exhausted: Callable[[str], None] = lambda _subscription: None,
+        concurrency: int = 8,
+    ) -> None:
+        self.time_scale = 1.0
+        self._policy = policy
+        self._books = books
+        self._faults = faults
+        self._on_exhausted = on_exhausted
+        self._concurrency = concurrency
+        self._queue: asyncio.Queue[tuple[Delivery, int]] = asyncio.Queue()
+        self._failures: Counter[str] = Counter()
+        self._waiting = 0
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._workers: list[asyncio.Task[None]] = []
+        self._session: aiohttp.ClientSession | None = None
+
+    def send(self, delivery: Delivery) -> None:
+        """Put a delivery on its way; the answer is awaited in the background."""
+        rule = self._faults.draw_for_webhook(delivery.topic) if self._faults else None
+        match rule.kind if rule else None:
+            case "drop_webhooks":
+                self._books.count("webhooks_dropped")
+            case "disordered_webhooks":
+                self._later(DISORDER, delivery, 0)
+            case "duplicate_webhooks":
+                self._queue.put_nowait((delivery, 0))
+                self._queue.put_nowait((delivery, 0))
+            case _:
+                self._queue.put_nowait((delivery, 0))
+
+    @property
+    def pending(self) -> int:
+        """Deliveries that are queued, on their way, or waiting for a retry."""
+        return self._waiting + self._queue.qsize() + self._in_flight
+
+    async def start(self) -> None:
+        """Open the client and begin to deliver."""
+        timeout = aiohttp.ClientTimeout(total=self._policy.total_timeout, sock_connect=self._policy.connect_timeout)
+        self._in_flight = 0
+        self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+
+    async def stop(self) -> None:
+        """Stop delivering; what is still waiting is lost, as with a platform that forgets."""
+        for timer in self._timers:
+            timer.cancel()
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    _in_flight = 0
+
+    async def _work(self) -> None:
+        while True:
+            delivery, attempt = await self._queue.get()
+            self._in_flight += 1
+            try:
+                await self._attempt(delivery, attempt)
+            finally:
+                self._in_flight -= 1
+
+    async def _attempt(self, delivery: Delivery, attempt: int) -> None:
+        self._books.count("webhooks_sent")
+        if await self._accepted(delivery):
+            self._books.count("webhooks_acked")
+            self._failures.pop(delivery.subscription, None)
+            return
+        self._books.count("webhooks_failed")
+        if self._exhausts(delivery.subscription):
+            return
+        waits = self._policy.retry_waits
+        if attempt < len(waits):
+            self._later(waits[attempt] / self.time_scale, delivery, attempt + 1)
+        else:
+            self._books.count("webhooks_given_up")
+
+    async def _accepted(self, delivery: Delivery) -> bool:
+        session = self._session
+        if session is None:
+            raise RuntimeError("deliveries are not started")
+        try:
+            async with session.post(
+                delivery.url, data=delivery.body, headers=delivery.headers, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                return 200 <= answer.status < 300  # noqa: PLR2004 - the 2xx range reads best as numbers
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return False
+
+    def _exhausts(self, subscription: str) -> bool:
+        self._failures[subscription] += 1
+        if self._policy.exhausted_after is None or self._failures[subscription] < self._policy.exhausted_after:
+            return False
+        del self._failures[subscription]
+        self._on_exhausted(subscription)
+        return True
+
+    def _later(self, seconds: float, delivery: Delivery, attempt: int) -> None:
+        def due() -> None:
+            self._waiting -= 1
+            self._timers.discard(timer)
+            self._queue.put_nowait((delivery, attempt))
+
+        self._waiting += 1
+        timer = asyncio.get_running_loop().call_later(seconds, due)
+        self._timers.add(timer)
