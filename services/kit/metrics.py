@@ -1,0 +1,121 @@
+"""Every metric is declared here once; services count, time and set them by name; `/metrics` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+MetricName = Literal[
+    # counter: records whose handler finished, by consumer group and topic
+    "syncorder_records_handled_total",
+    # counter: records that became dead letters, by consumer group and topic
+    "syncorder_dead_letters_total",
+    # counter: handler runs that failed in passing and were repeated, by consumer group
+    "syncorder_handler_retries_total",
+    # histogram, seconds: one handler run over one batch, by consumer group
+    "syncorder_batch_seconds",
+    # gauge: records between the handled position and the end, by consumer group and topic
+    "syncorder_consumer_lag",
+    # counter: messages Kafka acknowledged, by topic
+    "syncorder_messages_published_total",
+    # counter: publishes that failed in passing
+    "syncorder_publish_failures_total",
+    # histogram, seconds: HTTP requests answered, by method, route and status
+    "syncorder_http_request_seconds",
+    # gauge: HTTP requests being answered
+    "syncorder_http_requests_in_flight",
+    # counter: HTTP requests refused before their handler, by reason
+    "syncorder_http_refusals_total",
+    # histogram, seconds: calls to other systems, by host and status ("failed" when there was no answer)
+    "syncorder_outbound_request_seconds",
+    # counter: errors that reached a process's outermost loop, by where
+    "syncorder_unexpected_errors_total",
+]
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A metric's kind, meaning and labels; `buckets` are upper bounds in seconds."""
+
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+METRICS: Mapping[MetricName, Declared] = {
+    "syncorder_records_handled_total": Declared("counter", "Records handled.", ("group", "topic")),
+    "syncorder_dead_letters_total": Declared("counter", "Dead letters made.", ("group", "topic")),
+    "syncorder_handler_retries_total": Declared("counter", "Handler runs repeated.", ("group",)),
+    "syncorder_batch_seconds": Declared("histogram", "Seconds a handler took for a batch.", ("group",)),
+    "syncorder_consumer_lag": Declared("gauge", "Records not handled yet.", ("group", "topic")),
+    "syncorder_messages_published_total": Declared("counter", "Messages that Kafka acknowledged.", ("topic",)),
+    "syncorder_publish_failures_total": Declared("counter", "Publishes that failed in passing."),
+    "syncorder_http_request_seconds": Declared(
+        "histogram", "Seconds until an HTTP answer.", ("method", "route", "status")
+    ),
+    "syncorder_http_requests_in_flight": Declared("gauge", "HTTP requests being answered."),
+    "syncorder_http_refusals_total": Declared("counter", "HTTP requests refused early.", ("reason",)),
+    "syncorder_outbound_request_seconds": Declared("histogram", "Seconds a call out took.", ("host", "status")),
+    "syncorder_unexpected_errors_total": Declared("counter", "Errors nobody expected.", ("where",)),
+}
+
+
+class Metrics:
+    """One process's metrics; each instance has its own registry, so tests do not meet."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._collectors: dict[MetricName, Counter | Gauge | Histogram] = {
+            name: self._collector(name, declared) for name, declared in METRICS.items()
+        }
+
+    def increment(self, name: MetricName, /, amount: float = 1, **labels: str) -> None:
+        """Add `amount` to a counter."""
+        collector = self._labelled(name, labels)
+        if not isinstance(collector, Counter):
+            raise TypeError(f"{name} is not a counter")
+        collector.inc(amount)
+
+    def observe(self, name: MetricName, /, seconds: float, **labels: str) -> None:
+        """Note one duration in a histogram."""
+        collector = self._labelled(name, labels)
+        if not isinstance(collector, Histogram):
+            raise TypeError(f"{name} is not a histogram")
+        collector.observe(seconds)
+
+    def set(self, name: MetricName, /, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        collector = self._labelled(name, labels)
+        if not isinstance(collector, Gauge):
+            raise TypeError(f"{name} is not a gauge")
+        collector.set(value)
+
+    def value(self, name: MetricName, /, **labels: str) -> float:
+        """What a counter or gauge shows now; for a histogram, how many durations it holds."""
+        sample = f"{name}_count" if METRICS[name].kind == "histogram" else name
+        return self._registry.get_sample_value(sample, labels) or 0.0
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _labelled(self, name: MetricName, labels: dict[str, str]) -> Counter | Gauge | Histogram:
+        collector = self._collectors[name]
+        return collector.labels(**labels) if labels else collector
+
+    def _collector(self, name: MetricName, declared: Declared) -> Counter | Gauge | Histogram:
+        match declared.kind:
+            case "counter":
+                return Counter(name, declared.meaning, declared.labels, registry=self._registry)
+            case "gauge":
+                return Gauge(name, declared.meaning, declared.labels, registry=self._registry)
+            case "histogram":
+                return Histogram(
+                    name, declared.meaning, declared.labels, registry=self._registry, buckets=declared.buckets
+                )
