@@ -1,0 +1,1 @@
+"""Kafka: topics from one declaration, a publisher that waits for acks, batch subscribers, dead letters."""
