@@ -1,0 +1,92 @@
+"""Gives tests a real Kafka and Postgres, started when first asked for, and keeps unit tests off the network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from deploy.local.kafka.broker import KafkaBroker
+from deploy.local.kafka.jars import ensure_jars
+from deploy.local.postgres import PostgresServer
+from deploy.local.stack import JARS, VAR, running
+from deploy.local.throwaway import throwaway_directory
+
+#: Tests with one of these marks may talk to this machine, and to nothing else.
+ON_LOOPBACK = ("integration", "e2e", "browser", "faults", "bench")
+LOOPBACK = ["127.0.0.1", "localhost", "::1"]
+OWN_CHOICE = ("disable_socket", "enable_socket", "allow_hosts")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """An event loop wakes itself through a Unix socket pair, which is no network."""
+    config.option.allow_unix_socket = True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Close the network to unit tests, and all but loopback to the others."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in OWN_CHOICE):
+            continue
+        local = any(item.get_closest_marker(name) for name in ON_LOOPBACK)
+        item.add_marker(pytest.mark.allow_hosts(LOOPBACK) if local else pytest.mark.disable_socket)
+
+
+@pytest.fixture(scope="session")
+def embedded_directory() -> Iterator[Path]:
+    """An empty directory for this run's Kafka and Postgres; runs side by side get different ones."""
+    with throwaway_directory(VAR / "test") as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(embedded_directory: Path) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka: use random topic prefixes and group ids."""
+    if address := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield address
+        return
+    broker = KafkaBroker(embedded_directory / "kafka", jars=ensure_jars(JARS), preferred_port=0)
+    with running(broker):
+        yield broker.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def database_url(embedded_directory: Path) -> Iterator[str]:
+    """A DSN of a real Postgres whose role may create databases."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    server = PostgresServer(embedded_directory / "postgres", preferred_port=0)
+    with running(server):
+        yield server.url
+
+
+@pytest.fixture
+def fresh_database(database_url: str) -> Iterator[str]:
+    """The DSN of a new, empty database, dropped after the test."""
+    name = f"test_{secrets.token_hex(8)}"
+    _execute(database_url, f'CREATE DATABASE "{name}"')
+    yield urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))
+    _execute(database_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _execute(dsn: str, statement: str) -> None:
+    """Run one statement on a thread of its own: the test's event loop may be running on ours."""
+
+    async def execute() -> None:
+        connection = await asyncpg.connect(dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, execute()).result()
