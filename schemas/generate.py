@@ -1,4 +1,4 @@
-"""`python -m schemas.generate [--check]`: writes every topic's JSON Schema to `schemas/json/`, or tells what is stale."""
+"""`python -m schemas.generate [--check]`: writes every topic's JSON Schema to `schemas/json/`, or says what is old."""
 
 import json
 import sys

@@ -19,6 +19,7 @@ class ReasonCode(StrEnum):
     NOTHING_TO_MAKE = "NOTHING_TO_MAKE"
     PAYMENT_PENDING = "PAYMENT_PENDING"
     PARTIAL_REFUND_UNCLEAR = "PARTIAL_REFUND_UNCLEAR"
+    PLACED_BEFORE_LINKING = "PLACED_BEFORE_LINKING"
     PLATFORM_HOLD = "PLATFORM_HOLD"
     FRAUD_REVIEW = "FRAUD_REVIEW"
     ADDRESS_NOT_VISIBLE = "ADDRESS_NOT_VISIBLE"
@@ -64,6 +65,12 @@ REASONS: dict[ReasonCode, ReasonText] = {
     ReasonCode.PARTIAL_REFUND_UNCLEAR: ReasonText(
         "Part of the payment was refunded and the platform does not say for which item. Approve the order to "
         "make it as it stands, or hold it.",
+        "seller",
+        ("approval", "revision"),
+    ),
+    ReasonCode.PLACED_BEFORE_LINKING: ReasonText(
+        "The order was placed before you linked the store, so it may already be made elsewhere. Approve it to have "
+        "it made here.",
         "seller",
         ("approval", "revision"),
     ),

@@ -27,7 +27,10 @@ class StoreSettings(Value):
 
 
 class StoreRecord(Value):
-    """A store. `problem` says in plain words why the state is what it is; `external_id` is the platform's own id."""
+    """A store. `problem` says in plain words why the state is what it is; `external_id` is the platform's own id.
+
+    Orders placed before `import_since` were somebody else's to make: they wait for the seller's approval.
+    """
 
     type: Literal["store"] = "store"
     schema_version: Literal[1] = 1
@@ -42,4 +45,5 @@ class StoreRecord(Value):
     problem: str | None = None
     settings: StoreSettings = StoreSettings()
     linked_at: UtcTime
+    import_since: UtcTime
     changed_at: UtcTime

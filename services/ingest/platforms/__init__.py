@@ -1,0 +1,1 @@
+"""One folder a platform. Each exports `PLATFORM`; the registry finds it, no other file names it."""
