@@ -25,7 +25,8 @@ class DeliveryPolicy:
     total_timeout: float
     #: Waits before each retry; its length is the number of retries.
     retry_waits: tuple[float, ...]
-    #: Consecutive failed attempts of one subscription before `on_exhausted` is called; None = never.
+    #: Deliveries of one subscription given up in a row, with no success since their first attempt, before
+    #: `on_exhausted` is called; None = never.
     exhausted_after: int | None = None
 
 
@@ -40,11 +41,20 @@ class Delivery:
     body: bytes
 
 
+@dataclass(slots=True)
+class _Try:
+    """A delivery's place in its schedule; `acks` are its subscription's successes before the first attempt."""
+
+    delivery: Delivery
+    acks: int
+    attempt: int = 0
+
+
 class Deliveries:
     """Sends deliveries with bounded concurrency.
 
     `time_scale` divides the waits between retries: with 3600, four hours of retries last four seconds.
-    `on_exhausted(subscription)` is called once a subscription has failed `exhausted_after` times in a row.
+    `on_exhausted(subscription)` is called when the policy's patience with a subscription ends.
     """
 
     def __init__(
@@ -62,8 +72,10 @@ class Deliveries:
         self._faults = faults
         self._on_exhausted = on_exhausted
         self._concurrency = concurrency
-        self._queue: asyncio.Queue[tuple[Delivery, int]] = asyncio.Queue()
-        self._failures: Counter[str] = Counter()
+        self._queue: asyncio.Queue[_Try] = asyncio.Queue()
+        self._acks: Counter[str] = Counter()
+        self._given_up: Counter[str] = Counter()
+        self._in_flight = 0
         self._waiting = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._workers: list[asyncio.Task[None]] = []
@@ -76,12 +88,12 @@ class Deliveries:
             case "drop_webhooks":
                 self._books.count("webhooks_dropped")
             case "disordered_webhooks":
-                self._later(DISORDER, delivery, 0)
+                self._later(DISORDER, self._first_try(delivery))
             case "duplicate_webhooks":
-                self._queue.put_nowait((delivery, 0))
-                self._queue.put_nowait((delivery, 0))
+                self._queue.put_nowait(self._first_try(delivery))
+                self._queue.put_nowait(self._first_try(delivery))
             case _:
-                self._queue.put_nowait((delivery, 0))
+                self._queue.put_nowait(self._first_try(delivery))
 
     @property
     def pending(self) -> int:
@@ -91,7 +103,6 @@ class Deliveries:
     async def start(self) -> None:
         """Open the client and begin to deliver."""
         timeout = aiohttp.ClientTimeout(total=self._policy.total_timeout, sock_connect=self._policy.connect_timeout)
-        self._in_flight = 0
         self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
 
@@ -105,31 +116,33 @@ class Deliveries:
         if self._session is not None:
             await self._session.close()
 
-    _in_flight = 0
+    def _first_try(self, delivery: Delivery) -> _Try:
+        return _Try(delivery, acks=self._acks[delivery.subscription])
 
     async def _work(self) -> None:
         while True:
-            delivery, attempt = await self._queue.get()
+            due = await self._queue.get()
             self._in_flight += 1
             try:
-                await self._attempt(delivery, attempt)
+                await self._attempt(due)
             finally:
                 self._in_flight -= 1
 
-    async def _attempt(self, delivery: Delivery, attempt: int) -> None:
+    async def _attempt(self, due: _Try) -> None:
         self._books.count("webhooks_sent")
-        if await self._accepted(delivery):
+        if await self._accepted(due.delivery):
             self._books.count("webhooks_acked")
-            self._failures.pop(delivery.subscription, None)
+            self._acks[due.delivery.subscription] += 1
+            del self._given_up[due.delivery.subscription]
             return
         self._books.count("webhooks_failed")
-        if self._exhausts(delivery.subscription):
-            return
         waits = self._policy.retry_waits
-        if attempt < len(waits):
-            self._later(waits[attempt] / self.time_scale, delivery, attempt + 1)
+        if due.attempt < len(waits):
+            wait = waits[due.attempt] / self.time_scale
+            due.attempt += 1
+            self._later(wait, due)
         else:
-            self._books.count("webhooks_given_up")
+            self._give_up(due)
 
     async def _accepted(self, delivery: Delivery) -> bool:
         session = self._session
@@ -144,20 +157,21 @@ class Deliveries:
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return False
 
-    def _exhausts(self, subscription: str) -> bool:
-        self._failures[subscription] += 1
-        if self._policy.exhausted_after is None or self._failures[subscription] < self._policy.exhausted_after:
-            return False
-        del self._failures[subscription]
-        self._on_exhausted(subscription)
-        return True
+    def _give_up(self, due: _Try) -> None:
+        subscription = due.delivery.subscription
+        self._books.count("webhooks_given_up")
+        if self._policy.exhausted_after is None or self._acks[subscription] > due.acks:
+            return
+        self._given_up[subscription] += 1
+        if self._given_up[subscription] == self._policy.exhausted_after:
+            self._on_exhausted(subscription)
 
-    def _later(self, seconds: float, delivery: Delivery, attempt: int) -> None:
-        def due() -> None:
+    def _later(self, seconds: float, due: _Try) -> None:
+        def arrive() -> None:
             self._waiting -= 1
             self._timers.discard(timer)
-            self._queue.put_nowait((delivery, attempt))
+            self._queue.put_nowait(due)
 
         self._waiting += 1
-        timer = asyncio.get_running_loop().call_later(seconds, due)
+        timer = asyncio.get_running_loop().call_later(seconds, arrive)
         self._timers.add(timer)

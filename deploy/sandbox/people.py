@@ -164,3 +164,14 @@ def make_invalid_address(rng: random.Random, buyer: Buyer) -> Address:
     good = make_address(rng, buyer, country="US")
     other_state = {"NY": "90012", "CA": "10001"}.get(good.region, "10001")
     return rng.choice((replace(good, zip=other_state), replace(good, city=""), replace(good, line1="", line2="")))
+
+
+#: First digits of ZIP codes by state, for the states in `PLACES`.
+_ZIP_STARTS = {"NY": "1", "CA": "9", "IL": "6", "TX": "7", "WA": "9", "CO": "8", "MA": "0"}
+
+
+def is_deliverable(address: Address | None) -> bool:
+    """Whether an address is complete, and its ZIP of its state where both are known."""
+    if address is None or not all((address.line1, address.city, address.zip, address.country)):
+        return False
+    return address.country != "US" or address.zip.startswith(_ZIP_STARTS.get(address.region, ""))
