@@ -1,30 +1,40 @@
-"""`python -m schemas.generate [--check]`: writes every topic's JSON Schema to `schemas/json/`, or says what is old."""
+"""`python -m schemas.generate [--check|--release]`: the JSON Schema of every topic, for those who do not use Python.
+
+`schemas/json/` says what writers write today. `schemas/released/` keeps what readers of the last release expect;
+`--release` renews it, and a test holds today's writers against it.
+"""
 
 import json
 import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel
 
 from schemas.topics import TOPICS, Topic
 
-DIRECTORY = Path(__file__).parent / "json"
+TODAY = Path(__file__).parent / "json"
+RELEASED = Path(__file__).parent / "released"
 
 
-def schema_of(topic: Topic) -> dict[str, object]:
-    """Return the JSON Schema (draft 2020-12) of a topic's messages, as a writer must produce them."""
+def schema_of(topic: Topic, *, side: Literal["reader", "writer"] = "writer") -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of a topic's messages, as one side must take or produce them."""
+    mode: Literal["validation", "serialization"] = "serialization" if side == "writer" else "validation"
     message = topic.message
     if isinstance(message, type) and issubclass(message, BaseModel):
-        schema = message.model_json_schema(mode="serialization")
+        schema = message.model_json_schema(mode=mode)
     else:
-        schema = message.json_schema(mode="serialization")
+        schema = message.json_schema(mode=mode)
     title = f"{topic.name}, keyed by {topic.key}"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema | {"title": title}
 
 
-def rendered() -> dict[str, str]:
+def rendered(*, side: Literal["reader", "writer"] = "writer") -> dict[str, str]:
     """Return file name -> text of every schema."""
-    return {f"{topic.name}.json": json.dumps(schema_of(topic), indent=2, sort_keys=True) + "\n" for topic in TOPICS}
+    return {
+        f"{topic.name}.json": json.dumps(schema_of(topic, side=side), indent=2, sort_keys=True) + "\n"
+        for topic in TOPICS
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -35,15 +45,21 @@ def main(arguments: list[str]) -> int:
         if stale:
             print(f"stale schemas: {', '.join(stale)}; run `make schemas`", file=sys.stderr)  # noqa: T201
         return 1 if stale else 0
-    DIRECTORY.mkdir(exist_ok=True)
-    for name, text in files.items():
-        (DIRECTORY / name).write_text(text)
+    _write(TODAY, files)
+    if "--release" in arguments:
+        _write(RELEASED, rendered(side="reader"))
     return 0
 
 
 def _current(name: str) -> str | None:
-    path = DIRECTORY / name
+    path = TODAY / name
     return path.read_text() if path.exists() else None
+
+
+def _write(directory: Path, files: dict[str, str]) -> None:
+    directory.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (directory / name).write_text(text)
 
 
 if __name__ == "__main__":
