@@ -45,8 +45,8 @@ class Receipt:
     def wire(self, *, address: bool) -> bytes:
         """The payload as JSON bytes, kept until the next change; without the address where it is hidden."""
         if address not in self._wire:
-            hidden = {} if address else dict.fromkeys(ADDRESS_FIELDS)
-            self._wire[address] = orjson.dumps(self.payload | hidden)
+            shown = self.payload if address else self.payload | dict.fromkeys(ADDRESS_FIELDS)
+            self._wire[address] = orjson.dumps(shown)
         return self._wire[address]
 
     def forget_wire(self) -> None:

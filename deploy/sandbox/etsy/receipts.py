@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import random
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from deploy.sandbox.people import Address, make_address, make_buyer, make_invali
 from deploy.sandbox.scenarios import Scenario, deal
 
 SIZE, COLOUR, CUSTOM, PERSONALIZATION = 100, 200, 513, 54
-#: Etsy has no test orders, gift cards, reserved payments or changes of items: these become its own special cases.
+#: Etsy has no test orders, gift cards or changes of items, and one currency a shop: these become cases of its own.
 _INSTEAD: dict[Scenario, str] = {
     "test": "shipped_elsewhere",
     "gift_card_only": "digital_only",
+    "other_currency": "ready",
     "presentment_currency": "ready",
     "edited": "gift",
 }
@@ -129,7 +131,7 @@ def _transactions(scenario: str, receipt: dict[str, Any], *, currency: str, rng:
     lines = [_transaction(good, receipt, place=place, currency=currency, rng=rng) for place, good in enumerate(goods)]
     first = lines[0]
     if scenario == "personalized":
-        first["variations"] += _personalization(rng)
+        first["variations"] = [*first["variations"], *_personalization(rng)]
     elif scenario == "deleted_product":
         first |= {"listing_id": None, "product_id": None, "sku": "", "listing_image_id": None, "product_data": []}
     elif scenario == "unmatched_sku" and rng.random() < 0.5:  # noqa: PLR2004 - the other half has a SKU nobody knows
@@ -156,12 +158,9 @@ def _goods(scenario: str, *, rng: random.Random) -> list[Good]:
 def _transaction(
     good: Good, receipt: dict[str, Any], *, place: int, currency: str, rng: random.Random
 ) -> dict[str, Any]:
-    number = _NUMBERS[good.sku]
     digital = good is DOWNLOAD
-    return {
+    return _listing(good, currency) | {
         "transaction_id": receipt["receipt_id"] * 100 + place,
-        "title": html_escaped(f'{good.title} - "Made for you" & maker\'s choice'),
-        "description": html_escaped(f"{good.title}, made to order. Don't bleach."),
         "seller_user_id": receipt["seller_user_id"],
         "buyer_user_id": receipt["buyer_user_id"],
         "create_timestamp": receipt["created_timestamp"],
@@ -169,8 +168,20 @@ def _transaction(
         "paid_timestamp": receipt["updated_timestamp"],
         "shipped_timestamp": None,
         "quantity": 1 if digital else rng.choice((1, 1, 1, 2, 3)),
-        "listing_image_id": 4_000_000_000 + number,
         "receipt_id": receipt["receipt_id"],
+        "expected_ship_date": None if digital else receipt["created_timestamp"] + 3 * 86_400,
+    }
+
+
+@functools.cache
+def _listing(good: Good, currency: str) -> dict[str, Any]:
+    """What every sale of a listing repeats; shared by all its transactions, so nothing in it is ever changed."""
+    number = _NUMBERS[good.sku]
+    digital = good is DOWNLOAD
+    return {
+        "title": html_escaped(f'{good.title} - "Made for you" & maker\'s choice'),
+        "description": html_escaped(f"{good.title}, made to order. Don't bleach."),
+        "listing_image_id": 4_000_000_000 + number,
         "is_digital": digital,
         "file_data": "pattern.pdf" if digital else "",
         "listing_id": 1_200_000_000 + number,
@@ -186,7 +197,6 @@ def _transaction(
         "max_processing_days": None if digital else 3,
         "shipping_method": None if digital else "standard",
         "shipping_upgrade": None,
-        "expected_ship_date": None if digital else receipt["created_timestamp"] + 3 * 86_400,
         "buyer_coupon": 0,
         "shop_coupon": 0,
     }
