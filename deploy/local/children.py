@@ -32,7 +32,7 @@ class Launch:
         log_path: Gets standard output and standard error, appended.
         env: The child's whole environment; None inherits ours.
         cwd: The child's working directory; None inherits ours.
-        death_signal: What the kernel sends the child when we die, however we die (Linux only).
+        death_signal: What the kernel sends the child when we die, however we die (Linux only); None lets it live on.
         unprivileged: Run as an unprivileged account when we are root.
     """
 
@@ -40,7 +40,7 @@ class Launch:
     log_path: Path
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
-    death_signal: signal.Signals = signal.SIGKILL
+    death_signal: signal.Signals | None = signal.SIGKILL
     unprivileged: bool = False
 
 

@@ -35,8 +35,8 @@ def ensure_jars(directory: Path) -> Path:
 
 
 def class_path(directory: Path) -> str:
-    """The jars in a fixed order: a class archive is only accepted with the class path that it was made with."""
-    return ":".join(str(jar.resolve()) for jar in sorted(directory.glob("*.jar")))
+    """What `java -cp` takes."""
+    return f"{directory.resolve()}/*"
 
 
 def listed_checksums() -> dict[str, str]:

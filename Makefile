@@ -1,0 +1,79 @@
+# Every command installs what it needs, asks nothing, and leaves no process behind (`make up` is meant to stay).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+VENV_STAMP := $(VENV)/locked
+ASSETS := services/reporting/dashboard/build-assets
+# A Kafka of the user's own needs neither Java nor jars.
+JARS_STAMP := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/checked)
+KAFKA_TOOLS := $(if $(KAFKA_BOOTSTRAP_SERVERS),,java maven)
+PAGE_TOOLS := $(if $(wildcard $(ASSETS)),npm)
+
+.PHONY: help demo test check up down sandbox bench faults clean imports lock schemas assets packages types lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: packages $(JARS_STAMP) assets ## a thousand orders from the platforms to production and back (ORDERS=, ONCE=1)
+	@$(BIN)/python -m deploy.demo
+
+test: TEST_TOOLS := chromium
+test: packages check $(JARS_STAMP) assets ## everything that CI runs, on a real Kafka and Postgres
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint types imports ## formatter, linter, types, import contracts, generated schemas
+	@$(BIN)/python -m schemas.generate --check
+
+lint: $(VENV_STAMP)
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+
+types: $(VENV_STAMP)
+	@$(BIN)/mypy schemas services deploy tests
+
+imports: $(VENV_STAMP) ## who may import whom
+	@$(BIN)/lint-imports
+
+up: packages $(JARS_STAMP) assets ## the services with Kafka and Postgres of their own, in the background; data stays in var/up
+	@$(BIN)/python -m deploy.local up
+
+down: $(VENV_STAMP) ## stop what `make up` started
+	@$(BIN)/python -m deploy.local down
+
+sandbox: $(VENV_STAMP) ## stand-in platforms and factory, against the running services
+	@$(BIN)/python -m deploy.sandbox
+
+bench: packages $(JARS_STAMP) assets ## figures measured side by side; writes var/bench/summary.json
+	@$(BIN)/python -m tests.bench
+
+faults: packages $(JARS_STAMP) assets ## long fault tests with the history checker's verdict (KILLS=, ORDERS=)
+	@$(BIN)/python -m tests.faults
+
+schemas: $(VENV_STAMP) ## write the JSON Schemas of the topics
+	@$(BIN)/python -m schemas.generate
+
+lock: $(VENV_STAMP) ## resolve the dependencies anew: names, versions and hashes, no addresses
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --universal --generate-hashes --quiet \
+	  --upgrade --no-emit-index-url --no-header --output-file requirements.lock
+
+clean: ## remove var/ and .venv
+	@if [[ -x $(BIN)/python && -d var/up ]]; then $(BIN)/python -m deploy.local down; fi
+	@rm -rf var $(VENV)
+
+assets: $(VENV_STAMP)
+	@if [[ -x $(ASSETS) ]]; then $(ASSETS); fi
+
+packages: $(VENV_STAMP)
+	@deploy/local/bootstrap packages $(KAFKA_TOOLS) $(PAGE_TOOLS) $(TEST_TOOLS)
+
+$(VENV_STAMP): requirements.lock deploy/local/bootstrap
+	@deploy/local/bootstrap venv $(VENV)
+	@touch $@
+
+$(JARS_STAMP): deploy/local/kafka/pom.xml deploy/local/kafka/jars.sha256 | packages $(VENV_STAMP)
+	@$(BIN)/python -m deploy.local fetch
+	@touch $@
