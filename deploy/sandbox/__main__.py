@@ -47,7 +47,8 @@ async def _serve(slugs: list[str], *, host: str, ports: dict[str, int], time_sca
     async with running_sandbox({slug: known[slug]() for slug in slugs}, host=host, ports=ports) as sandbox:
         for platform in sandbox.platforms.values():
             platform.apply_settings({"time_scale": time_scale})
-        ready = {"ready": True, "platforms": sandbox.urls, "control": sandbox.control}
+        settings = {name: value for each in sandbox.platforms.values() for name, value in each.settings().items()}
+        ready = {"ready": True, "platforms": sandbox.urls, "control": sandbox.control, "settings": settings}
         sys.stdout.write(orjson.dumps(ready).decode() + "\n")
         sys.stdout.flush()
         await stop.wait()

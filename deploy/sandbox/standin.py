@@ -118,9 +118,17 @@ class StandIn(ABC):
     async def stop(self) -> None:
         """End background work."""
 
+    def settings(self) -> dict[str, str]:
+        """What software must set to use this platform: its address and, where it has one, the app's credentials."""
+        return {f"PLATFORM_URL_{self.slug.upper()}": self.base_url}
+
     @abstractmethod
     def create_store(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Open a store; the answer has at least `store` (its id) and what is needed to link it."""
+        """Open a store; the answer has at least `store` (its id) and `link`.
+
+        `link` is how a seller links it: {"request": {…}} with what the authorization needs to be told, or
+        {"credentials": {…}} to paste.
+        """
 
     @abstractmethod
     def create_orders(self, store: str, asked: OrdersAsked) -> list[str]:
