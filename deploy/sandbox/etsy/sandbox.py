@@ -44,6 +44,13 @@ class EtsySandbox(StandIn):
         self._next_receipt = 3_100_000_000
         self._app = self._new_app()
 
+    def settings(self) -> dict[str, str]:
+        """The address and the first app's key and secret."""
+        return super().settings() | {
+            "ETSY_KEYSTRING": self._app.keystring,
+            "ETSY_SHARED_SECRET": self._app.shared_secret,
+        }
+
     def app(self) -> web.Application:
         """The Open API and the consent page on one address."""
         application = web.Application(middlewares=[faults_middleware(self.faults, books=self.books)])
@@ -80,7 +87,10 @@ class EtsySandbox(StandIn):
             "connect_url": f"{self.base_url}/oauth/connect",
             "token_url": f"{self.base_url}/v3/public/oauth/token",
             "scopes": " ".join(sorted(SCOPES)),
+            "link": {"request": {}},
         }
+        # Whoever opened the shop is the one who is signed in at the consent page.
+        self._market.session_of = shop.shop_id
         if body.get("tokens"):
             answer["tokens"] = self._market.tokens.grant(app.keystring, user_id=shop.user_id, scopes=SCOPES)
             self.books.count("tokens_issued")
