@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
@@ -34,20 +35,32 @@ async def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, partitions: 
     """
     declared = list(topics)
     wanted = {topic.name: topic.partitions or partitions for topic in declared}
+    async with _administration(bootstrap) as admin:
+        existing = await _partition_counts(admin)
+        _refuse_other_counts(wanted, existing)
+        missing = [new for new in _new_topics(declared, wanted, replicas) if new.name not in existing]
+        if missing:
+            await _create(admin, missing)
+    return [new.name for new in missing]
+
+
+async def partition_counts(bootstrap: str) -> dict[str, int]:
+    """How many partitions each topic has; `TransientError` when Kafka is away."""
+    async with _administration(bootstrap) as admin:
+        return await _partition_counts(admin)
+
+
+@asynccontextmanager
+async def _administration(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_ADMIN_TIMEOUT_SECONDS * 1000)
     try:
         async with asyncio.timeout(_ADMIN_TIMEOUT_SECONDS):
             await admin.start()
-            existing = await _partition_counts(admin)
-            _refuse_other_counts(wanted, existing)
-            missing = [new for new in _new_topics(declared, wanted, replicas) if new.name not in existing]
-            if missing:
-                await _create(admin, missing)
+            yield admin
     except (KafkaError, TimeoutError, OSError) as error:
         raise TransientError(f"kafka: topics could not be checked: {type(error).__name__}") from error
     finally:
         await admin.close()
-    return [new.name for new in missing]
 
 
 def _new_topics(topics: list[Topic], wanted: dict[str, int], replicas: int) -> list[NewTopic]:

@@ -1,0 +1,132 @@
+"""A record that can never be processed is kept on `<topic>.dlq` with its reason, and can be replayed from there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.kit.clock import Clock, SystemClock
+from services.kit.errors import TransientError
+from services.kit.kafka.publisher import Message, Publisher
+from services.kit.kafka.records import Record
+from services.kit.kafka.topics import DEAD_LETTER_SUFFIX, partition_counts
+
+REASON, DETAIL = "dlq.reason", "dlq.detail"
+SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET = "dlq.topic", "dlq.partition", "dlq.offset"
+GROUP, TIME = "dlq.group", "dlq.time"
+_OWN_PREFIX = "dlq."
+
+_REPLAY_BATCH = 500
+_READ_TIMEOUT_SECONDS = 10.0
+
+
+class DeadLetters:
+    """Sets records aside. Key, value and headers stay as they were; the reason travels in headers of our own."""
+
+    def __init__(self, publisher: Publisher, *, clock: Clock | None = None) -> None:
+        self._publisher = publisher
+        self._clock = clock or SystemClock()
+
+    async def send(self, record: Record, *, reason: str, detail: str, group: str = "") -> None:
+        """Return when Kafka keeps the dead letter; `reason` is a code, `detail` holds no personal data."""
+        told = {
+            REASON: reason,
+            DETAIL: detail,
+            SOURCE_TOPIC: record.topic,
+            SOURCE_PARTITION: str(record.partition),
+            SOURCE_OFFSET: str(record.offset),
+            GROUP: group,
+            TIME: self._clock.now().isoformat(),
+        }
+        headers = (
+            *((name, value) for name, value in record.headers.items() if not name.startswith(_OWN_PREFIX)),
+            *((name, value.encode()) for name, value in told.items()),
+        )
+        topic = record.topic.removesuffix(DEAD_LETTER_SUFFIX) + DEAD_LETTER_SUFFIX
+        await self._publisher.publish([Message(topic, record.key or "", record.value, headers)])
+
+
+async def replay(
+    bootstrap: str,
+    topic: str,
+    *,
+    publisher: Publisher,
+    limit: int | None = None,
+    where: Callable[[Record], bool] = lambda _: True,
+    group: str = "replay",
+) -> int:
+    """Publish dead letters of `topic` back to it, oldest first; return how many.
+
+    `where` picks by the dead letter's headers or value. All that is read is passed by, picked or not, and the place is
+    kept in the consumer group `group`: a later replay goes on there; another group starts from the beginning. Replayed
+    records may arrive twice when this is interrupted.
+
+    Raises:
+        TransientError: Kafka is away.
+    """
+    replayed = 0
+    async with _dead_letters_of(bootstrap, topic, group) as consumer:
+        async for batch in _until_end(consumer):
+            picked = [record for record in map(_record, batch) if where(record)]
+            if limit is not None:
+                picked = picked[: limit - replayed]
+            await publisher.publish([_as_it_was(record) for record in picked])
+            replayed += len(picked)
+            full = limit is not None and replayed >= limit
+            last = picked[-1].offset if full and picked else batch[-1].offset
+            await consumer.commit({TopicPartition(batch[0].topic, batch[0].partition): last + 1})
+            if full:
+                break
+    return replayed
+
+
+@asynccontextmanager
+async def _dead_letters_of(bootstrap: str, topic: str, group: str) -> AsyncIterator[AIOKafkaConsumer]:
+    name = topic + DEAD_LETTER_SUFFIX
+    counts = await partition_counts(bootstrap)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT_SECONDS):
+            await consumer.start()
+        consumer.assign([TopicPartition(name, partition) for partition in range(counts.get(name, 0))])
+        yield consumer
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise TransientError(f"kafka: dead letters cannot be read: {type(error).__name__}") from error
+    finally:
+        await consumer.stop()
+
+
+async def _until_end(consumer: AIOKafkaConsumer) -> AsyncIterator[list[ConsumerRecord]]:
+    partitions = sorted(consumer.assignment())
+    ends = await consumer.end_offsets(partitions) if partitions else {}
+    while True:
+        behind = [partition for partition, end in ends.items() if await consumer.position(partition) < end]
+        if not behind:
+            return
+        found = await consumer.getmany(*behind, timeout_ms=1000, max_records=_REPLAY_BATCH)
+        for records in found.values():
+            yield records
+
+
+def _record(found: ConsumerRecord) -> Record:
+    return Record(
+        topic=found.topic,
+        partition=found.partition,
+        offset=found.offset,
+        key=found.key.decode("utf-8", "replace") if found.key else None,
+        value=found.value or b"",
+        headers=dict(found.headers),
+        timestamp_ms=found.timestamp,
+    )
+
+
+def _as_it_was(record: Record) -> Message:
+    source = record.headers.get(SOURCE_TOPIC, b"").decode() or record.topic.removesuffix(DEAD_LETTER_SUFFIX)
+    headers = tuple((name, value) for name, value in record.headers.items() if not name.startswith(_OWN_PREFIX))
+    return Message(source, record.key or "", record.value, headers)
