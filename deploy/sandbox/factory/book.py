@@ -29,7 +29,8 @@ class Book:
 
     `duplicate_events`: an event id that came twice. `duplicate_releases`: a second release of one order.
     `holes`: a revision that does not follow the one before, or a change of an order that was never released.
-    `unreadable`: records that are not the messages that were agreed.
+    `unreadable`: records that are not the messages that were agreed. `answers`: messages sent and committed since
+    this book was opened; `pending`: those still to be sent.
     """
 
     orders: dict[str, Entry] = field(default_factory=dict)
@@ -38,6 +39,8 @@ class Book:
     duplicate_releases: int = 0
     holes: int = 0
     unreadable: int = 0
+    answers: int = 0
+    pending: int = 0
     _seen: set[str] = field(default_factory=set)
 
     def entry(self, key: str) -> Entry:
@@ -70,6 +73,8 @@ class Book:
             "duplicate_releases": self.duplicate_releases,
             "holes": self.holes,
             "unreadable": self.unreadable,
+            "answers": self.answers,
+            "pending": self.pending,
         } | {state: sum(entry.state == state for entry in entries) for state in states}
 
     def truth(self) -> dict[str, Any]:

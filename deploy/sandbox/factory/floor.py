@@ -72,10 +72,10 @@ class Floor:
                 raise KeyError("type")
         return self._unanswered(answers)
 
-    def due(self, now: datetime) -> list[Answer]:
-        """Start and ship what is due."""
+    def due(self, now: datetime, *, at_most: int = 1_000) -> list[Answer]:
+        """Start and ship what is due, in about this many answers; call again for the rest."""
         answers: list[Answer] = []
-        while self._due and self._due[0][0] <= now:
+        while self._due and self._due[0][0] <= now and len(answers) < at_most:
             _, key, revision = heapq.heappop(self._due)
             entry = self.book.entry(key)
             if entry.revision == revision and entry.state in ("accepted", "in_production"):

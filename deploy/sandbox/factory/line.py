@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -73,7 +73,7 @@ class Line:
             self.floor.answered = await self._answered_ids()
             self._producer = producer
             async with self._reader(self.topics.commands) as commands:
-                await self._catch_up(commands)
+                await self._catch_up(producer, commands)
                 self.is_open.set()
                 while True:
                     records = await _next_records(commands, timeout_ms=self._idle_ms())
@@ -90,11 +90,14 @@ class Line:
         answers = self._take(records, now=now) + self.floor.due(now)
         if not records and not answers:
             return
+        self.floor.book.pending = len(answers)
         async with self._one_transaction, producer.transaction():
             for one in answers:
                 await producer.send(self.topics.answers, _json(one.event), key=one.key.encode())
             if records:
                 await producer.send_offsets_to_transaction(_positions(records), self.topics.group)
+        self.floor.book.answers += len(answers)
+        self.floor.book.pending = 0
 
     def _take(self, records: Iterable[ConsumerRecord], *, now: datetime) -> list[Answer]:
         answers: list[Answer] = []
@@ -105,15 +108,12 @@ class Line:
                 self.floor.book.unreadable += 1
         return answers
 
-    async def _catch_up(self, commands: AIOKafkaConsumer) -> None:
+    async def _catch_up(self, producer: AIOKafkaProducer, commands: AIOKafkaConsumer) -> None:
         """Take everything there is before starting anything, so that a cancellation is known in time."""
-        answers: list[Answer] = []
         async for records in _until_end(commands):
-            answers += self._take(records, now=self.now())
-        if self._producer is not None:
-            for start in range(0, len(answers), BATCH):
-                pairs = [(one.key, one.event) for one in answers[start : start + BATCH]]
-                await self._publish(self._producer, self.topics.answers, pairs)
+            answers = self._take(records, now=self.now())
+            await self._publish(producer, self.topics.answers, [(one.key, one.event) for one in answers])
+            self.floor.book.answers += len(answers)
 
     async def _answered_ids(self) -> set[str]:
         ids: set[str] = set()
@@ -123,8 +123,10 @@ class Line:
         return ids
 
     async def _publish(
-        self, producer: AIOKafkaProducer, topic: str, messages: Iterable[tuple[str, dict[str, Any]]]
+        self, producer: AIOKafkaProducer, topic: str, messages: Sequence[tuple[str, dict[str, Any]]]
     ) -> None:
+        if not messages:
+            return
         async with producer.transaction():
             for key, value in messages:
                 await producer.send(topic, _json(value), key=key.encode())
