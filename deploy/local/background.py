@@ -17,7 +17,7 @@ from deploy.local.errors import LocalStackError, StartFailedError
 from deploy.local.lock import owner_pid
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.processes import Child, Supervisor
-from deploy.local.stack import REPOSITORY, VAR, LocalStack, exit_on_sigterm, local_stack
+from deploy.local.stack import REPOSITORY, VAR, LocalStack, exit_on_sigterm, local_stack, own_settings
 
 UP = VAR / "up"
 STATE_NAME = "state.json"
@@ -31,9 +31,12 @@ SERVICES = (
 )
 UP_TIMEOUT = 120.0  # seconds
 DOWN_TIMEOUT = 60.0  # seconds: services drain, then Kafka and Postgres shut down
-KEY_TIMEOUT = 60.0  # seconds
+STEP_TIMEOUT = 60.0  # seconds
 WATCH_INTERVAL = 1.0  # seconds
 POLL_INTERVAL = 0.1  # seconds
+
+#: Children meant to outlive us; a forgotten one would be reported as a leak.
+_DETACHED: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +106,8 @@ def hold(directory: Path = UP, *, with_services: bool = True) -> None:
     with exit_on_sigterm(), local_stack(directory) as stack, Supervisor(directory) as supervisor:
         state = directory / STATE_NAME
         state.unlink(missing_ok=True)
-        services = _start_services(supervisor, stack) if with_services else {}
+        services = _start_services(directory, supervisor, stack) if with_services else {}
         running = Running(pid=os.getpid(), services=services, **_addresses(stack))
-        if services:
-            _ensure_key(directory, stack)
         write_private(state, json.dumps(asdict(running), indent=2))
         try:
             _watch(stack, supervisor)
@@ -130,7 +131,9 @@ def _launch_holder(directory: Path, *, with_services: bool) -> subprocess.Popen[
     log.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "deploy.local", "hold", "--directory", str(directory.resolve())]
     argv += [] if with_services else ["--without-services"]
-    return spawn(Launch(argv=argv, log_path=log, cwd=REPOSITORY, death_signal=None))
+    holder = spawn(Launch(argv=argv, log_path=log, cwd=REPOSITORY, death_signal=None))
+    _DETACHED.append(holder)
+    return holder
 
 
 def _last_words(directory: Path) -> str:
@@ -143,33 +146,46 @@ def _addresses(stack: LocalStack) -> dict[str, str]:
     return {"kafka_bootstrap_servers": stack.kafka_bootstrap_servers, "database_url": stack.database_url}
 
 
-def _start_services(supervisor: Supervisor, stack: LocalStack) -> dict[str, str]:
+def _settings(directory: Path, stack: LocalStack, ports: dict[str, int]) -> dict[str, str]:
+    """What the services are told beside the person's own settings, which win where they are not addresses."""
+    chosen = {setting: str(ports[name]) for name, setting, _ in SERVICES}
+    key_ring = own_settings().get("MASTER_KEY_FILE") or str(directory.resolve() / "master.key")
+    return {**stack.environment(), **chosen, "MASTER_KEY_FILE": key_ring}
+
+
+def _start_services(directory: Path, supervisor: Supervisor, stack: LocalStack) -> dict[str, str]:
     """Start all services in one process, on the set or usual ports where those are free; give their base URLs."""
-    ports = {name: free_port(int(os.environ.get(setting) or usual)) for name, setting, usual in SERVICES}
-    settings = {setting: str(ports[name]) for name, setting, _ in SERVICES}
-    child = supervisor.start_python(
-        "services", "services", "all", env={**stack.environment(), **settings}, cwd=REPOSITORY
-    )
+    own = own_settings()
+    ports = {name: free_port(int(own.get(setting) or usual)) for name, setting, usual in SERVICES}
+    settings = _settings(directory, stack, ports)
+    _step("migrate", settings=settings)
+    _step("topics", settings=settings)
+    child = supervisor.start_python("services", "services", "all", env=settings, cwd=REPOSITORY)
     urls = {name: f"http://{LOOPBACK}:{port}" for name, port in ports.items()}
     for url in urls.values():
         child.wait_ready(f"{url}/readyz")
+    _ensure_key(directory, settings)
     return urls
 
 
-def _ensure_key(directory: Path, stack: LocalStack) -> None:
+def _ensure_key(directory: Path, settings: dict[str, str]) -> None:
     """Make the first seller's API key once; later starts print the same one."""
     key_file = directory / KEY_NAME
-    if key_file.exists():
-        return
-    argv = [sys.executable, "-m", "services", "keys", "create", "--seller", SELLER]
-    environment = {**os.environ, **stack.environment()}
+    if not key_file.exists():
+        printed = _step("keys", "create", "--seller", SELLER, settings=settings)
+        write_private(key_file, printed.split()[-1])
+
+
+def _step(*command: str, settings: dict[str, str]) -> str:
+    """Run one of the services' commands to its end; give what it printed."""
+    argv = [sys.executable, "-m", "services", *command]
+    environment = {**os.environ, **settings}
     done = subprocess.run(
-        argv, capture_output=True, text=True, env=environment, cwd=REPOSITORY, check=False, timeout=KEY_TIMEOUT
+        argv, capture_output=True, text=True, env=environment, cwd=REPOSITORY, check=False, timeout=STEP_TIMEOUT
     )
-    lines = done.stdout.split()
-    if done.returncode != 0 or not lines:
-        raise StartFailedError(f"no API key could be made:\n{done.stderr[-1000:]}")
-    write_private(key_file, lines[-1])
+    if done.returncode != 0:
+        raise StartFailedError(f"services {command[0]} failed:\n{done.stderr[-1000:]}")
+    return done.stdout
 
 
 def _watch(stack: LocalStack, supervisor: Supervisor) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from dotenv import dotenv_values
+
 from deploy.local.kafka.broker import KafkaBroker
 from deploy.local.kafka.jars import ensure_jars
 from deploy.local.lock import directory_lock
@@ -58,17 +60,19 @@ class LocalStack:
 
 
 @contextmanager
-def local_stack(data_dir: Path, *, environ: Mapping[str, str] = os.environ) -> Iterator[LocalStack]:
+def local_stack(data_dir: Path, *, environ: Mapping[str, str] | None = None) -> Iterator[LocalStack]:
     """Run Kafka and Postgres over `data_dir` until the block ends; data stays for the next time.
 
-    `KAFKA_BOOTSTRAP_SERVERS` and `DATABASE_URL` in `environ`, where not empty, replace the part. A SIGTERM ends the
+    `KAFKA_BOOTSTRAP_SERVERS` and `DATABASE_URL`, where not empty, replace the part; they are read from `environ`, or
+    else from the environment and `.env`. A SIGTERM ends the
     block by `SystemExit`, as Ctrl-C does by `KeyboardInterrupt`.
 
     Raises:
         DirectoryInUseError: another living process runs the parts of this directory.
         LocalStackError: something is missing; the text says what to install.
     """
-    kafka_address, database_url = environ.get("KAFKA_BOOTSTRAP_SERVERS"), environ.get("DATABASE_URL")
+    settings = own_settings() if environ is None else environ
+    kafka_address, database_url = settings.get("KAFKA_BOOTSTRAP_SERVERS"), settings.get("DATABASE_URL")
     with ExitStack() as cleanup:
         cleanup.enter_context(exit_on_sigterm())
         cleanup.enter_context(directory_lock(data_dir))
@@ -81,6 +85,12 @@ def local_stack(data_dir: Path, *, environ: Mapping[str, str] = os.environ) -> I
             kafka=kafka,
             postgres=postgres,
         )
+
+
+def own_settings() -> dict[str, str]:
+    """What the person has set: the environment, and `.env` below it, as the services read them."""
+    in_file = dotenv_values(REPOSITORY / ".env")
+    return {name: value for name, value in {**in_file, **os.environ}.items() if value}
 
 
 @contextmanager
