@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy.local.errors import StartFailedError
 from deploy.local.ports import LOOPBACK, free_port
@@ -140,14 +141,14 @@ def _run_services_command(arguments: Sequence[str], environment: Mapping[str, st
     return done.stdout
 
 
-def _ready(child: Child) -> dict[str, dict[str, str] | str]:
+def _ready(child: Child) -> dict[str, Any]:
     """The line of JSON by which a sandbox process says where it listens."""
     give_up = time.monotonic() + READY_TIMEOUT
     while time.monotonic() < give_up and child.exit_code is None:
         with suppress(FileNotFoundError):
             for line in child.log_path.read_text(errors="replace").splitlines():
                 if line.startswith('{"ready"'):
-                    said: dict[str, dict[str, str] | str] = json.loads(line)
+                    said: dict[str, Any] = json.loads(line)
                     return said
         time.sleep(0.05)
     raise StartFailedError(f"{child.name} did not say where it listens; see {child.log_path}")

@@ -1,0 +1,199 @@
+"""`python -m deploy.demo`: orders go from every sandbox platform to production and back, and the numbers must add up.
+
+`ORDERS` (1000) orders in all. `ONCE=1`, or no terminal: stop everything and exit, 0 only if all adds up; else the page
+stays up until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aiohttp
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from deploy.demo import journey
+from deploy.demo.api import Api, RefusedError
+from deploy.demo.journey import Linked, Opened, Progress
+from deploy.demo.tally import PlatformTally, factory_differences
+from deploy.demo.world import SELLER, Choices, World, running_world
+from deploy.local.errors import LocalStackError
+from deploy.local.stack import VAR
+from deploy.local.throwaway import throwaway_directory
+
+DIRECTORY = VAR / "demo"
+#: Generous: a slow machine shall see its slow figure, not an error.
+FOLLOW_SECONDS = 600.0
+SHOWN_DIFFERENCES = 10
+
+console = Console()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run gave: seconds to all judged and released, seconds to all shipped, the rows, what does not add up."""
+
+    seconds: float
+    seconds_shipped: float
+    rows: Mapping[str, PlatformTally]
+    differences: Sequence[str]
+
+    @property
+    def orders(self) -> int:
+        """How many orders came in."""
+        return sum(row.imported for row in self.rows.values())
+
+
+def main() -> int:
+    """Run the demo; 0 when everything adds up."""
+    orders = int(os.environ.get("ORDERS") or 1000)
+    stay = sys.stdout.isatty() and os.environ.get("ONCE") != "1"
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    try:
+        with throwaway_directory(DIRECTORY / "runs") as directory:
+            console.print("Starting Kafka, Postgres, the sandbox platforms, the factory and the services …")
+            with running_world(directory, Choices(fixed_ports=True)) as world:
+                outcome = asyncio.run(_run(world, orders))
+                _conclude(world, outcome)
+                if stay:
+                    _stay_up()
+    except (LocalStackError, RefusedError) as error:
+        console.print(f"The demo could not run: {error}", style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 1 if outcome.differences else 0
+
+
+async def _run(world: World, orders: int) -> Outcome:
+    async with aiohttp.ClientSession() as session:
+        api = Api(world, session)
+        await journey.top_up(api)
+        shares = _shares(orders, sorted(world.platforms))
+        opened = [await journey.open_store(api, name, ingest_url=world.services["ingest"]) for name in shares]
+        for store in opened:
+            # Half exist before the store is linked, a while ago; the rest come while we watch.
+            await journey.create_orders(
+                api, store, _before(shares[store.platform]), created_over="PT2H", created_ago="PT2M"
+            )
+        began = time.monotonic()
+        linked = [await _link(api, store, shares[store.platform]) for store in opened]
+        judged, shipped = await _follow(api, shares, began)
+        rows = {each.opened.platform: await journey.tally(api, each) for each in linked}
+        differences = [f"{name}: {line}" for name, row in rows.items() for line in row.differences]
+        released = sum(row.released for row in rows.values())
+        differences += factory_differences(await api.factory("/truth"), released)
+        return Outcome(judged, shipped, rows, differences)
+
+
+async def _link(api: Api, store: Opened, orders: int) -> Linked:
+    linked = await journey.link_store(api, store)
+    view = await api.call("ingest", "GET", f"/v1/stores/{linked.store_id}")
+    rest = orders - _before(orders)
+    # Where a platform does not push, an order made this second would wait for the next poll: it came earlier instead.
+    when = {} if view["subscriptions"] else {"created_over": "PT1H", "created_ago": "PT2M"}
+    await journey.create_orders(api, store, rest, seed=11, **when)
+    if not view["subscriptions"]:
+        await api.call("ingest", "POST", f"/v1/stores/{linked.store_id}/poll")
+    return linked
+
+
+async def _follow(api: Api, shares: Mapping[str, int], began: float) -> tuple[float, float]:
+    def all_judged(now: Mapping[str, Progress]) -> bool:
+        return all(name in now and now[name].judged >= count for name, count in shares.items())
+
+    def all_shipped(now: Mapping[str, Progress]) -> bool:
+        return all_judged(now) and all(each.shipped >= each.released for each in now.values())
+
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+
+        def show(now: Mapping[str, Progress]) -> None:
+            live.update(_progress_table(shares, now))
+
+        with suppress(TimeoutError):
+            await journey.follow(api, all_judged, within=FOLLOW_SECONDS, show=show)
+        judged = time.monotonic() - began
+        with suppress(TimeoutError):
+            await journey.follow(api, all_shipped, within=FOLLOW_SECONDS, show=show)
+        return judged, time.monotonic() - began
+
+
+def _shares(orders: int, platforms: Sequence[str]) -> dict[str, int]:
+    count = len(platforms)
+    return {name: orders * (place + 1) // count - orders * place // count for place, name in enumerate(platforms)}
+
+
+def _before(orders: int) -> int:
+    return orders // 2
+
+
+def _progress_table(shares: Mapping[str, int], now: Mapping[str, Progress]) -> Table:
+    table = Table("platform", "on the platform", "imported", "judged", "released", "shipped")
+    for name, count in shares.items():
+        each = now.get(name, Progress(0, 0, 0, 0))
+        table.add_row(name, *map(str, (count, each.imported, each.judged, each.released, each.shipped)))
+    return table
+
+
+def _conclude(world: World, outcome: Outcome) -> None:
+    table = Table("platform", "on the platform", "imported", "held", "rejected", "released", "shipped")
+    for name, row in outcome.rows.items():
+        table.add_row(
+            name,
+            str(row.on_platform),
+            str(row.imported),
+            _reasons(row.held),
+            _reasons(row.rejected),
+            str(row.released),
+            str(row.shipped),
+        )
+    console.print(table)
+    rate = outcome.orders / outcome.seconds if outcome.seconds else 0.0
+    console.print(
+        f"{outcome.orders} orders judged, released and in the report in {outcome.seconds:.1f} s "
+        f"({rate:.0f} orders/s); all shipped after {outcome.seconds_shipped:.1f} s."
+    )
+    for line in outcome.differences[:SHOWN_DIFFERENCES]:
+        console.print(f"does not add up: {line}", style="red", markup=False)
+    console.print("Everything adds up." if not outcome.differences else f"{len(outcome.differences)} differences.")
+    console.print(f"Report Sync Order: {world.services['reporting']}/   API key: {world.key}", soft_wrap=True)
+    _write_summary(world, outcome, rate)
+
+
+def _write_summary(world: World, outcome: Outcome, rate: float) -> None:
+    summary = {
+        "seconds": round(outcome.seconds, 2),
+        "seconds_shipped": round(outcome.seconds_shipped, 2),
+        "orders_per_second": round(rate, 1),
+        "adds_up": not outcome.differences,
+        "differences": list(outcome.differences),
+        "page": f"{world.services['reporting']}/",
+        "seller": SELLER,
+        "memory_mb": {name: round(world.child(name).memory_bytes() / 1e6) for name in world.services},
+        "platforms": {name: row.as_json() for name, row in outcome.rows.items()},
+    }
+    (DIRECTORY / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return "\n".join(f"{code} {count}" for code, count in counts.items()) or "0"
+
+
+def _stay_up() -> None:
+    console.print("Everything stays up; Ctrl-C stops it all.")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    console.print("Stopping …")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The way of a seller through the system: link stores, top up, and watch orders go to production and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from deploy.demo.api import Api, Json
+from deploy.demo.tally import PlatformTally, Reported, tally_platform
+
+#: Enough to pay for any number of orders a demo makes.
+BALANCE = "100000000.00"
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store on a sandbox platform: its id there, and how a seller links it."""
+
+    platform: str
+    external_id: str
+    link: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A store that is linked: where it stands, and our own id of it."""
+
+    opened: Opened
+    store_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the orders of one platform are, as the report says it."""
+
+    imported: int
+    judged: int
+    released: int
+    shipped: int
+
+
+async def open_store(api: Api, platform: str, *, ingest_url: str, **options: Any) -> Opened:
+    """Open a store on the platform, with our callback address registered."""
+    body = {"redirect_uris": [f"{ingest_url}/oauth/{platform}/callback"], **options}
+    answer = await api.control("POST", f"/{platform}/stores", body=body)
+    return Opened(platform, answer["store"], answer["link"])
+
+
+async def create_orders(api: Api, opened: Opened, count: int, **options: Any) -> None:
+    """Have buyers order in that store."""
+    if count:
+        body = {"count": count, **options}
+        await api.control("POST", f"/{opened.platform}/stores/{opened.external_id}/orders", body=body)
+
+
+async def link_store(api: Api, opened: Opened, *, import_since: timedelta = timedelta(days=1)) -> Linked:
+    """Link a store as a seller does: by pasted credentials, or by granting access on the platform's page."""
+    since = (datetime.now(UTC) - import_since).isoformat()
+    body: Json = {"platform": opened.platform, "import_since": since}
+    if "credentials" in opened.link:
+        store = await api.call("ingest", "POST", "/v1/stores", body=body | {"credentials": opened.link["credentials"]})
+    else:
+        store = await api.call("ingest", "POST", "/v1/stores", body=body)
+        asked = {"request": opened.link["request"]}
+        start = await api.call("ingest", "POST", f"/v1/stores/{store['store_id']}/authorization", body=asked)
+        await api.browse(start["url"])
+    return Linked(opened, store["store_id"])
+
+
+async def top_up(api: Api, amount: str = BALANCE) -> None:
+    """Pay into the seller's balance."""
+    body = {"amount": amount, "currency": "USD", "reference": "demo"}
+    await api.call("eligibility", "POST", "/v1/balance/top-ups", body=body)
+
+
+async def truth(api: Api, opened: Opened) -> list[Json]:
+    """What exists on the platform."""
+    answer = await api.control("GET", f"/{opened.platform}/truth?store={opened.external_id}")
+    orders: list[Json] = answer["orders"]
+    return orders
+
+
+async def progress(api: Api) -> dict[str, Progress]:
+    """How far each platform's orders are."""
+    summary = await api.call("reporting", "GET", "/v1/summary")
+    return {row["platform"]: _progress(row) for row in summary["platforms"]}
+
+
+async def follow(
+    api: Api,
+    done: Callable[[Mapping[str, Progress]], bool],
+    *,
+    within: float,
+    show: Callable[[Mapping[str, Progress]], None],
+) -> float:
+    """Show progress until `done`; the seconds it took. Raises TimeoutError after `within` seconds."""
+    began = time.monotonic()
+    async with asyncio.timeout(within):
+        while True:
+            now = await progress(api)
+            show(now)
+            if done(now):
+                return time.monotonic() - began
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def reported_orders(api: Api, platform: str) -> list[Reported]:
+    """Every order of a platform as the report shows it."""
+    return [
+        _reported(item) async for item in api.pages("reporting", "/v1/orders", {"platform": platform, "limit": "200"})
+    ]
+
+
+async def tally(api: Api, linked: Linked) -> PlatformTally:
+    """Hold the platform's truth against the report."""
+    platform = linked.opened.platform
+    return tally_platform(await truth(api, linked.opened), await reported_orders(api, platform))
+
+
+def _progress(row: Json) -> Progress:
+    held, rejected = row["held"], row["rejected"]
+    return Progress(
+        imported=row["imported"],
+        judged=held + rejected + row["released"],
+        released=row["released"],
+        shipped=row["shipped"],
+    )
+
+
+def _reported(item: Json) -> Reported:
+    return Reported(
+        external_id=item["external_id"],
+        outcome=item["outcome"],
+        reasons=frozenset(reason["code"] for reason in item["reasons"]),
+        released=item["released_at"] is not None,
+        shipped=item["shipped_at"] is not None,
+    )

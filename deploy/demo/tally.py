@@ -1,0 +1,104 @@
+"""Adds up a run: what the platforms and the factory say is true against what the report shows. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: What must become of an order that is an example of something, where that is not release.
+EXPECTED_REASONS: Mapping[str, frozenset[str]] = {
+    "unpaid_pending": frozenset({"PAYMENT_PENDING"}),
+    "unpaid_authorized": frozenset({"PAYMENT_PENDING"}),
+    "cancelled": frozenset({"CANCELLED"}),
+    "refunded": frozenset({"REFUNDED"}),
+    "test": frozenset({"TEST_ORDER"}),
+    "gift_card_only": frozenset({"NOTHING_TO_MAKE"}),
+    "digital_only": frozenset({"NOTHING_TO_MAKE"}),
+    "deleted_product": frozenset({"ITEM_NOT_MATCHED"}),
+    "invalid_address": frozenset({"ADDRESS_INCOMPLETE"}),
+    "unmatched_sku": frozenset({"ITEM_NOT_MATCHED"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """One order as the report shows it; `shipped` says that a tracking number stands there."""
+
+    external_id: str
+    outcome: str
+    reasons: frozenset[str]
+    released: bool
+    shipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformTally:
+    """One row of the table, and every sentence about what does not add up."""
+
+    on_platform: int
+    imported: int
+    held: Mapping[str, int]
+    rejected: Mapping[str, int]
+    released: int
+    shipped: int
+    differences: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as the summary file holds it."""
+        return {
+            "on_platform": self.on_platform,
+            "imported": self.imported,
+            "held": dict(self.held),
+            "rejected": dict(self.rejected),
+            "released": self.released,
+            "shipped": self.shipped,
+        }
+
+
+def tally_platform(truth: Iterable[Mapping[str, Any]], reported: Iterable[Reported]) -> PlatformTally:
+    """Compare a platform's own orders with the report, order by order."""
+    true = {order["id"]: order for order in truth}
+    shown = {order.external_id: order for order in reported}
+    return PlatformTally(
+        on_platform=len(true),
+        imported=len(shown),
+        held=_by_reason(order for order in shown.values() if order.outcome == "held"),
+        rejected=_by_reason(order for order in shown.values() if order.outcome == "rejected"),
+        released=sum(order.released for order in shown.values()),
+        shipped=sum(order.shipped for order in shown.values()),
+        differences=tuple(_differences(true, shown)),
+    )
+
+
+def factory_differences(made: Mapping[str, Any], released: int) -> list[str]:
+    """What the factory's book says against the report: every release once, and as many as were shown."""
+    differences = []
+    if made["duplicates"]:
+        differences.append(f"the factory was told {made['duplicates']} releases twice")
+    if made["released"] != released:
+        differences.append(f"the factory got {made['released']} releases, the report shows {released}")
+    return differences
+
+
+def _by_reason(orders: Iterable[Reported]) -> dict[str, int]:
+    return dict(sorted(Counter(code for order in orders for code in order.reasons).items()))
+
+
+def _differences(true: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Reported]) -> Iterable[str]:
+    for external_id in true.keys() - shown.keys():
+        yield f"{external_id} ({true[external_id]['scenario']}) is on the platform and not in the report"
+    for external_id in shown.keys() - true.keys():
+        yield f"{external_id} is in the report and not on the platform"
+    for external_id in true.keys() & shown.keys():
+        order, report = true[external_id], shown[external_id]
+        scenario = order["scenario"]
+        expected = EXPECTED_REASONS.get(scenario, frozenset())
+        if order["makeable"] != report.released:
+            wanted = "released" if order["makeable"] else "kept back"
+            yield f"{external_id} ({scenario}) should be {wanted} and is {report.outcome}"
+        if report.released != report.shipped:
+            yield f"{external_id} ({scenario}) was released and not shipped"
+        if not order["makeable"] and not expected <= report.reasons:
+            yield f"{external_id} ({scenario}) is {report.outcome} for {sorted(report.reasons)}"

@@ -1,0 +1,139 @@
+"""`python -m tests.faults`: orders flow, processes are killed at random, and a checker compares truth with the topic.
+
+`ORDERS` (20000) orders in all, `KILLS` (10) SIGKILLs over two ingest and two eligibility processes, `SEED` (7) of the
+choices. Writes `var/faults/summary.json`; exits 1 unless nothing was lost or doubled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+
+from deploy.demo import journey
+from deploy.demo.api import Api
+from deploy.demo.world import Choices, World, running_world
+from deploy.local.stack import VAR
+from deploy.local.throwaway import throwaway_directory
+from tests.faults.checker import Verdict, judge
+from tests.faults.history import deliver_again, production_commands
+
+DIRECTORY = VAR / "faults"
+VICTIMS = ("ingest", "ingest-2", "eligibility", "eligibility-2")
+DELIVERED_TWICE = 0.2
+SETTLE_SECONDS = 300
+#: Between two kills there is time for work to begin again, not to end.
+KILL_EVERY = (1.0, 3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does."""
+
+    orders: int
+    kills: int
+    seed: int
+
+
+def main() -> int:
+    """Run the plan of the environment, print and write the verdict."""
+    plan = Plan(
+        *(int(os.environ.get(name) or usual) for name, usual in (("ORDERS", 20000), ("KILLS", 10), ("SEED", 7)))
+    )
+    choices = Choices(
+        copies={"ingest": 2, "eligibility": 2}, settings={"POLL_SECONDS": "2", "LOG_LEVEL": "WARNING"}, time_scale=60
+    )
+    with throwaway_directory(DIRECTORY / "runs") as directory, running_world(directory, choices) as world:
+        verdict, killed = asyncio.run(_run(world, plan))
+    summary = {
+        "accepted": verdict.accepted,
+        "lost": verdict.lost,
+        "duplicated": verdict.duplicated,
+        "violations": list(verdict.violations),
+        "kills": dict(killed),
+        "seed": plan.seed,
+    }
+    (DIRECTORY / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    print(json.dumps(summary, indent=2))  # noqa: T201 - the command's answer
+    return 0 if verdict.clean else 1
+
+
+async def _run(world: World, plan: Plan) -> tuple[Verdict, Counter[str]]:
+    async with aiohttp.ClientSession() as session:
+        api = Api(world, session)
+        await journey.top_up(api)
+        stores = await _opened_and_linked(api, world)
+        rng = random.Random(plan.seed)
+        killing = asyncio.create_task(_kill(world, plan, rng))
+        await _order(api, stores, plan)
+        killed = await killing
+        bootstrap = world.stack.kafka_bootstrap_servers
+        await deliver_again(bootstrap, "orders.raw", share=DELIVERED_TWICE, seed=plan.seed)
+        expected = await _expected(api, stores)
+        await _settled(bootstrap, expected)
+        return judge(expected, await production_commands(bootstrap)), killed
+
+
+async def _opened_and_linked(api: Api, world: World) -> list[journey.Linked]:
+    stores = []
+    for platform in sorted(world.platforms):
+        await api.control("POST", f"/{platform}/settings", body={"limits": False})
+        opened = await journey.open_store(api, platform, ingest_url=world.services["ingest"])
+        stores.append(await journey.link_store(api, opened, import_since=timedelta(days=2)))
+    return stores
+
+
+async def _order(api: Api, stores: Sequence[journey.Linked], plan: Plan, *, portions: int = 20) -> None:
+    """Let buyers order in portions, so that the kills hit every kind of work."""
+    for portion in range(portions):
+        for place, linked in enumerate(stores):
+            slot = portion * len(stores) + place
+            count = plan.orders * (slot + 1) // (portions * len(stores)) - plan.orders * slot // (
+                portions * len(stores)
+            )
+            await journey.create_orders(api, linked.opened, count, seed=plan.seed + slot)
+        await asyncio.sleep(1)
+
+
+async def _kill(world: World, plan: Plan, rng: random.Random) -> Counter[str]:
+    killed: Counter[str] = Counter()
+    for _ in range(plan.kills):
+        await asyncio.sleep(rng.uniform(*KILL_EVERY))
+        victim = rng.choice(VICTIMS)
+        child = world.child(victim)
+        await asyncio.to_thread(child.kill)
+        await asyncio.to_thread(child.restart)
+        killed[victim] += 1
+    return killed
+
+
+async def _expected(api: Api, stores: Sequence[journey.Linked]) -> set[str]:
+    return {
+        f"{linked.opened.platform}:{linked.store_id}:{order['id']}"
+        for linked in stores
+        for order in await journey.truth(api, linked.opened)
+        if order["makeable"]
+    }
+
+
+async def _settled(bootstrap: str, expected: set[str]) -> None:
+    """Wait until every expected order was released, or nothing more comes."""
+    seen = -1
+    for _ in range(SETTLE_SECONDS // 5):
+        released = {command.order_key for command in await production_commands(bootstrap)}
+        if expected <= released and len(released) == seen:
+            return
+        seen = len(released)
+        await asyncio.sleep(5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
