@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
-
 from schemas.topics import TOPICS, Topic
 
 TODAY = Path(__file__).parent / "json"
@@ -20,11 +18,7 @@ RELEASED = Path(__file__).parent / "released"
 def schema_of(topic: Topic, *, side: Literal["reader", "writer"] = "writer") -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of a topic's messages, as one side must take or produce them."""
     mode: Literal["validation", "serialization"] = "serialization" if side == "writer" else "validation"
-    message = topic.message
-    if isinstance(message, type) and issubclass(message, BaseModel):
-        schema = message.model_json_schema(mode=mode)
-    else:
-        schema = message.json_schema(mode=mode)
+    schema = topic.adapter.json_schema(mode=mode)
     title = f"{topic.name}, keyed by {topic.key}"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema | {"title": title}
 

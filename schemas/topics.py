@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from schemas.catalog import CatalogVariant
 from schemas.decisions import OrderDecided
@@ -18,7 +19,7 @@ PERSONAL_DATA_RETENTION = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic. `retention` None keeps messages for ever; `compacted` keeps the newest of each key.
+    """A topic. `message` is the type of its values; `retention` None keeps messages for ever; `compacted` keeps the newest of each key.
 
     `partitions` None takes the deployment's number. Topics keyed by order key must all have the same number: the
     partition of an order is the shard in which its decisions are ordered.
@@ -26,11 +27,16 @@ class Topic:
 
     name: str
     key: str
-    message: type[BaseModel] | TypeAdapter[object]
+    message: Any
     compacted: bool = False
     retention: timedelta | None = None
     partitions: int | None = None
     has_dead_letters: bool = False
+
+    @property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Reads and describes the topic's messages."""
+        return TypeAdapter(self.message)
 
     @property
     def dead_letters(self) -> str:
@@ -43,11 +49,9 @@ STORES = Topic("stores", "store id", StoreRecord, compacted=True, partitions=1)
 CATALOG_VARIANTS = Topic("catalog.variants", "SKU", CatalogVariant, compacted=True, partitions=1, has_dead_letters=True)
 ORDERS_RAW = Topic("orders.raw", "order key", OrderRevised, retention=PERSONAL_DATA_RETENTION, has_dead_letters=True)
 ORDERS_DECISIONS = Topic("orders.decisions", "order key", OrderDecided, has_dead_letters=True)
-ORDERS_PRODUCTION = Topic(
-    "orders.production", "order key", TypeAdapter(ProductionCommand), retention=PERSONAL_DATA_RETENTION
-)
-PRODUCTION_UPDATES = Topic("production.updates", "order key", TypeAdapter(ProductionUpdate), has_dead_letters=True)
-SYNC_SESSIONS = Topic("sync.sessions", "session id", TypeAdapter(SessionEvent), has_dead_letters=True)
+ORDERS_PRODUCTION = Topic("orders.production", "order key", ProductionCommand, retention=PERSONAL_DATA_RETENTION)
+PRODUCTION_UPDATES = Topic("production.updates", "order key", ProductionUpdate, has_dead_letters=True)
+SYNC_SESSIONS = Topic("sync.sessions", "session id", SessionEvent, has_dead_letters=True)
 
 TOPICS: tuple[Topic, ...] = (
     SELLERS,
