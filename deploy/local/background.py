@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 from deploy.local.children import Launch, spawn
 from deploy.local.errors import LocalStackError, StartFailedError
@@ -91,13 +92,14 @@ def bring_down(directory: Path = UP) -> bool:
     pid = owner_pid(directory)
     if pid is None:
         return False
-    give_up = time.monotonic() + DOWN_TIMEOUT
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        while owner_pid(directory) == pid:
-            if time.monotonic() > give_up:
-                os.kill(pid, signal.SIGKILL)  # the kernel takes its children with it
-            time.sleep(POLL_INTERVAL)
+    with suppress(psutil.NoSuchProcess):
+        holder = psutil.Process(pid)
+        holder.terminate()
+        try:
+            holder.wait(timeout=DOWN_TIMEOUT)
+        except psutil.TimeoutExpired:
+            holder.kill()  # the kernel takes its children with it
+            holder.wait()
     return True
 
 

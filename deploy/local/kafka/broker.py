@@ -138,7 +138,8 @@ class KafkaBroker:
         shutil.rmtree(self._directory / "data", ignore_errors=True)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         argv = [*self._java(), "-Xmx128m", "kafka.tools.StorageTool", "format"]
-        argv += ["-t", cluster_id, "-c", str(self._settings)]
+        # With "=": one random id in 64 begins with a dash, and would be read as an option.
+        argv += [f"--cluster-id={cluster_id}", f"--config={self._settings}"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT, check=False)
         if done.returncode != 0:
             self.log_path.write_text(done.stdout + done.stderr)

@@ -24,7 +24,7 @@ def test_a_jar_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(jars, "_fetch", fetch_a_forgery)
 
-    with pytest.raises(LocalStackError, match="differ from the list"):
+    with pytest.raises(LocalStackError, match="are not the listed ones"):
         jars.ensure_jars(tmp_path / "jars")
 
     assert not (tmp_path / "jars" / jars.STAMP_NAME).exists()
