@@ -19,7 +19,9 @@ PERSONAL_DATA_RETENTION = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic. `message` is the type of its values; `retention` None keeps messages for ever; `compacted` keeps the newest of each key.
+    """A topic: what its messages are and how long they stay.
+
+    `message` is the type of its values. `retention` None keeps them for ever; `compacted` keeps the newest of each key.
 
     `partitions` None takes the deployment's number. Topics keyed by order key must all have the same number: the
     partition of an order is the shard in which its decisions are ordered.
