@@ -24,6 +24,11 @@ def principal(request: web.Request) -> Principal:
     return request[_PRINCIPAL]
 
 
+def principal_if_any(request: web.Request) -> Principal | None:
+    """Who asks, or None at a public route."""
+    return request.get(_PRINCIPAL)
+
+
 class Gate:
     """Lets a request through when its principal has the route's scope."""
 

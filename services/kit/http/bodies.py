@@ -26,6 +26,9 @@ async def read_body(
     """
     if request.content_length is not None and request.content_length > limit:
         raise too_large(limit)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        # A compressed body has two sizes, and a signature over one of them.
+        raise Problem(415, "body_encoded", "Send the body without a Content-Encoding.")
     body = bytearray()
     try:
         async with asyncio.timeout(timeout):

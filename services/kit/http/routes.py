@@ -52,6 +52,7 @@ class Route:
     errors: tuple[int, ...]
     body_limit: int
     in_docs: bool
+    streams: bool
     path_model: type[BaseModel] | None
     query_model: type[BaseModel] | None
     body_model: TypeAdapter[Any] | None
@@ -152,12 +153,14 @@ class Routes:
         errors: Iterable[int] = (),
         body_limit: int = BODY_LIMIT_BYTES,
         in_docs: bool = True,
+        streams: bool = False,
     ) -> Callable[[H], H]:
         """Declare a route.
 
         The handler takes the request and, by keyword, any of `path`, `query` and `body`, annotated with what they are
         parsed into, and returns a model (or anything pydantic can write), None (204), or a response of its own.
-        `scope` None lets anyone ask.
+        `scope` None lets anyone ask. `streams` marks an answer that stays open (events), which does not count as a
+        request in flight.
         """
 
         def declare(handler: H) -> H:
@@ -175,6 +178,7 @@ class Routes:
                 errors=tuple(errors),
                 body_limit=body_limit,
                 in_docs=in_docs,
+                streams=streams,
                 path_model=_model(hints.get("path")),
                 query_model=query_model,
                 body_model=TypeAdapter(hints["body"]) if "body" in hints else None,
