@@ -90,8 +90,8 @@ async def _run(world: World, orders: int) -> Outcome:
         judged, shipped = await _follow(api, shares, began)
         rows = {each.opened.platform: await journey.tally(api, each) for each in linked}
         differences = [f"{name}: {line}" for name, row in rows.items() for line in row.differences]
-        released = sum(row.released for row in rows.values())
-        differences += factory_differences(await api.factory("/truth"), released)
+        wanted = {key: units for each in linked for key, units in (await journey.units_wanted(api, each)).items()}
+        differences += factory_differences(await api.factory("/truth"), wanted)
         return Outcome(judged, shipped, rows, differences)
 
 

@@ -122,6 +122,15 @@ async def tally(api: Api, linked: Linked) -> PlatformTally:
     return tally_platform(await truth(api, linked.opened), await reported_orders(api, platform))
 
 
+async def units_wanted(api: Api, linked: Linked) -> dict[str, int]:
+    """By order key, the units that the store's makeable orders want made."""
+    return {
+        f"{linked.opened.platform}:{linked.store_id}:{order['id']}": order["units_to_make"]
+        for order in await truth(api, linked.opened)
+        if order["makeable"]
+    }
+
+
 def _progress(row: Json) -> Progress:
     held, rejected = row["held"], row["rejected"]
     return Progress(

@@ -72,13 +72,20 @@ def tally_platform(truth: Iterable[Mapping[str, Any]], reported: Iterable[Report
     )
 
 
-def factory_differences(made: Mapping[str, Any], released: int) -> list[str]:
-    """What the factory's book says against the report: every release once, and as many as were shown."""
-    differences = []
-    if made["duplicates"]:
-        differences.append(f"the factory was told {made['duplicates']} releases twice")
-    if made["released"] != released:
-        differences.append(f"the factory got {made['released']} releases, the report shows {released}")
+def factory_differences(book: Mapping[str, Any], units_wanted: Mapping[str, int]) -> list[str]:
+    """What the factory's book says against the platforms: each order released once, and exactly its units made.
+
+    `units_wanted` holds, by order key, the units that the platforms' truth wants made.
+    """
+    totals, made = book["totals"], {key: entry["units_made"] for key, entry in book["orders"].items()}
+    differences = [
+        f"the factory counts {totals[name]} {name.replace('_', ' ')}"
+        for name in ("duplicate_events", "duplicate_releases", "holes", "unreadable")
+        if totals[name]
+    ]
+    for key in sorted(made.keys() | units_wanted.keys()):
+        if made.get(key, 0) != units_wanted.get(key, 0):
+            differences.append(f"{key}: {made.get(key, 0)} units made, {units_wanted.get(key, 0)} wanted")
     return differences
 
 

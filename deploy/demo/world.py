@@ -83,7 +83,7 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
             supervisor=supervisor,
             platforms=sandbox["platforms"],
             control=sandbox["control"],
-            factory=_ready(factory)["truth"],
+            factory=_ready(factory)["factory"],
             services=services,
             key=_make_key(environment),
         )

@@ -116,12 +116,7 @@ async def _kill(world: World, plan: Plan, rng: random.Random) -> Counter[str]:
 
 
 async def _expected(api: Api, stores: Sequence[journey.Linked]) -> set[str]:
-    return {
-        f"{linked.opened.platform}:{linked.store_id}:{order['id']}"
-        for linked in stores
-        for order in await journey.truth(api, linked.opened)
-        if order["makeable"]
-    }
+    return {key for linked in stores for key in await journey.units_wanted(api, linked)}
 
 
 async def _settled(bootstrap: str, expected: set[str]) -> None:
