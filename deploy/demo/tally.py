@@ -83,10 +83,11 @@ def factory_differences(book: Mapping[str, Any], units_wanted: Mapping[str, int]
         for name in ("duplicate_events", "duplicate_releases", "holes", "unreadable")
         if totals[name]
     ]
-    for key in sorted(made.keys() | units_wanted.keys()):
-        if made.get(key, 0) != units_wanted.get(key, 0):
-            differences.append(f"{key}: {made.get(key, 0)} units made, {units_wanted.get(key, 0)} wanted")
-    return differences
+    return differences + [
+        f"{key}: {made.get(key, 0)} units made, {units_wanted.get(key, 0)} wanted"
+        for key in sorted(made.keys() | units_wanted.keys())
+        if made.get(key, 0) != units_wanted.get(key, 0)
+    ]
 
 
 def _by_reason(orders: Iterable[Reported]) -> dict[str, int]:

@@ -51,7 +51,8 @@ class Choices:
 class World:
     """Addresses and processes of a world that is ready.
 
-    `services` holds one base URL a process, by child name ("ingest", "ingest-2", …); `key` is an API key of `SELLER`.
+    `services` holds one base URL a process, by child name ("ingest", "ingest-2", …); `settings` is their environment,
+    the platforms' app credentials included; `key` is an API key of `SELLER`.
     """
 
     stack: LocalStack
@@ -60,6 +61,7 @@ class World:
     control: str
     factory: str
     services: Mapping[str, str]
+    settings: Mapping[str, str] = field(repr=False)
     key: str = field(repr=False)
 
     def child(self, name: str) -> Child:
@@ -85,6 +87,7 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
             control=sandbox["control"],
             factory=_ready(factory)["factory"],
             services=services,
+            settings=environment,
             key=_make_key(environment),
         )
 
