@@ -57,8 +57,9 @@ schemas: $(VENV_STAMP) ## write the JSON Schemas of the topics
 	@$(BIN)/python -m schemas.generate
 
 lock: $(VENV_STAMP) ## resolve the dependencies anew: names, versions and hashes, no addresses
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --universal --generate-hashes --quiet \
-	  --upgrade --no-emit-index-url --no-header --output-file requirements.lock
+	@$(BIN)/python -m venv var/lock && var/lock/bin/pip install --quiet --disable-pip-version-check uv
+	@var/lock/bin/uv pip compile pyproject.toml --all-extras --python-version 3.11 --universal --generate-hashes \
+	  --quiet --upgrade --no-emit-index-url --no-header --output-file requirements.lock
 
 clean: ## remove var/ and .venv
 	@if [[ -x $(BIN)/python && -d var/up ]]; then $(BIN)/python -m deploy.local down; fi
