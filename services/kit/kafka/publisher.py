@@ -186,7 +186,7 @@ _STOPPING: set[asyncio.Task[None]] = set()
 async def _send_all(producer: AIOKafkaProducer, messages: Iterable[Message]) -> None:
     acknowledgements = [
         await producer.send(
-            message.topic, key=message.key.encode(), value=message.value, headers=message.headers or None
+            message.topic, key=message.key.encode(), value=message.value, headers=list(message.headers) or None
         )
         for message in messages
     ]
