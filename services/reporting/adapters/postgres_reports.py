@@ -1,0 +1,163 @@
+"""The report's answers out of Postgres: plain SQL, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import orjson
+
+from schemas.sessions import OrderResult
+from services.kit.clock import Clock
+from services.kit.postgres.pool import translated_errors
+from services.kit.postgres.sql import load_sql
+from services.reporting.answers import (
+    order_detail,
+    order_view,
+    session_order_view,
+    session_view,
+    store_view,
+    summary_view,
+)
+from services.reporting.cursors import Cursor, written
+from services.reporting.ports import OrderFilter, SessionFilter
+from services.reporting.views import (
+    Counts,
+    ListOf,
+    OrderDetail,
+    OrderView,
+    SessionOrderView,
+    SessionView,
+    StoreView,
+    Summary,
+)
+
+#: The summary counts all of a seller's orders, so it is counted at most this often.
+SUMMARY_FRESH_FOR = timedelta(seconds=1)
+_SUMMARIES_KEPT = 1000
+
+_SQL = load_sql(Path(__file__).parents[1] / "sql" / "reports.sql")
+_JSON_COLUMNS = frozenset({"record", "reasons", "items", "data"})
+
+Row = dict[str, Any]
+V = TypeVar("V")
+
+
+class PostgresReports:
+    """See `Reports`."""
+
+    def __init__(self, pool: asyncpg.Pool, *, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._summaries: dict[str, tuple[Any, Summary]] = {}
+
+    async def stores(self, seller_id: str, *, after: Cursor | None, limit: int) -> ListOf[StoreView]:
+        """Return the seller's stores by id."""
+        rows = await self._fetch(_SQL.list_stores, seller_id, after[0] if after else None, limit + 1)
+        counts = {store.store_id: store for store in (await self.summary(seller_id)).stores}
+        return _page(
+            rows,
+            limit,
+            lambda row: store_view(row, _plain(counts.get(row["store_id"]))),
+            lambda row: (row["store_id"],),
+        )
+
+    async def summary(self, seller_id: str) -> Summary:
+        """Return the seller's orders in numbers, at most a second old."""
+        now = self._clock.now()
+        kept = self._summaries.get(seller_id)
+        if kept is not None and timedelta() <= now - kept[0] < SUMMARY_FRESH_FOR:
+            return kept[1]
+        counts = await self._fetch(_SQL.count_orders, seller_id)
+        reasons = await self._fetch(_SQL.count_reasons, seller_id)
+        summary = summary_view(counts, reasons)
+        if len(self._summaries) >= _SUMMARIES_KEPT:
+            self._summaries.clear()
+        self._summaries[seller_id] = (now, summary)
+        return summary
+
+    async def sessions(
+        self, seller_id: str, wanted: SessionFilter, *, after: Cursor | None, limit: int
+    ) -> ListOf[SessionView]:
+        """Return sync sessions, newest first."""
+        rows = await self._fetch(
+            _SQL.list_sessions,
+            seller_id,
+            wanted.platform,
+            wanted.store_id,
+            wanted.way,
+            wanted.state,
+            wanted.since,
+            wanted.until,
+            wanted.with_orders_only,
+            *(after or (None, None)),
+            limit + 1,
+        )
+        return _page(rows, limit, session_view, lambda row: (row["listed_at"], row["session_id"]))
+
+    async def session(self, seller_id: str, session_id: str) -> SessionView | None:
+        """Return one sync session."""
+        rows = await self._fetch(_SQL.find_session, seller_id, session_id)
+        return session_view(rows[0]) if rows else None
+
+    async def session_orders(
+        self, seller_id: str, session_id: str, *, result: OrderResult | None, after: Cursor | None, limit: int
+    ) -> ListOf[SessionOrderView] | None:
+        """Return what a session did with each order, in the order they were read."""
+        if not await self._fetch(_SQL.find_session, seller_id, session_id):
+            return None
+        rows = await self._fetch(
+            _SQL.list_session_orders, session_id, result, *(after or (None, None, None)), limit + 1
+        )
+        return _page(rows, limit, session_order_view, lambda row: (row["part"], row["position"], row["entry_key"]))
+
+    async def orders(
+        self, seller_id: str, wanted: OrderFilter, *, after: Cursor | None, limit: int
+    ) -> ListOf[OrderView]:
+        """Return orders, last placed first."""
+        rows = await self._fetch(
+            _SQL.list_orders,
+            seller_id,
+            wanted.platform,
+            wanted.store_id,
+            wanted.state,
+            wanted.outcome,
+            wanted.reason,
+            wanted.text.lower() if wanted.text else None,
+            wanted.since,
+            wanted.until,
+            *(after or (None, None)),
+            limit + 1,
+        )
+        return _page(rows, limit, order_view, lambda row: (row["listed_at"], row["order_key"]))
+
+    async def order(self, seller_id: str, order_key: str) -> OrderDetail | None:
+        """Return one order with its timeline."""
+        rows = await self._fetch(_SQL.find_order, seller_id, order_key)
+        if not rows:
+            return None
+        return order_detail(rows[0], await self._fetch(_SQL.list_timeline, order_key))
+
+    async def _fetch(self, statement: str, *arguments: object) -> list[Row]:
+        with translated_errors():
+            return [_parsed(row) for row in await self._pool.fetch(statement, *arguments)]
+
+
+def _parsed(row: asyncpg.Record) -> Row:
+    return {
+        name: orjson.loads(value) if name in _JSON_COLUMNS and isinstance(value, bytes) else value
+        for name, value in row.items()
+    }
+
+
+def _plain(counts: Counts | None) -> Counts:
+    return Counts(**counts.model_dump(include=set(Counts.model_fields))) if counts else Counts()
+
+
+def _page(rows: Sequence[Row], limit: int, view: Callable[[Row], V], place: Callable[[Row], Cursor]) -> ListOf[V]:
+    # One row more than asked for was fetched: it tells whether the list goes on.
+    after = written(place(rows[limit - 1])) if len(rows) > limit else None
+    return ListOf(items=tuple(view(row) for row in rows[:limit]), next=after)

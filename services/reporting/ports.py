@@ -1,0 +1,148 @@
+"""What the report needs of where it is kept: projections are written through one port and read through another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from schemas.decisions import Outcome
+from schemas.order import Way
+from schemas.sessions import OrderResult, SessionState
+from services.reporting.changes import OrderState
+from services.reporting.cursors import Cursor
+from services.reporting.facts import Located, Place
+from services.reporting.views import (
+    ListOf,
+    OrderDetail,
+    OrderView,
+    SessionOrderView,
+    SessionView,
+    StoreView,
+    Summary,
+)
+
+
+class Projections(Protocol):
+    """Keeps the report's rows and, with them, how far each partition is in them.
+
+    `apply` is atomic: after it, rows and positions hold every given fact; after an error, none of them. A fact that
+    stands before its partition's position is skipped, so that giving facts again changes nothing. Facts of one
+    partition come in its order; nothing is assumed about the order between partitions. `TransientError` when the
+    database is away.
+    """
+
+    async def positions(self, places: Collection[Place]) -> Mapping[Place, int]:
+        """Return the offset of the next record wanted of each partition; one never read is left out."""
+        ...
+
+    async def apply(self, facts: Sequence[Located]) -> None:
+        """Take the facts in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Which rows of a seller changed in one commit. `number` tells commits apart.
+
+    `complete` is False when more changed than the lists say (they are bounded), or nobody knows what: read anew.
+    """
+
+    number: int
+    seller_id: str
+    sessions: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+    complete: bool = True
+
+
+class Feed(Protocol):
+    """Tells of changes as they are committed, by whichever process.
+
+    Changes may be missed while the database is away; the feed then gives one Change for seller "" that is not
+    complete, so that every listener reads anew. The order of changes is that of commits.
+    """
+
+    def changes(self) -> AsyncIterator[Change]:
+        """Yield changes from now on, for ever."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sync sessions; None does not filter. Times are [since, until) of the session's start."""
+
+    platform: str | None = None
+    store_id: str | None = None
+    way: Way | None = None
+    state: SessionState | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    with_orders_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders; None does not filter.
+
+    `text` is a piece of the display name, the platform's id or a SKU, in any case. Times are [since, until) of when
+    the order was placed.
+    """
+
+    platform: str | None = None
+    store_id: str | None = None
+    state: OrderState | None = None
+    outcome: Outcome | None = None
+    reason: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+#: Where pages of the lists go on: the types of their cursors.
+STORE_CURSOR = (str,)
+SESSION_CURSOR = (datetime, str)
+SESSION_ORDER_CURSOR = (int, int, str)
+ORDER_CURSOR = (datetime, str)
+
+
+class Reports(Protocol):
+    """Answers what a seller asks; another seller's things are not there (None).
+
+    Lists are stable under paging: an item that does not change its place appears exactly once. `after` must be a
+    cursor of the same list. `TransientError` when the database is away.
+    """
+
+    async def stores(self, seller_id: str, *, after: Cursor | None, limit: int) -> ListOf[StoreView]:
+        """Return the seller's stores by id."""
+        ...
+
+    async def summary(self, seller_id: str) -> Summary:
+        """Return the seller's orders in numbers."""
+        ...
+
+    async def sessions(
+        self, seller_id: str, wanted: SessionFilter, *, after: Cursor | None, limit: int
+    ) -> ListOf[SessionView]:
+        """Return sync sessions, newest first."""
+        ...
+
+    async def session(self, seller_id: str, session_id: str) -> SessionView | None:
+        """Return one sync session."""
+        ...
+
+    async def session_orders(
+        self, seller_id: str, session_id: str, *, result: OrderResult | None, after: Cursor | None, limit: int
+    ) -> ListOf[SessionOrderView] | None:
+        """Return what a session did with each order, in the order they were read."""
+        ...
+
+    async def orders(
+        self, seller_id: str, wanted: OrderFilter, *, after: Cursor | None, limit: int
+    ) -> ListOf[OrderView]:
+        """Return orders, last placed first."""
+        ...
+
+    async def order(self, seller_id: str, order_key: str) -> OrderDetail | None:
+        """Return one order with its timeline."""
+        ...

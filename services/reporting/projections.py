@@ -1,0 +1,206 @@
+"""Facts become row changes, and the result is the same in whatever order, and however often, the facts come.
+
+Every value is the outcome of a merge that is commutative, associative and idempotent: the earliest or latest time,
+the decision with the highest number, the update that happened last. Postgres merges a batch's changes into the rows
+by the same rules (`sql/projections.sql`), the in-memory twin by the values' own (`changes.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar, assert_never
+
+from schemas.decisions import OrderDecided
+from schemas.ids import OrderKey
+from schemas.production import (
+    UpdateAccepted,
+    UpdateCancelled,
+    UpdateCancelRefused,
+    UpdateInProduction,
+    UpdateOnHold,
+    UpdateShipped,
+)
+from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted
+from schemas.stores import SellerRecord, StoreRecord
+from services.reporting.changes import (
+    Heard,
+    OrderChange,
+    Production,
+    ProductionState,
+    SessionChange,
+    SessionOrder,
+    Verdict,
+)
+from services.reporting.facts import Fact, Update
+from services.reporting.timeline import Entry, entries_of_decision, entries_of_session, entry_of_update
+
+
+@dataclass(slots=True)
+class Changes:
+    """The row changes of a batch of facts, at most one a row."""
+
+    sellers: dict[str, SellerRecord] = field(default_factory=dict)
+    stores: dict[str, StoreRecord] = field(default_factory=dict)
+    sessions: dict[str, SessionChange] = field(default_factory=dict)
+    session_orders: dict[tuple[str, str], SessionOrder] = field(default_factory=dict)
+    orders: dict[str, OrderChange] = field(default_factory=dict)
+    timeline: dict[tuple[str, str], Entry] = field(default_factory=dict)
+
+    def add(self, fact: Fact) -> None:
+        """Take one more fact in."""
+        match fact:
+            case SellerRecord():
+                kept_seller = self.sellers.get(fact.seller_id)
+                self.sellers[fact.seller_id] = fact if kept_seller is None else later_record(kept_seller, fact)
+            case StoreRecord():
+                kept_store = self.stores.get(fact.store_id)
+                self.stores[fact.store_id] = fact if kept_store is None else later_record(kept_store, fact)
+            case SessionStarted() | SessionProgressed() | SessionFinished():
+                self._add_session(fact)
+            case OrderDecided():
+                self._add_order(_of_decision(fact))
+                self._add_entries(entries_of_decision(fact))
+            case _:
+                self._add_order(_of_update(fact))
+                self._add_entries([entry_of_update(fact)])
+
+    def merge(self, other: Changes) -> None:
+        """Take the changes of another batch in; the twin's form of writing them to the tables."""
+        for seller in other.sellers.values():
+            self.add(seller)
+        for store in other.stores.values():
+            self.add(store)
+        for session in other.sessions.values():
+            self._add_session_change(session)
+        for order in other.session_orders.values():
+            self._add_session_order(order)
+        for change in other.orders.values():
+            self._add_order(change)
+        self._add_entries(other.timeline.values())
+
+    def _add_session(self, fact: SessionStarted | SessionProgressed | SessionFinished) -> None:
+        self._add_session_change(_of_session(fact))
+        if not isinstance(fact, SessionProgressed):
+            return
+        for position, outcome in enumerate(fact.outcomes):
+            self._add_session_order(_session_order(fact, position, outcome))
+            if outcome.order_key and outcome.result in {"new", "updated"}:
+                self._add_order(_of_outcome(fact, position, outcome, outcome.order_key))
+        self._add_entries(entries_of_session(fact))
+
+    def _add_session_change(self, change: SessionChange) -> None:
+        kept = self.sessions.get(change.session_id)
+        self.sessions[change.session_id] = kept.merged(change) if kept else change
+
+    def _add_session_order(self, order: SessionOrder) -> None:
+        place = (order.session_id, order.entry_key)
+        kept = self.session_orders.get(place)
+        if kept is None or order.rank > kept.rank:
+            self.session_orders[place] = order
+
+    def _add_order(self, change: OrderChange) -> None:
+        kept = self.orders.get(change.order_key)
+        self.orders[change.order_key] = kept.merged(change) if kept else change
+
+    def _add_entries(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            place = (entry.order_key, entry.entry_id)
+            kept = self.timeline.get(place)
+            if kept is None or entry.rank < kept.rank:
+                self.timeline[place] = entry
+
+
+def reduce_facts(facts: Iterable[Fact | None]) -> Changes:
+    """Return the row changes of `facts`; None (a tombstone) changes nothing."""
+    changes = Changes()
+    for fact in facts:
+        if fact is not None:
+            changes.add(fact)
+    return changes
+
+
+R = TypeVar("R", SellerRecord, StoreRecord)
+
+
+def later_record(left: R, right: R) -> R:
+    """Return the record that was changed last."""
+    return max(left, right, key=lambda record: (record.changed_at, record.model_dump_json()))
+
+
+def _of_decision(decided: OrderDecided) -> OrderChange:
+    at = decided.occurred_at
+    return OrderChange(
+        order_key=decided.order_key,
+        seller_id=decided.seller_id,
+        changed_at=at,
+        imported_at=decided.summary.imported_at,
+        released_at=at if decided.step == "released" else None,
+        cancel_asked_at=at if decided.step == "cancelled" else None,
+        verdict=Verdict(decided),
+    )
+
+
+def _of_update(update: Update) -> OrderChange:
+    at = update.occurred_at
+    state: ProductionState | None
+    problem: str | None = None
+    match update:
+        case UpdateAccepted():
+            state = "accepted"
+        case UpdateOnHold():
+            state, problem = "on_hold", update.problem
+        case UpdateInProduction():
+            state = "in_production"
+        case UpdateShipped():
+            state = "shipped"
+        case UpdateCancelled():
+            state, problem = "cancelled", update.reason
+        case UpdateCancelRefused():
+            state = None
+        case _:
+            assert_never(update)
+    return OrderChange(
+        order_key=update.order_key,
+        seller_id=update.seller_id,
+        changed_at=at,
+        shipped_at=update.shipment.shipped_at if isinstance(update, UpdateShipped) else None,
+        cancel_refused_at=at if isinstance(update, UpdateCancelRefused) else None,
+        production=Production(at, update.event_id, state, problem) if state else None,
+    )
+
+
+def _of_outcome(fact: SessionProgressed, position: int, outcome: OrderOutcome, key: OrderKey) -> OrderChange:
+    return OrderChange(
+        order_key=key,
+        seller_id=fact.seller_id,
+        changed_at=fact.occurred_at,
+        imported_at=fact.occurred_at,
+        heard=Heard(
+            revised_at=outcome.revised_at or fact.occurred_at,
+            source=f"{fact.event_id}.{position}",
+            display_name=outcome.display_name,
+            placed_at=outcome.placed_at,
+        ),
+    )
+
+
+def _of_session(fact: SessionStarted | SessionProgressed | SessionFinished) -> SessionChange:
+    progressed = fact if isinstance(fact, SessionProgressed) else None
+    return SessionChange(
+        session_id=fact.session_id,
+        seller_id=fact.seller_id,
+        store_id=fact.store_id,
+        first_at=fact.occurred_at,
+        changed_at=fact.occurred_at,
+        started=fact if isinstance(fact, SessionStarted) else None,
+        last_part=progressed.part if progressed else 0,
+        total=progressed.total if progressed else None,
+        finished=fact if isinstance(fact, SessionFinished) else None,
+    )
+
+
+def _session_order(fact: SessionProgressed, position: int, outcome: OrderOutcome) -> SessionOrder:
+    # What could not even be identified must not fall together with another such.
+    entry_key = outcome.order_key or outcome.external_id or f"?{fact.part}.{position}"
+    return SessionOrder(fact.session_id, entry_key, fact.part, position, outcome)

@@ -1,0 +1,212 @@
+"""What the API answers."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.decisions import Cause, Outcome
+from schemas.money import Money
+from schemas.order import Way
+from schemas.reasons import Actor, Fact, ReasonCode
+from schemas.sessions import OrderResult, SessionState, Window
+from schemas.stores import StoreState
+from services.reporting.changes import OrderState, ProductionState
+from services.reporting.timeline import EntryKind
+
+T = TypeVar("T")
+
+
+class View(BaseModel):
+    """A frozen answer."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class ListOf(View, Generic[T]):
+    """One page of a list; `next` is the cursor of the next page, null on the last."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+class Counts(View):
+    """How far orders are. Each order is undecided, held, rejected or released; `imported` is their sum.
+
+    `held_by_reason` and `rejected_by_reason` count an order under each of its reasons.
+    """
+
+    imported: int = 0
+    undecided: int = 0
+    held: int = 0
+    rejected: int = 0
+    released: int = 0
+    accepted: int = 0
+    on_hold: int = 0
+    shipped: int = 0
+    cancelled: int = 0
+    held_by_reason: dict[str, int] = Field(default_factory=dict)
+    rejected_by_reason: dict[str, int] = Field(default_factory=dict)
+    remarked_by_reason: dict[str, int] = Field(
+        default_factory=dict, description="Reasons that released orders carry, such as a change that came too late."
+    )
+
+
+class StoreCounts(Counts):
+    """The counts of one store."""
+
+    platform: str
+    store_id: str
+
+
+class Wait(View):
+    """Orders that wait for one kind of thing."""
+
+    code: ReasonCode
+    orders: int
+    actor: Actor
+    rechecked_by: tuple[Fact, ...]
+    title: str
+
+
+class Summary(View):
+    """The seller's orders in numbers: in all, by platform, by store, and what they wait for."""
+
+    total: Counts
+    platforms: dict[str, Counts]
+    stores: tuple[StoreCounts, ...]
+    waits: tuple[Wait, ...]
+
+
+class LastSession(View):
+    """A store's newest sync session."""
+
+    session_id: str
+    at: datetime
+    state: SessionState
+
+
+class StoreView(View):
+    """A store: its state and, where something is wrong, why in plain words."""
+
+    store_id: str
+    platform: str
+    external_id: str
+    name: str
+    currency: str | None
+    time_zone: str | None
+    state: StoreState
+    problem: str | None
+    linked_at: datetime
+    import_since: datetime
+    last_session: LastSession | None
+    last_order_at: datetime | None
+    counts: Counts
+
+
+class SessionView(View):
+    """A sync session. Counts are of different orders; `total` is what the platform says there is, where it does."""
+
+    session_id: str
+    store_id: str
+    platform: str | None
+    way: Way | None
+    automatic: bool | None
+    started_by: str | None
+    window: Window | None
+    state: SessionState
+    problem: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    changed_at: datetime
+    duration_seconds: float | None
+    total: int | None
+    listed: int
+    new: int
+    updated: int
+    existing: int
+    failed: int
+
+
+class SessionOrderView(View):
+    """What one session did with one order."""
+
+    order_key: str | None
+    external_id: str
+    display_name: str | None
+    placed_at: datetime | None
+    revised_at: datetime | None
+    result: OrderResult
+    problem: str | None
+
+
+class ReasonView(View):
+    """One objection in plain words, who must act, and what has the order judged again by itself."""
+
+    code: ReasonCode
+    item_id: str | None
+    sentence: str
+    actor: Actor
+    rechecked_by: tuple[Fact, ...]
+    evidence: dict[str, str]
+
+
+class ItemView(View):
+    """One line of an order."""
+
+    external_id: str
+    title: str
+    sku: str | None
+    kind: str
+    quantity: int
+    quantity_to_make: int
+    made_as: str | None
+
+
+class OrderView(View):
+    """An order in a list."""
+
+    order_key: str
+    store_id: str
+    platform: str
+    external_id: str
+    display_name: str | None
+    placed_at: datetime | None
+    imported_at: datetime | None
+    changed_at: datetime
+    state: OrderState
+    outcome: Outcome | None
+    reasons: tuple[ReasonView, ...]
+    total: Money | None
+    test: bool | None
+
+
+class EntryView(View):
+    """One thing that happened. `data` depends on `kind`."""
+
+    entry_id: str
+    at: datetime
+    kind: EntryKind
+    sentence: str
+    reasons: tuple[ReasonView, ...]
+    data: dict[str, Any]
+
+
+class OrderDetail(OrderView):
+    """An order with all that happened to it, oldest first."""
+
+    revised_at: datetime | None
+    way: Way | None
+    payment: str | None
+    fulfilment: str | None
+    cancelled_on_platform_at: datetime | None
+    cause: Cause | None
+    decided_at: datetime | None
+    decision_number: int | None
+    cost: Money | None
+    released_at: datetime | None
+    shipped_at: datetime | None
+    production_state: ProductionState | None
+    production_problem: str | None
+    items: tuple[ItemView, ...]
+    timeline: tuple[EntryView, ...]
