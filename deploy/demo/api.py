@@ -32,9 +32,9 @@ class Api:
         """Call the sandboxes' control API."""
         return await self._answer(method, self._world.control + path, body=body)
 
-    async def factory(self, path: str) -> Json:
-        """Ask the factory."""
-        return await self._answer("GET", self._world.factory + path)
+    async def factory(self, path: str, *, method: str = "GET", body: Json | None = None) -> Json:
+        """Ask the factory, or tell it something."""
+        return await self._answer(method, self._world.factory + path, body=body)
 
     async def browse(self, url: str) -> str:
         """Open a page as a browser does, following redirects; the text of where it ends."""

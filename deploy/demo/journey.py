@@ -15,6 +15,8 @@ from deploy.demo.tally import PlatformTally, Reported, tally_platform
 #: Enough to pay for any number of orders a demo makes.
 BALANCE = "100000000.00"
 POLL_SECONDS = 0.1
+#: The states of an order, in the report, that production was told to make.
+AFTER_RELEASE = frozenset({"released", "accepted", "on_hold", "in_production", "shipped", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ async def truth(api: Api, opened: Opened) -> list[Json]:
 async def progress(api: Api) -> dict[str, Progress]:
     """How far each platform's orders are."""
     summary = await api.call("reporting", "GET", "/v1/summary")
-    return {row["platform"]: _progress(row) for row in summary["platforms"]}
+    return {platform: _progress(counts) for platform, counts in summary["platforms"].items()}
 
 
 async def follow(
@@ -131,21 +133,20 @@ async def units_wanted(api: Api, linked: Linked) -> dict[str, int]:
     }
 
 
-def _progress(row: Json) -> Progress:
-    held, rejected = row["held"], row["rejected"]
+def _progress(counts: Json) -> Progress:
     return Progress(
-        imported=row["imported"],
-        judged=held + rejected + row["released"],
-        released=row["released"],
-        shipped=row["shipped"],
+        imported=counts["imported"],
+        judged=counts["held"] + counts["rejected"] + counts["released"],
+        released=counts["released"],
+        shipped=counts["shipped"],
     )
 
 
 def _reported(item: Json) -> Reported:
     return Reported(
         external_id=item["external_id"],
-        outcome=item["outcome"],
+        outcome=item["outcome"] or "undecided",
         reasons=frozenset(reason["code"] for reason in item["reasons"]),
-        released=item["released_at"] is not None,
-        shipped=item["shipped_at"] is not None,
+        released=item["state"] in AFTER_RELEASE,
+        shipped=item["state"] == "shipped",
     )
