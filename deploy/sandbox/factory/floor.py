@@ -62,11 +62,11 @@ class Floor:
         if self.book.is_repeated(command["event_id"]):
             return []
         match command["type"]:
-            case "production.released":
+            case "order.released":
                 answers = self._release(command, now=now)
-            case "production.amended":
+            case "order.amended":
                 answers = self._amend(command, now=now)
-            case "production.cancelled_by_seller":
+            case "order.cancelled":
                 answers = self._cancel(command, now=now)
             case _:
                 raise KeyError("type")
