@@ -195,7 +195,9 @@ class _Answering:
 
 
 async def _respond(route: Route, gate: Gate, repeat: Repeat | None, request: web.Request) -> web.StreamResponse:
-    return await route.answer(request, guard=gate.admit, repeat=repeat if route.writes else None)
+    # Nobody owns the writes of a public route, and its handler may want the raw body that a repetition would consume.
+    repeatable = route.writes and route.scope is not None
+    return await route.answer(request, guard=gate.admit, repeat=repeat if repeatable else None)
 
 
 async def _expect(limit: int, request: web.Request) -> web.StreamResponse | None:
