@@ -59,7 +59,8 @@ def run_as_prefix(*, unprivileged: bool, death_signal: signal.Signals | None = N
     words: list[str] = []
     if unprivileged and os.geteuid() == 0:
         words += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        # Without the secure bit, access(2), with which Postgres examines its own programs, would overlook it.
+        words += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     if death_signal is not None:
         words += ["--pdeathsig", death_signal.name.removeprefix("SIG")]
     return [setpriv, *words, "--"] if setpriv and words else []
