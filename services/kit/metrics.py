@@ -33,6 +33,18 @@ MetricName = Literal[
     "syncorder_outbound_request_seconds",
     # counter: errors that reached a process's outermost loop, by where
     "syncorder_unexpected_errors_total",
+    # counter: webhooks answered by ingest, by platform and outcome ("published", "signature_refused", …)
+    "syncorder_webhooks_total",
+    # counter: notes of webhooks that were given up because Postgres was away for too long
+    "syncorder_webhook_notes_lost_total",
+    # counter: polls ended by ingest, by platform and state
+    "syncorder_polls_total",
+    # counter: orders that platforms told or listed, by platform, way and result
+    "syncorder_orders_listed_total",
+    # histogram, seconds: until Kafka acknowledged what a webhook or a page brought, by way
+    "syncorder_publish_seconds",
+    # counter: stores' tokens renewed, by platform
+    "syncorder_token_renewals_total",
 ]
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -63,6 +75,12 @@ METRICS: Mapping[MetricName, Declared] = {
     "syncorder_http_refusals_total": Declared("counter", "HTTP requests refused early.", ("reason",)),
     "syncorder_outbound_request_seconds": Declared("histogram", "Seconds a call out took.", ("host", "status")),
     "syncorder_unexpected_errors_total": Declared("counter", "Errors nobody expected.", ("where",)),
+    "syncorder_webhooks_total": Declared("counter", "Webhooks answered.", ("platform", "outcome")),
+    "syncorder_webhook_notes_lost_total": Declared("counter", "Notes of webhooks given up."),
+    "syncorder_polls_total": Declared("counter", "Polls ended.", ("platform", "state")),
+    "syncorder_orders_listed_total": Declared("counter", "Orders told or listed.", ("platform", "way", "result")),
+    "syncorder_publish_seconds": Declared("histogram", "Seconds until Kafka acknowledged.", ("way",)),
+    "syncorder_token_renewals_total": Declared("counter", "Tokens renewed.", ("platform",)),
 }
 
 
