@@ -1,0 +1,229 @@
+"""What happens to orders after they were made: the seller and the buyer act, subscribers are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from deploy.sandbox.people import is_deliverable
+from deploy.sandbox.shopify.announcing import Announcer
+from deploy.sandbox.shopify.bodies import edited_body, hold_body, refund_body
+from deploy.sandbox.shopify.making import line_for_sku
+from deploy.sandbox.shopify.world import (
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    Hold,
+    Ids,
+    Line,
+    Order,
+    Refund,
+)
+from deploy.sandbox.standin import ControlError
+
+_ADDRESS_FIELDS = {"name", "company", "line1", "line2", "city", "region", "zip", "country", "phone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One control request on one order, and what carrying it out needs."""
+
+    order: Order
+    asked: Mapping[str, Any]
+    now: datetime
+    ids: Ids
+    announcer: Announcer
+
+    def done(self, *topics: str) -> None:
+        """Record the change and announce it."""
+        self.order.store.touch(self.order, self.now)
+        self.announcer.order_events(self.order, *topics, "ORDERS_UPDATED")
+
+
+def change_order(change: Change) -> None:
+    """Carry out `change.asked["action"]`; ControlError if there is no such action or it cannot be done."""
+    act = _ACTIONS.get(str(change.asked.get("action")))
+    if act is None:
+        raise ControlError(f"action must be one of {', '.join(sorted(_ACTIONS))}")
+    if change.order.deleted:
+        raise ControlError("the order is deleted", status=404)
+    act(change)
+
+
+def _pay(change: Change) -> None:
+    if change.order.paid:
+        raise ControlError("the order is paid already", status=409)
+    change.order.financial = "PAID"
+    change.done("ORDERS_PAID")
+
+
+def _cancel(change: Change) -> None:
+    order = change.order
+    if order.cancelled_at is not None:
+        raise ControlError("the order is cancelled already", status=409)
+    order.cancelled_at = change.now.replace(microsecond=0)
+    order.cancel_reason = str(change.asked.get("reason", "customer")).upper()
+    was_paid = order.paid
+    left = {line.id: line.unfulfilled for line in order.lines}
+    _take_units(order, left)
+    if was_paid:
+        order.financial = "REFUNDED"
+        order.refunds.append(_refund_of(change, left))
+    else:
+        order.financial = "VOIDED"
+    for part in order.fulfillment_orders:
+        if part.status != "CLOSED":
+            part.status = "CLOSED"
+            part.holds.clear()
+    change.done("ORDERS_CANCELLED")
+
+
+def _refund(change: Change) -> None:
+    order = change.order
+    if not order.paid:
+        raise ControlError("only a paid order can be refunded", status=409)
+    asked = change.asked.get("lines")
+    units = {line.id: line.current for line in order.lines} if asked is None else _units(order, asked)
+    refund = _refund_of(change, units)
+    _take_units(order, units)
+    order.refunds.append(refund)
+    order.financial = "PARTIALLY_REFUNDED" if any(line.current for line in order.lines) else "REFUNDED"
+    change.announcer.event(order.store, "REFUNDS_CREATE", refund_body(order, refund))
+    change.done()
+
+
+def _edit(change: Change) -> None:
+    order = change.order
+    added: dict[int, int] = {}
+    removed: dict[int, int] = {}
+    for entry in change.asked.get("add", ()):
+        line = line_for_sku(str(entry["sku"]), int(entry.get("quantity", 1)), currency=order.currency, ids=change.ids)
+        order.lines.append(line)
+        _plan(order, line, change)
+        added[line.id] = line.quantity
+    for line_id, wanted in _units(order, change.asked.get("quantities", {}), limit=False).items():
+        _set_quantity(order, line_id, wanted, added=added, removed=removed)
+    order.edited = True
+    body = edited_body(order, added=added, removed=removed, at=change.now)
+    change.announcer.event(order.store, "ORDERS_EDITED", body)
+    change.done()
+
+
+def _set_quantity(order: Order, line_id: int, wanted: int, *, added: dict[int, int], removed: dict[int, int]) -> None:
+    line = next(line for line in order.lines if line.id == line_id)
+    difference = wanted - line.current
+    if difference < 0:
+        _take_units(order, {line_id: -difference})
+        removed[line_id] = -difference
+    elif difference > 0:
+        line.quantity += difference
+        line.current += difference
+        for entry in _entries(order, line):
+            entry.total += difference
+            entry.remaining += difference
+        added[line_id] = difference
+
+
+def _change_address(change: Change) -> None:
+    order = change.order
+    asked = change.asked.get("address") or {}
+    if order.address is None or not isinstance(asked, dict) or set(asked) - _ADDRESS_FIELDS:
+        raise ControlError(f"address takes {', '.join(sorted(_ADDRESS_FIELDS))}")
+    order.address = replace(order.address, **asked)
+    order.address_valid = is_deliverable(order.address)
+    change.done()
+
+
+def _delete(change: Change) -> None:
+    order = change.order
+    order.store.delete(order)
+    change.announcer.event(order.store, "ORDERS_DELETE", {"id": order.id})
+
+
+def _hold(change: Change) -> None:
+    reason = str(change.asked.get("reason", "OTHER")).upper()
+    for part in change.order.fulfillment_orders:
+        if part.fulfillable:
+            part.status = "ON_HOLD"
+            part.holds.append(Hold(change.ids.next(), reason, str(change.asked.get("notes", ""))))
+            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_PLACED_ON_HOLD", hold_body(part))
+    change.done()
+
+
+def _release_hold(change: Change) -> None:
+    for part in change.order.fulfillment_orders:
+        if part.status == "ON_HOLD":
+            part.status = "OPEN"
+            part.holds.clear()
+            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_HOLD_RELEASED", hold_body(part))
+    change.done()
+
+
+def _flag_risk(change: Change) -> None:
+    change.order.risk = str(change.asked.get("level", "HIGH")).upper()
+    change.done()
+
+
+def _note(change: Change) -> None:
+    """A change that matters to nobody who makes things: it only moves updatedAt."""
+    change.order.note = str(change.asked.get("note", ""))
+    change.done()
+
+
+_ACTIONS: dict[str, Callable[[Change], None]] = {
+    "pay": _pay,
+    "cancel": _cancel,
+    "refund": _refund,
+    "edit": _edit,
+    "address": _change_address,
+    "delete": _delete,
+    "hold": _hold,
+    "release_hold": _release_hold,
+    "risk": _flag_risk,
+    "note": _note,
+}
+
+
+def _units(order: Order, asked: Any, *, limit: bool = True) -> dict[int, int]:
+    """Units by line id from a control request."""
+    known = {str(line.id): line for line in order.lines}
+    if not isinstance(asked, dict) or set(asked) - set(known):
+        raise ControlError("lines are given as {line id: units}")
+    units = {known[ident].id: int(count) for ident, count in asked.items()}
+    if any(count < 0 or (limit and count > known[str(ident)].current) for ident, count in units.items()):
+        raise ControlError("more units than the line has")
+    return units
+
+
+def _take_units(order: Order, units: Mapping[int, int]) -> None:
+    for line in order.lines:
+        gone = min(units.get(line.id, 0), line.current)
+        line.current -= gone
+        for entry in _entries(order, line):
+            entry.remaining = min(entry.remaining, line.unfulfilled)
+    for part in order.fulfillment_orders:
+        if part.fulfillable and not any(entry.remaining for entry in part.lines):
+            part.status = "CLOSED"
+
+
+def _refund_of(change: Change, units: Mapping[int, int]) -> Refund:
+    chosen: list[tuple[Line, int]] = [(line, units[line.id]) for line in change.order.lines if units.get(line.id)]
+    amount = sum(line.price * count for line, count in chosen)
+    return Refund(change.ids.next(), change.now.replace(microsecond=0), chosen, amount)
+
+
+def _plan(order: Order, line: Line, change: Change) -> None:
+    """Give an added line to the open fulfilment order, or to a new one."""
+    entry = FulfillmentOrderLine(change.ids.next(), line, line.quantity, line.quantity)
+    for part in order.fulfillment_orders:
+        if part.status in {"OPEN", "IN_PROGRESS", "ON_HOLD"}:
+            part.lines.append(entry)
+            return
+    part = FulfillmentOrder(change.ids.next(), order, [entry], change.now, change.now)
+    order.fulfillment_orders.append(part)
+    order.store.fulfillment_orders[part.id] = part
+
+
+def _entries(order: Order, line: Line) -> list[FulfillmentOrderLine]:
+    return [entry for part in order.fulfillment_orders for entry in part.lines if entry.line is line]

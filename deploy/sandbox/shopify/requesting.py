@@ -1,0 +1,33 @@
+"""What an Admin API request knows: the shop, who asks, the moment, and where changes are announced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from deploy.sandbox.books import Books
+from deploy.sandbox.shopify.announcing import Announcer
+from deploy.sandbox.shopify.apps import Access
+from deploy.sandbox.shopify.world import Ids, Store
+
+
+@dataclass(frozen=True, slots=True)
+class UserError:
+    """A refusal that a mutation answers with HTTP 200; `field` is the path of the input that is wrong."""
+
+    message: str
+    field: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The context of one request; `search_lag` is how many seconds the search index is behind."""
+
+    store: Store
+    access: Access
+    now: datetime
+    version: str
+    ids: Ids
+    books: Books
+    announcer: Announcer
+    search_lag: float = 0.0

@@ -1,0 +1,353 @@
+"""Shopify's stand-in put together: routes, shops, the default app, and the control API's hooks."""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+from aiohttp import web
+
+from deploy.sandbox.control import json_answer, read_body
+from deploy.sandbox.deliveries import Deliveries
+from deploy.sandbox.faults import faults_middleware
+from deploy.sandbox.scenarios import deal
+from deploy.sandbox.shopify.announcing import POLICY, Announcer
+from deploy.sandbox.shopify.apps import Access, App, Tokens
+from deploy.sandbox.shopify.bodies import shop_body
+from deploy.sandbox.shopify.changing import Change, change_order
+from deploy.sandbox.shopify.cost import RESTORE_RATES
+from deploy.sandbox.shopify.making import make_order
+from deploy.sandbox.shopify.money import RATES
+from deploy.sandbox.shopify.oauth import authorize, issue_token
+from deploy.sandbox.shopify.requesting import Request
+from deploy.sandbox.shopify.serving import Server
+from deploy.sandbox.shopify.telling import order_truth
+from deploy.sandbox.shopify.world import Ids, Order, Store
+from deploy.sandbox.standin import ControlError, OrdersAsked, OrderTruth, StandIn
+
+VERSIONS = ("2026-07", "2026-10")
+MAX_BODY = 2 * 1024 * 1024
+
+#: The platform's one public app, known beforehand so that a service can be configured with it.
+DEFAULT_CLIENT_ID = "sandbox-client-id"
+DEFAULT_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - opens nothing but this stand-in
+
+_HANDLE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-_]*")
+_VERSION = re.compile(r"\d{4}-(01|04|07|10)")
+_STATUSES = {"active": 200, "frozen": 402, "locked": 423}
+_UNKNOWN_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
+
+
+class ShopifyStandIn(StandIn):
+    """One Shopify: all its shops share one address and are told apart by the host that a request names."""
+
+    slug = "shopify"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = Tokens()
+        self.stores: dict[str, Store] = {}
+        self._ids = Ids()
+        self._search_lag = 0.0
+        self._server = Server(self.books)
+        self._deliveries = Deliveries(
+            POLICY, books=self.books, faults=self.faults, on_exhausted=self._delete_subscription
+        )
+        self._announcer = Announcer(self._deliveries, apps=self.tokens.apps, clock=self.clock)
+        self.tokens.apps[DEFAULT_CLIENT_ID] = App(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "Public app")
+
+    def app(self) -> web.Application:
+        """The Admin API and OAuth pages of every shop."""
+        app = web.Application(middlewares=[faults_middleware(self.faults, books=self.books)], client_max_size=MAX_BODY)
+        app.router.add_get("/admin/oauth/authorize", self._authorize)
+        app.router.add_post("/admin/oauth/access_token", self._issue_token)
+        app.router.add_post("/admin/api/{version}/graphql.json", self._graphql)
+        return app
+
+    async def start(self) -> None:
+        """Begin to deliver webhooks."""
+        await self._deliveries.start()
+
+    async def stop(self) -> None:
+        """End deliveries."""
+        await self._deliveries.stop()
+
+    # The platform's own routes
+
+    async def _authorize(self, request: web.Request) -> web.Response:
+        store = self._store_of(request, fallback=request.query.get("shop"))
+        return _not_found() if store is None else authorize(request, store, tokens=self.tokens, clock=self.clock)
+
+    async def _issue_token(self, request: web.Request) -> web.Response:
+        store = self._store_of(request)
+        if store is None:
+            return _not_found()
+        return await issue_token(request, store, tokens=self.tokens, clock=self.clock, books=self.books)
+
+    async def _graphql(self, request: web.Request) -> web.Response:
+        self.books.count("api_calls")
+        store = self._store_of(request)
+        version = _served_version(request.match_info["version"])
+        if store is None or version is None:
+            return _not_found()
+        access = self.tokens.access(
+            request.headers.get("X-Shopify-Access-Token", ""), shop=store.domain, now=self.clock.now()
+        )
+        refusal = _refusal(store, access)
+        if refusal is not None or access is None:
+            self.books.count("api_calls_refused")
+            return refusal or _not_found()
+        try:
+            body = orjson.loads(await request.read())
+        except orjson.JSONDecodeError:
+            return _errors("Invalid JSON", status=400)
+        if not isinstance(body, dict):
+            return _errors("Expected an object", status=400)
+        answer = self._server.answer(body, self._context(store, access, version), rate=RESTORE_RATES[store.plan])
+        headers = {"X-Shopify-API-Version": version, "X-Request-Id": secrets.token_hex(8)}
+        return web.Response(body=orjson.dumps(answer), content_type="application/json", headers=headers)
+
+    def _context(self, store: Store, access: Access, version: str) -> Request:
+        return Request(
+            store=store,
+            access=access,
+            now=self.clock.now(),
+            version=version,
+            ids=self._ids,
+            books=self.books,
+            announcer=self._announcer,
+            search_lag=self._search_lag,
+        )
+
+    def _store_of(self, request: web.Request, *, fallback: str | None = None) -> Store | None:
+        """The shop by the host that the request names, as behind the platform's own edge."""
+        for host in (request.headers.get("X-Forwarded-Host"), fallback, request.host):
+            handle = (host or "").partition(":")[0].removesuffix(".myshopify.com")
+            if handle in self.stores:
+                return self.stores[handle]
+        return None
+
+    # The control API's hooks
+
+    def create_store(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Open a shop, with a custom app of its own; all fields are optional.
+
+        Fields: `id` (the handle), `name`, `currency`, `timezone` (IANA), `plan` (standard, advanced, plus,
+        enterprise), `scopes` (of the custom app), `country`.
+        """
+        handle = str(body.get("id") or f"sandbox-{len(self.stores) + 1}")
+        if not _HANDLE.fullmatch(handle) or handle in self.stores:
+            raise ControlError("id must be a free shop handle of letters, digits and hyphens", status=409)
+        store = self._new_store(handle, body)
+        self.stores[handle] = store
+        custom = App(
+            client_id=f"custom-{handle}",
+            client_secret=f"custom-{handle}-secret",
+            title=f"{store.name}'s own app",
+            owner=store.domain,
+            must_expire=False,
+        )
+        custom.scopes = tuple(body.get("scopes") or custom.scopes)
+        self.tokens.apps[custom.client_id] = custom
+        token = self.tokens.grant(custom, shop=store.domain, scopes=custom.scopes)
+        return self._store_answer(store, custom, token)
+
+    def _new_store(self, handle: str, body: dict[str, Any]) -> Store:
+        currency, plan = str(body.get("currency", "USD")), str(body.get("plan", "standard"))
+        if currency not in RATES or plan not in RESTORE_RATES:
+            raise ControlError(f"currency: {', '.join(RATES)}; plan: {', '.join(RESTORE_RATES)}")
+        try:
+            zone = ZoneInfo(str(body.get("timezone", "America/New_York")))
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ControlError("timezone must be an IANA name") from error
+        return Store(
+            handle=handle,
+            id=self._ids.next(),
+            name=str(body.get("name", handle)),
+            currency=currency,
+            zone=zone,
+            plan=plan,
+            location_id=self._ids.next(),
+            created_at=self.clock.now(),
+            country=str(body.get("country", "US")),
+        )
+
+    def _store_answer(self, store: Store, custom: App, token: str) -> dict[str, Any]:
+        public = self.tokens.apps[DEFAULT_CLIENT_ID]
+        return {
+            "platform": self.slug,
+            "store": store.handle,
+            "domain": store.domain,
+            "currency": store.currency,
+            "timezone": store.zone.key,
+            "api": self.base_url,
+            "app": {
+                "client_id": public.client_id,
+                "client_secret": public.client_secret,
+                "scopes": list(public.scopes),
+                "authorize_url": f"{self.base_url}/admin/oauth/authorize?shop={store.domain}",
+            },
+            "custom_app": {
+                "client_id": custom.client_id,
+                "client_secret": custom.client_secret,
+                "scopes": list(custom.scopes),
+                "access_token": token,
+            },
+        }
+
+    def create_orders(self, store: str, asked: OrdersAsked) -> list[str]:
+        """Create orders; a paid one is announced as created and paid, as the platform does."""
+        shop = self._known_store(store)
+        try:
+            scenarios = deal(asked.count, state=asked.state, seed=asked.seed)
+        except ValueError as error:
+            raise ControlError(str(error)) from error
+        rng = random.Random(asked.seed)
+        now = self.clock.now()
+        step = asked.created_over / max(1, asked.count)
+        ids: list[str] = []
+        for place, scenario in enumerate(scenarios):
+            at = now - asked.created_over + step * place if asked.created_over else now
+            order = make_order(scenario, store=shop, at=at, rng=rng, ids=self._ids)
+            shop.add(order)
+            ids.append(str(order.id))
+            if asked.webhooks:
+                self._announcer.order_events(order, *_birth_topics(order))
+        self.books.count("orders_created", len(ids))
+        return ids
+
+    def change_order(self, store: str, order: str, change: dict[str, Any]) -> OrderTruth:
+        """Change an order; beyond the common actions: hold, release_hold, risk (`level`), note (`note`)."""
+        found = self._known_order(store, order)
+        change_order(Change(found, change, now=self.clock.now(), ids=self._ids, announcer=self._announcer))
+        return order_truth(found)
+
+    def revoke(self, store: str) -> None:
+        """The seller uninstalls every app: tokens die, app/uninstalled is sent, subscriptions go."""
+        shop = self._known_store(store)
+        self.tokens.revoke(shop.domain)
+        self._announcer.event(shop, "APP_UNINSTALLED", shop_body(shop))
+        shop.subscriptions.clear()
+
+    def truth(self, store: str | None) -> list[OrderTruth]:
+        """What exists, deleted orders included."""
+        shops = self.stores.values() if store is None else [self._known_store(store)]
+        return [order_truth(order) for shop in shops for order in (*shop.orders.values(), *shop.deleted.values())]
+
+    def apply_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """`limits`, `time_scale`, and `search_lag` (seconds that searches are behind)."""
+        unknown = set(settings) - {"limits", "time_scale", "search_lag"}
+        if unknown:
+            raise ControlError(f"unknown settings: {', '.join(sorted(unknown))}")
+        self._server.limited = bool(settings.get("limits", self._server.limited))
+        self._deliveries.time_scale = float(settings.get("time_scale", self._deliveries.time_scale))
+        self._search_lag = float(settings.get("search_lag", self._search_lag))
+        return {
+            "limits": self._server.limited,
+            "time_scale": self._deliveries.time_scale,
+            "search_lag": self._search_lag,
+        }
+
+    def control_routes(self) -> Iterable[web.RouteDef]:
+        """Shopify's own: apps, a shop's status, its subscriptions, and waiting webhooks."""
+        return (
+            web.post("/apps", self._create_app),
+            web.post("/stores/{store}/status", self._set_status),
+            web.get("/stores/{store}/subscriptions", self._list_subscriptions),
+            web.get("/deliveries", self._count_deliveries),
+        )
+
+    async def _create_app(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        try:
+            app = App(
+                client_id=str(body["client_id"]),
+                client_secret=str(body["client_secret"]),
+                title=str(body.get("title", "App")),
+                redirect_uris=tuple(body["redirect_uris"]) if body.get("redirect_uris") else None,
+                must_expire=bool(body.get("must_expire", True)),
+                sees_buyers=bool(body.get("sees_buyers", True)),
+                webhook_version=str(body.get("webhook_version", VERSIONS[-1])),
+            )
+        except KeyError as error:
+            raise ControlError("client_id and client_secret are needed") from error
+        app.scopes = tuple(body.get("scopes") or app.scopes)
+        self.tokens.apps[app.client_id] = app
+        return json_answer({"client_id": app.client_id, "scopes": list(app.scopes)}, status=201)
+
+    async def _set_status(self, request: web.Request) -> web.Response:
+        status = (await read_body(request)).get("status")
+        if status not in _STATUSES:
+            raise ControlError(f"status must be one of {', '.join(_STATUSES)}")
+        self._known_store(request.match_info["store"]).status = status
+        return json_answer({"status": status})
+
+    async def _list_subscriptions(self, request: web.Request) -> web.Response:
+        store = self._known_store(request.match_info["store"])
+        return json_answer(
+            {
+                "subscriptions": [
+                    {"id": str(known.id), "topic": known.topic, "uri": known.uri, "app": known.app}
+                    for known in store.subscriptions.values()
+                ]
+            }
+        )
+
+    async def _count_deliveries(self, _request: web.Request) -> web.Response:
+        return json_answer({"pending": self._deliveries.pending})
+
+    def _known_store(self, handle: str) -> Store:
+        store = self.stores.get(handle.removesuffix(".myshopify.com"))
+        if store is None:
+            raise ControlError("no such store", status=404)
+        return store
+
+    def _known_order(self, store: str, order: str) -> Order:
+        shop = self._known_store(store)
+        number = int(order) if order.isdecimal() else -1
+        found = shop.orders.get(number) or shop.deleted.get(number)
+        if found is None:
+            raise ControlError("no such order", status=404)
+        return found
+
+    def _delete_subscription(self, key: str) -> None:
+        handle, _, number = key.rpartition("/")
+        store = self.stores.get(handle)
+        if store is not None and store.subscriptions.pop(int(number), None) is not None:
+            self.books.count("subscriptions_deleted")
+
+
+def _birth_topics(order: Order) -> tuple[str, ...]:
+    paid = order.financial in {"PAID", "PARTIALLY_REFUNDED", "REFUNDED"}
+    cancelled = ("ORDERS_CANCELLED",) if order.cancelled_at else ()
+    return ("ORDERS_CREATE", *(("ORDERS_PAID",) if paid else ()), *cancelled)
+
+
+def _served_version(asked: str) -> str | None:
+    """An expired version falls forward to the oldest that is served; one that never was is not found."""
+    if asked in VERSIONS:
+        return asked
+    return VERSIONS[0] if _VERSION.fullmatch(asked) and asked < VERSIONS[0] else None
+
+
+def _refusal(store: Store, access: Access | None) -> web.Response | None:
+    if store.status != "active":
+        return _errors("Unavailable Shop", status=_STATUSES[store.status])
+    if access is None:
+        return _errors(_UNKNOWN_TOKEN, status=401)
+    if access.expires_at is None and access.app.must_expire:
+        return _errors("[API] Non-expiring access tokens are no longer accepted for the Admin API.", status=403)
+    return None
+
+
+def _errors(message: str, *, status: int) -> web.Response:
+    return json_answer({"errors": message}, status=status)
+
+
+def _not_found() -> web.Response:
+    return _errors("Not Found", status=404)
