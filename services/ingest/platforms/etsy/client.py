@@ -1,0 +1,143 @@
+"""Calls Etsy's Open API within the app's budget; every refusal becomes an error named by its remedy."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from services.ingest.budgets import CallBudget
+from services.ingest.platforms.etsy.settings import EtsySettings
+from services.kit.clock import Clock
+from services.kit.errors import AuthorizationError, TransientError
+from services.kit.http.client import HttpAnswer, HttpClient, OversizedAnswer, RefusedAddress
+
+API = "https://api.etsy.com"
+WEB = "https://www.etsy.com"
+#: Without a Retry-After, and as the longest that one may ask: wrong values have been seen.
+RETRY_AFTER = 1.0
+LONGEST_RETRY_AFTER = 900.0
+
+_OK = 200
+_NOT_FOUND, _TOO_MANY = 404, 429
+_SERVER_ERROR = 500
+_APP_REFUSED_WAIT = 300.0
+_RECONNECT = "Etsy no longer accepts our access. Link the store again."
+_JITTER = random.SystemRandom()
+
+
+class EtsyClient:
+    """The Open API for every shop of the app: calls a second and a day are counted by app, so they share one budget."""
+
+    def __init__(self, settings: EtsySettings, http: HttpClient, clock: Clock) -> None:
+        self._settings = settings
+        self._http = http
+        self._budget = CallBudget(clock)
+        base = settings.platform_url_etsy.rstrip("/")
+        self.api = base or API
+        self.web = base or WEB
+
+    async def get(self, token: str, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any] | None:
+        """Return the JSON object at /v3/application{path}; None when Etsy answers 404.
+
+        Raises TransientError and AuthorizationError.
+        """
+        await self._budget.take()
+        url = f"{self.api}/v3/application{path}" + (f"?{urlencode(query)}" if query else "")
+        answer = await self._request("GET", url, headers=self._headers(token))
+        self._learn(answer)
+        if answer.status == _NOT_FOUND:
+            return None
+        self._refuse_status(answer)
+        return _object(answer)
+
+    async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
+        """Ask the token endpoint. Raises AuthorizationError when it refuses, TransientError when it is away."""
+        answer = await self._request("POST", f"{self.api}/v3/public/oauth/token", form=form)
+        if answer.status == _OK:
+            return _object(answer)
+        if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
+            raise TransientError(f"Etsy's token endpoint answered {answer.status}", retry_after=_retry_after(answer))
+        raise AuthorizationError(
+            "Etsy ended our access: it was taken back, or not used for 90 days. Link the store again."
+        )
+
+    def _headers(self, token: str) -> dict[str, str]:
+        secret = self._settings.etsy_shared_secret.get_secret_value()
+        return {"x-api-key": f"{self._settings.etsy_keystring}:{secret}", "Authorization": f"Bearer {token}"}
+
+    async def _request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        try:
+            return await self._http.request(method, url, headers=headers, form=form)
+        except (OversizedAnswer, RefusedAddress) as error:
+            raise TransientError(f"Etsy is not read: {error}") from error
+
+    def _learn(self, answer: HttpAnswer) -> None:
+        """Take the budget from the answer's own headers; the numbers differ from app to app."""
+        self._budget.learn(
+            per_second=_count(answer, "x-limit-per-second"),
+            remaining_now=_count(answer, "x-remaining-this-second"),
+            remaining_today=_count(answer, "x-remaining-today"),
+        )
+
+    def _refuse_status(self, answer: HttpAnswer) -> None:
+        match answer.status:
+            case 200:
+                return
+            case 401 if not _is_about_the_app(answer):
+                raise AuthorizationError(_RECONNECT)
+            case 401 | 403 if _is_about_the_app(answer):
+                raise TransientError(
+                    "Etsy refuses this installation's app: check ETSY_KEYSTRING and ETSY_SHARED_SECRET.",
+                    retry_after=_APP_REFUSED_WAIT,
+                )
+            case 403:
+                raise AuthorizationError(
+                    "Etsy refuses this access: a permission is missing, or the app's key is not active. "
+                    "Link the store again and grant what it asks for."
+                )
+            case 429:
+                wait = _retry_after(answer)
+                self._budget.pause(wait)
+                raise TransientError("Etsy's call budget is used up", retry_after=wait)
+        raise TransientError(f"Etsy answered {answer.status}", retry_after=_retry_after(answer))
+
+
+def _is_about_the_app(answer: HttpAnswer) -> bool:
+    """Tell whether the app's own key is refused, which no seller can mend: no store may be marked for it."""
+    try:
+        problem = str(_object(answer).get("error", "")).lower()
+    except TransientError:
+        return False
+    return any(word in problem for word in ("api key", "api-key", "shared secret"))
+
+
+def _retry_after(answer: HttpAnswer) -> float:
+    """Return the seconds to wait: what Etsy says, capped, and a little more so that not all come back at once."""
+    try:
+        seconds = float(answer.headers.get("retry-after", ""))
+    except ValueError:
+        seconds = RETRY_AFTER
+    if not 0 <= seconds <= LONGEST_RETRY_AFTER:
+        seconds = LONGEST_RETRY_AFTER
+    return seconds + _JITTER.uniform(0.0, 0.25 * max(seconds, RETRY_AFTER))
+
+
+def _count(answer: HttpAnswer, header: str) -> int | None:
+    value = answer.headers.get(header, "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 12 else None  # noqa: PLR2004
+
+
+def _object(answer: HttpAnswer) -> dict[str, Any]:
+    try:
+        value = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        raise TransientError("Etsy's answer is not JSON", retry_after=RETRY_AFTER) from None
+    if not isinstance(value, dict):
+        raise TransientError("Etsy's answer is not a JSON object", retry_after=RETRY_AFTER)
+    return value

@@ -1,0 +1,111 @@
+"""The Etsy connector: receipts by polling, and webhooks where the app has an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from pydantic_settings import BaseSettings
+
+from schemas.order import RawOrder, Way
+from services.ingest.connector import (
+    Access,
+    AuthorizationStart,
+    Grant,
+    LinkingRefused,
+    Pace,
+    Page,
+    StoreRef,
+    Unreadable,
+    WebhookFact,
+    Window,
+)
+from services.ingest.platforms.etsy import linking, webhook
+from services.ingest.platforms.etsy.client import EtsyClient
+from services.ingest.platforms.etsy.reading import ReceiptReader
+from services.ingest.platforms.etsy.settings import EtsySettings
+from services.kit.clock import Clock
+from services.kit.errors import AuthorizationError
+from services.kit.http.client import HttpClient
+
+
+class EtsyConnector:
+    """See the contract, `services.ingest.connector.Connector`."""
+
+    slug = "etsy"
+    name = "Etsy"
+    #: Times are whole seconds, and a second must be over before it is closed.
+    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(seconds=2), interval=timedelta(minutes=5))
+
+    def __init__(self, settings: EtsySettings, http: HttpClient, clock: Clock) -> None:
+        self._settings = settings
+        self._client = EtsyClient(settings, http, clock)
+        self._reader = ReceiptReader(self._client, clock)
+
+    def start_authorization(
+        self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
+    ) -> AuthorizationStart:
+        """Build the consent page's address; Etsy asks for nothing: who is signed in there is who links."""
+        del request, now
+        return linking.start_authorization(self._settings, self._client, state=state, callback_url=callback_url)
+
+    async def complete_authorization(
+        self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
+    ) -> Grant:
+        """Exchange the callback's code."""
+        try:
+            return await linking.complete_authorization(
+                self._settings, self._client, callback, memory=memory, callback_url=callback_url, now=now
+            )
+        except AuthorizationError as error:
+            raise LinkingRefused("Etsy did not accept the authorization. Start linking again.") from error
+
+    async def link_with_credentials(self, credentials: Mapping[str, str], *, now: datetime) -> Grant:
+        """Refuse: Etsy gives access by authorization only."""
+        del credentials, now
+        raise LinkingRefused("Etsy stores are linked by authorization: ask for its address and open it.")
+
+    def refresh_due(self, secrets: Mapping[str, str], *, now: datetime) -> bool:
+        """Tell whether the access token is about to end."""
+        return linking.refresh_due(secrets, now=now)
+
+    async def refresh(self, access: Access, *, now: datetime) -> Mapping[str, str]:
+        """Return the rotated pair of tokens."""
+        return await linking.refresh(self._settings, self._client, access, now=now)
+
+    async def subscribe(self, access: Access, *, callback_url: str) -> tuple[str, ...]:
+        """Subscribe to nothing: Etsy's endpoint is made by hand in its webhook portal."""
+        del access, callback_url
+        return ()
+
+    async def unsubscribe(self, access: Access) -> None:
+        """Nothing was subscribed."""
+        del access
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one page of receipts by their change time."""
+        return await self._reader.read_page(access, window, after=after, way=way)
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one receipt."""
+        return await self._reader.read_order(access, external_id, way=way)
+
+    def verify_webhook(self, access: Access, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+        """Check the signature with the endpoint's secret, which all shops of the app share."""
+        del access
+        secret = self._settings.etsy_webhook_secret.get_secret_value()
+        webhook.verify_webhook(headers, body, secret=secret, now=now)
+
+    def read_webhook(self, store: StoreRef, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookFact:
+        """Say which receipt to read again."""
+        del headers, now
+        base = self._settings.platform_url_etsy
+        return webhook.read_webhook(store, body, trusted_host=urlsplit(base).netloc if base else None)
+
+
+def connect(settings: BaseSettings, http: HttpClient, clock: Clock) -> EtsyConnector:
+    """Construct the connector."""
+    if not isinstance(settings, EtsySettings):
+        raise TypeError("the Etsy connector is built from EtsySettings")
+    return EtsyConnector(settings, http, clock)

@@ -1,0 +1,185 @@
+"""Reads a shop's receipts by change time, so that nothing is missed while receipts go on changing.
+
+Etsy pages by offset, up to 12,000, and only inside a window of whole seconds. A receipt that changes while we read
+leaves the closed window, and every later offset shifts by one. So pages are asked for by place in time: the next page
+begins at the second of the last receipt read, that second included, at offset 0. Only inside one second with more
+receipts than a page are offsets used, each page overlapping the one before; where the overlap does not show, receipts
+have left, and that second is read again from its beginning.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from schemas.order import RawOrder, Way
+from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.platforms.etsy.client import EtsyClient
+from services.ingest.platforms.etsy.mapping import to_raw_order
+from services.ingest.platforms.etsy.payloads import EtsyReceipt
+from services.ingest.platforms.parsing import parsed
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+
+#: Etsy's largest page, its largest offset, and the first second it takes (the year 2000).
+LIMIT = 100
+LARGEST_OFFSET = 12_000
+FIRST_SECOND = 946_684_800
+#: How many receipts two pages inside one second have in common.
+OVERLAP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading goes on: at `second`, after `offset` receipts of it.
+
+    `seen` are the receipts of that second that earlier pages gave, by id; `before` are the ids that must show at
+    the beginning of the next page if nothing has left; `total` is the count of the whole window.
+    """
+
+    second: int
+    offset: int = 0
+    seen: frozenset[int] = frozenset()
+    before: tuple[int, ...] = ()
+    total: int | None = None
+
+    def text(self) -> str:
+        """Return it as the opaque text that a page hands out."""
+        value = [self.second, self.offset, sorted(self.seen), self.before, self.total]
+        return orjson.dumps(value).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read what `text` wrote."""
+        second, offset, seen, before, total = orjson.loads(text)
+        return cls(second=second, offset=offset, seen=frozenset(seen), before=tuple(before), total=total)
+
+
+class ReceiptReader:
+    """Reads the receipts of any shop."""
+
+    def __init__(self, client: EtsyClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one page, without the receipts that earlier pages of this run gave."""
+        first, last = _seconds(window)
+        place = Place.parse(after) if after else Place(first)
+        if place.second > last:
+            return Page(orders=(), after=None, read_through=window.end, total=place.total)
+        results, count = await self._list(access, place, last)
+        if not _continues(results, place):
+            place = Place(place.second, seen=place.seen, total=place.total)
+            results, count = await self._list(access, place, last)
+        total = count if place.total is None else place.total
+        fetched_at = self._clock.now()
+        fresh = [result for result in results if not _is_seen(result, place)]
+        following = _following(results, place, count=count, total=total, progressed=bool(fresh))
+        return Page(
+            orders=tuple(_to_order(result, access.store, way=way, fetched_at=fetched_at) for result in fresh),
+            after=following.text() if following else None,
+            read_through=window.end if following is None else _start_of(following, window),
+            total=total,
+        )
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one receipt, or None when the shop has none of that id."""
+        if not external_id.isdecimal():
+            return None
+        path = f"/shops/{access.secrets['shop_id']}/receipts/{external_id}"
+        result = await self._client.get(access.secrets["access_token"], path)
+        if result is None:
+            return None
+        return _to_order(result, access.store, way=way, fetched_at=self._clock.now())
+
+    async def _list(self, access: Access, place: Place, last: int) -> tuple[list[Any], int]:
+        if place.offset > LARGEST_OFFSET:
+            raise TransientError("more receipts changed in one second than Etsy lets anyone list")
+        query = {
+            "min_last_modified": place.second,
+            "max_last_modified": last,
+            "sort_on": "updated",
+            "sort_order": "asc",
+            "limit": LIMIT,
+            "offset": place.offset,
+        }
+        path = f"/shops/{access.secrets['shop_id']}/receipts"
+        answer = await self._client.get(access.secrets["access_token"], path, query)
+        if answer is None:
+            raise TransientError("Etsy does not find the shop")
+        results, count = answer.get("results"), answer.get("count")
+        if not isinstance(results, list) or not isinstance(count, int):
+            raise TransientError("Etsy's list of receipts cannot be read")
+        return results, count
+
+
+def _continues(results: list[Any], place: Place) -> bool:
+    """Tell whether a page inside one second begins with receipts that the page before ended with."""
+    if not place.before:
+        return True
+    return bool(results) and _id(results[0]) in place.before
+
+
+def _following(results: list[Any], place: Place, *, count: int, total: int, progressed: bool) -> Place | None:
+    """Return where the next page begins; None when this was the last."""
+    if not results or place.offset + len(results) >= count or (len(results) < LIMIT and not progressed):
+        return None
+    last = _changed(results[-1])
+    if last is None or last < place.second:
+        # Nothing to hold on to in the last receipt: go on by offset, which is right as long as nothing leaves.
+        last = place.second
+    ids = {number for result in results if _changed(result) == last and (number := _id(result)) is not None}
+    if last > place.second:
+        return Place(last, seen=frozenset(ids), total=total)
+    overlapping = results[-OVERLAP:]
+    return Place(
+        last,
+        offset=place.offset + len(results) - len(overlapping),
+        seen=place.seen | ids,
+        before=tuple(number for result in overlapping if (number := _id(result)) is not None),
+        total=total,
+    )
+
+
+def _seconds(window: Window) -> tuple[int, int]:
+    """Return the first and last whole second of [start, end), both included, as Etsy's bounds are."""
+    first = math.floor(window.start.timestamp())
+    last = math.ceil(window.end.timestamp()) - 1
+    return max(first, FIRST_SECOND), last
+
+
+def _start_of(place: Place, window: Window) -> datetime:
+    return max(window.start, datetime.fromtimestamp(place.second, tz=UTC))
+
+
+def _is_seen(result: object, place: Place) -> bool:
+    """Tell whether an earlier page gave this very revision; at a later second it would be another."""
+    return _changed(result) == place.second and _id(result) in place.seen
+
+
+def _to_order(result: object, store: StoreRef, *, way: Way, fetched_at: datetime) -> RawOrder | Unreadable:
+    body = orjson.dumps(result).decode()
+    try:
+        return to_raw_order(parsed(EtsyReceipt, result), store, body=body, way=way, fetched_at=fetched_at)
+    except UnreadablePayload as error:
+        number = _id(result)
+        external_id = None if number is None else str(number)
+        return Unreadable(external_id=external_id, path=error.path, problem=error.problem, body=body)
+
+
+def _id(result: object) -> int | None:
+    return _integer(result, "receipt_id")
+
+
+def _changed(result: object) -> int | None:
+    return _integer(result, "updated_timestamp") or _integer(result, "update_timestamp")
+
+
+def _integer(result: object, name: str) -> int | None:
+    value = result.get(name) if isinstance(result, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

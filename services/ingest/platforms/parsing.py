@@ -1,0 +1,76 @@
+"""Reads a platform's values into ours and names the field that cannot be read, never its content."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from schemas.money import Money, MoneyError
+from schemas.order import NameValue
+from services.ingest.connector import UnreadablePayload
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parsed(model: type[M], value: object) -> M:
+    """Return `value` as `model`. Raises UnreadablePayload with the path of the first field that is wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise unreadable(error) from None
+
+
+def unreadable(error: ValidationError) -> UnreadablePayload:
+    """Return what a validation error says about the field, without the field's content."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return UnreadablePayload(".".join(str(part) for part in first["loc"]) or "body", first["msg"])
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in `body`; numbers with a fraction stay the text they were written as.
+
+    Raises UnreadablePayload when it is no JSON object.
+    """
+    try:
+        value = json.loads(body, parse_float=str)
+    except (ValueError, RecursionError):
+        raise UnreadablePayload("body", "not JSON") from None
+    if not isinstance(value, dict):
+        raise UnreadablePayload("body", "not a JSON object")
+    return value
+
+
+def money(amount: str, currency: str, *, path: str) -> Money:
+    """Return an amount in major units as Money. Raises UnreadablePayload when it is not exact."""
+    try:
+        return Money.parse(amount, currency)
+    except MoneyError as error:
+        raise UnreadablePayload(path, str(error)) from None
+
+
+def text(value: str | None) -> str | None:
+    """Return the text without blanks around it; None when nothing is left."""
+    if value is None:
+        return None
+    return value.strip() or None
+
+
+def plain(value: object) -> str:
+    """Return any JSON value as the text a person would read; text stays itself."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return orjson.dumps(value).decode()
+
+
+def pair(name: str, value: object) -> NameValue:
+    """Return a name with its value as text."""
+    return NameValue(name=name, value=plain(value))

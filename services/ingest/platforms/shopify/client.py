@@ -1,0 +1,208 @@
+"""Calls one Shopify store's Admin API within its budget; every refusal becomes an error named by its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+
+from services.ingest.budgets import CostBudget
+from services.ingest.platforms.shopify.settings import ShopifySettings
+from services.kit.clock import Clock
+from services.kit.errors import AuthorizationError, TransientError
+from services.kit.http.client import HttpAnswer, HttpClient, OversizedAnswer, RefusedAddress
+
+log = structlog.get_logger(__name__)
+
+#: Waits up to this many seconds in all are waited here; a longer one is the caller's (it holds a lease to renew).
+PATIENCE = 5.0
+#: What a query costs until an answer has told.
+FIRST_GUESS = 50.0
+#: What Shopify's own client waits after 429 and 503 when no Retry-After says otherwise.
+RETRY_AFTER = 1.0
+_LONGEST_RETRY_AFTER = 120.0
+
+#: Statuses that only the seller can mend, with the sentence that says how.
+_SELLERS_TURN = {
+    401: "Shopify no longer accepts our access: the app was uninstalled or its token revoked. Link the store again.",
+    402: "Shopify froze this store because its plan is unpaid. Settle the bill in Shopify, then link the store again.",
+    403: "Shopify refuses us: the app lacks a permission. Link the store again and grant what it asks for.",
+    423: "Shopify locked this store. Clear it with Shopify, then link the store again.",
+}
+_OK = 200
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+
+
+class TooDear(Exception):  # noqa: N818 - the fact
+    """The query costs more than Shopify allows for one (MAX_COST_EXCEEDED): ask for less."""
+
+
+class ShopifyClient:
+    """The Admin API of every store of the app. Budgets are kept a store, as Shopify counts points by app and store."""
+
+    def __init__(self, settings: ShopifySettings, http: HttpClient, clock: Clock) -> None:
+        self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._budgets: dict[str, CostBudget] = {}
+        #: What the last query of each name cost when asked, by the name of its operation.
+        self._costs: dict[str, float] = {}
+        self._versions_seen: set[str] = set()
+
+    def cost_of(self, operation: str) -> float | None:
+        """Return what the last query of this name was charged before it ran; None before the first answer."""
+        return self._costs.get(operation)
+
+    async def graphql(
+        self, shop: str, token: str, document: str, variables: Mapping[str, object], *, operation: str
+    ) -> dict[str, Any]:
+        """Return the answer's `data`. Fields that protected data leaves out are null.
+
+        Raises TransientError, AuthorizationError, and TooDear when the query must be made smaller.
+        """
+        waited = 0.0
+        while True:
+            try:
+                return await self._ask(shop, token, document, variables, operation=operation)
+            except TransientError as error:
+                wait = error.retry_after
+                if wait is None or waited + wait > PATIENCE:
+                    raise
+                waited += max(wait, 0.1)
+                await self._clock.sleep(max(wait, 0.1))
+
+    async def token(self, shop: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """Ask the token endpoint. Raises AuthorizationError when it refuses, TransientError when it is away."""
+        url, headers = self._address(shop, "/admin/oauth/access_token")
+        answer = await self._post(url, headers, dict(form))
+        if answer.status == _OK:
+            return _object(answer)
+        if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
+            raise TransientError(f"Shopify's token endpoint answered {answer.status}", retry_after=_retry_after(answer))
+        raise AuthorizationError(
+            "Shopify did not give an access token: the authorization is used up, expired or revoked, or the app's "
+            "credentials are wrong. Link the store again."
+        )
+
+    async def _ask(
+        self, shop: str, token: str, document: str, variables: Mapping[str, object], *, operation: str
+    ) -> dict[str, Any]:
+        budget = self._budgets.setdefault(shop, CostBudget(self._clock))
+        await budget.take(self._costs.get(operation, FIRST_GUESS))
+        url, headers = self._address(shop, f"/admin/api/{self._settings.shopify_api_version}/graphql.json")
+        headers["X-Shopify-Access-Token"] = token
+        answer = await self._post(url, headers, {"query": document, "variables": variables})
+        _refuse_status(answer)
+        self._check_version(answer)
+        document_answer = _object(answer)
+        cost = _as_object(_as_object(document_answer.get("extensions")).get("cost"))
+        self._learn(budget, cost, operation=operation)
+        return _data(document_answer, cost)
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: Mapping[str, object]) -> HttpAnswer:
+        try:
+            return await self._http.request("POST", url, headers=headers, json=body)
+        except OversizedAnswer:
+            raise TooDear from None
+        except RefusedAddress as error:
+            raise TransientError(f"Shopify is not called: {error}") from error
+
+    def _address(self, shop: str, path: str) -> tuple[str, dict[str, str]]:
+        base = self._settings.platform_url_shopify.rstrip("/")
+        if base:
+            return f"{base}{path}", {"X-Forwarded-Host": shop}
+        return f"https://{shop}{path}", {}
+
+    def _learn(self, budget: CostBudget, cost: Mapping[str, Any], *, operation: str) -> None:
+        requested = _number(cost.get("requestedQueryCost"))
+        if requested is not None:
+            self._costs[operation] = requested
+        status = _as_object(cost.get("throttleStatus"))
+        maximum, available = _number(status.get("maximumAvailable")), _number(status.get("currentlyAvailable"))
+        rate = _number(status.get("restoreRate"))
+        if maximum is not None and available is not None and rate is not None:
+            budget.bucket.learn(maximum=maximum, available=available, restore_rate=rate, now=self._clock.now())
+
+    def _check_version(self, answer: HttpAnswer) -> None:
+        served = answer.headers.get("x-shopify-api-version")
+        if served and served != self._settings.shopify_api_version and served not in self._versions_seen:
+            # An expired version silently falls forward: the fields we read may mean something else there.
+            self._versions_seen.add(served)
+            log.warning("shopify.version_differed", asked=self._settings.shopify_api_version, served=served)
+
+
+def _refuse_status(answer: HttpAnswer) -> None:
+    if answer.status == _OK:
+        return
+    if answer.status in _SELLERS_TURN:
+        raise AuthorizationError(_SELLERS_TURN[answer.status])
+    raise TransientError(f"Shopify answered {answer.status}", retry_after=_retry_after(answer))
+
+
+def _data(document: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `data`, after a look at the errors beside it: a refused query too is answered with 200."""
+    errors = document.get("errors")
+    data = document.get("data")
+    if errors:
+        _refuse_errors(errors if isinstance(errors, Sequence) else [errors], cost, has_data=_has_content(data))
+    if not isinstance(data, dict):
+        raise TransientError("Shopify's answer holds no data")
+    return data
+
+
+def _refuse_errors(errors: Sequence[Any], cost: Mapping[str, Any], *, has_data: bool) -> None:
+    codes = {str(_as_object(_as_object(error).get("extensions")).get("code", "")) for error in errors}
+    if "THROTTLED" in codes:
+        raise TransientError("Shopify throttled the query", retry_after=_throttled_wait(cost))
+    if "MAX_COST_EXCEEDED" in codes:
+        raise TooDear
+    if "SHOP_INACTIVE" in codes:
+        raise AuthorizationError("This Shopify store is not active. Reopen it, then link it again.")
+    if codes == {"ACCESS_DENIED"}:
+        if has_data:
+            return  # protected customer data: those fields are null and the rest of the order is there
+        raise AuthorizationError(_SELLERS_TURN[403])
+    raise TransientError(f"Shopify could not answer the query: {', '.join(sorted(codes - {''})) or 'no code given'}")
+
+
+def _has_content(data: object) -> bool:
+    return isinstance(data, dict) and any(value is not None for value in data.values())
+
+
+def _throttled_wait(cost: Mapping[str, Any]) -> float:
+    """Return the seconds until the bucket holds what the query costs."""
+    status = _as_object(cost.get("throttleStatus"))
+    requested, available = _number(cost.get("requestedQueryCost")), _number(status.get("currentlyAvailable"))
+    rate = _number(status.get("restoreRate"))
+    if requested is None or available is None or not rate:
+        return RETRY_AFTER
+    return max(0.1, (requested - available) / rate)
+
+
+def _retry_after(answer: HttpAnswer) -> float:
+    try:
+        seconds = float(answer.headers.get("retry-after", ""))
+    except ValueError:
+        return RETRY_AFTER
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if seconds == seconds else RETRY_AFTER  # noqa: PLR0124 - NaN
+
+
+def _object(answer: HttpAnswer) -> dict[str, Any]:
+    try:
+        value = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        raise TransientError("Shopify's answer is not JSON", retry_after=RETRY_AFTER) from None
+    if not isinstance(value, dict):
+        raise TransientError("Shopify's answer is not a JSON object", retry_after=RETRY_AFTER)
+    return value
+
+
+def _as_object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

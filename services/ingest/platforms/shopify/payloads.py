@@ -1,0 +1,244 @@
+"""The fields we read of Shopify's two forms of an order: GraphQL's, and the REST-shaped one of webhooks.
+
+Everything that Shopify may hide from an app (protected customer data: level 2 is name, address, phone, email) is
+optional in both forms. Unknown fields are ignored.
+"""
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class _Payload(BaseModel):
+    # Ids are digits as a string or as a JSON integer above 2**53: text keeps both exact.
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, coerce_numbers_to_str=True)
+
+
+class _Graphql(_Payload):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class GraphqlAmount(_Graphql):
+    """MoneyV2: a decimal string."""
+
+    amount: str
+    currency_code: str
+
+
+class GraphqlMoney(_Graphql):
+    """MoneyBag: in the store's currency and in the buyer's."""
+
+    shop_money: GraphqlAmount
+    presentment_money: GraphqlAmount | None = None
+
+
+class GraphqlAttribute(_Graphql):
+    """A name and value that the buyer or an app gave."""
+
+    key: str
+    value: str | None = None
+
+
+class GraphqlAddress(_Graphql):
+    """MailingAddress."""
+
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    address1: str | None = None
+    address2: str | None = None
+    city: str | None = None
+    province: str | None = None
+    province_code: str | None = None
+    country_code: str | None = Field(default=None, alias="countryCodeV2")
+    zip: str | None = None
+    phone: str | None = None
+
+
+class GraphqlReference(_Graphql):
+    """Anything of which we only need the gid."""
+
+    id: str
+
+
+class GraphqlLineGroup(_Graphql):
+    """The bundle a line belongs to; its attributes are the buyer's words about the whole bundle."""
+
+    custom_attributes: list[GraphqlAttribute] | None = None
+
+
+class GraphqlLine(_Graphql):
+    """LineItem. `current_quantity` is what remains after refunds and removals."""
+
+    id: str
+    title: str
+    variant_title: str | None = None
+    sku: str | None = None
+    quantity: int
+    current_quantity: int
+    unfulfilled_quantity: int
+    requires_shipping: bool
+    is_gift_card: bool = False
+    custom_attributes: list[GraphqlAttribute] | None = None
+    original_unit_price_set: GraphqlMoney
+    variant: GraphqlReference | None = None
+    product: GraphqlReference | None = None
+    line_item_group: GraphqlLineGroup | None = None
+
+
+class GraphqlLines(_Graphql):
+    """All lines: the reader has followed the pages."""
+
+    nodes: list[GraphqlLine]
+
+
+class GraphqlShippingLine(_Graphql):
+    """What the buyer chose at checkout."""
+
+    title: str | None = None
+
+
+class GraphqlRisk(_Graphql):
+    """OrderRiskSummary."""
+
+    recommendation: str | None = None
+
+
+class GraphqlOrder(_Graphql):
+    """Order. `holds` is put in by the reader for orders that show ON_HOLD."""
+
+    legacy_resource_id: str = Field(pattern=r"^[0-9]+$")
+    name: str
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    processed_at: AwareDatetime | None = None
+    cancelled_at: AwareDatetime | None = None
+    cancel_reason: str | None = None
+    test: bool = False
+    email: str | None = None
+    phone: str | None = None
+    note: str | None = None
+    tags: list[str] | None = None
+    display_financial_status: str | None = None
+    display_fulfillment_status: str | None = None
+    total_price_set: GraphqlMoney
+    custom_attributes: list[GraphqlAttribute] | None = None
+    shipping_address: GraphqlAddress | None = None
+    shipping_line: GraphqlShippingLine | None = None
+    risk: GraphqlRisk | None = None
+    line_items: GraphqlLines
+    holds: list[str] = []
+
+
+class RestAmount(_Payload):
+    """An amount as a decimal string."""
+
+    amount: str
+    currency_code: str
+
+
+class RestMoney(_Payload):
+    """In the store's currency and in the buyer's."""
+
+    shop_money: RestAmount
+    presentment_money: RestAmount | None = None
+
+
+class RestAttribute(_Payload):
+    """A property or note attribute; the value may be any JSON value."""
+
+    name: str
+    value: Any = None
+
+
+class RestAddress(_Payload):
+    """shipping_address."""
+
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    address1: str | None = None
+    address2: str | None = None
+    city: str | None = None
+    province: str | None = None
+    province_code: str | None = None
+    country_code: str | None = None
+    zip: str | None = None
+    phone: str | None = None
+
+
+class RestLine(_Payload):
+    """line_items[]. A group id says that the line is part of a bundle, of which this form tells too little."""
+
+    id: str = Field(pattern=r"^[0-9]+$")
+    title: str
+    variant_title: str | None = None
+    sku: str | None = None
+    quantity: int
+    current_quantity: int
+    fulfillable_quantity: int
+    requires_shipping: bool
+    gift_card: bool = False
+    properties: list[RestAttribute] | None = None
+    price: str | None = None
+    price_set: RestMoney | None = None
+    variant_id: str | None = None
+    product_id: str | None = None
+    sales_line_item_group_id: str | None = None
+
+
+class RestShippingLine(_Payload):
+    """shipping_lines[]."""
+
+    title: str | None = None
+    is_removed: bool = False
+
+
+class RestOrder(_Payload):
+    """The body of orders/create, updated, paid, cancelled, fulfilled and partially_fulfilled."""
+
+    id: str = Field(pattern=r"^[0-9]+$")
+    name: str
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    processed_at: AwareDatetime | None = None
+    cancelled_at: AwareDatetime | None = None
+    cancel_reason: str | None = None
+    test: bool = False
+    email: str | None = None
+    phone: str | None = None
+    note: str | None = None
+    tags: str | None = None
+    financial_status: str | None = None
+    fulfillment_status: str | None = None
+    currency: str
+    total_price: str | None = None
+    total_price_set: RestMoney | None = None
+    note_attributes: list[RestAttribute] | None = None
+    shipping_address: RestAddress | None = None
+    shipping_lines: list[RestShippingLine] | None = None
+    line_items: list[RestLine]
+
+    @property
+    def has_bundles(self) -> bool:
+        """Whether a line belongs to a group: then the order must be read from the API to be understood."""
+        return any(line.sales_line_item_group_id for line in self.line_items)
+
+
+class OrderNamed(_Payload):
+    """The body of orders/delete."""
+
+    id: str = Field(pattern=r"^[0-9]+$")
+
+
+class _OrderEdit(_Payload):
+    order_id: str = Field(pattern=r"^[0-9]+$")
+
+
+class OrderEdited(_Payload):
+    """The body of orders/edited: only what changed."""
+
+    order_edit: _OrderEdit

@@ -1,0 +1,84 @@
+"""The GraphQL documents we send, checked against Shopify's schema by a test."""
+
+_ORDER_FIELDS = """
+fragment OrderFields on Order {
+  id legacyResourceId name createdAt updatedAt processedAt cancelledAt cancelReason test email phone note tags
+  displayFinancialStatus displayFulfillmentStatus currencyCode
+  totalPriceSet { shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } }
+  customAttributes { key value }
+  shippingAddress {
+    name firstName lastName company address1 address2 city province provinceCode countryCodeV2 zip phone
+  }
+  shippingLine { title code }
+  risk { recommendation }
+}
+"""
+
+_LINE_FIELDS = """
+fragment LineFields on LineItem {
+  id title variantTitle sku quantity currentQuantity unfulfilledQuantity requiresShipping isGiftCard
+  customAttributes { key value }
+  originalUnitPriceSet { shopMoney { amount currencyCode } }
+  variant { id }
+  product { id }
+  lineItemGroup { customAttributes { key value } }
+}
+"""
+
+_ORDERS = """
+  orders(first: $orders, after: $after, sortKey: UPDATED_AT, reverse: false, query: $search) {
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      ...OrderFields
+      lineItems(first: $lines) { pageInfo { hasNextPage endCursor } nodes { ...LineFields } }
+    }
+  }
+"""
+
+#: The first page of a window, with how many orders the window holds.
+FIRST_PAGE = (
+    "query FirstPage($search: String!, $orders: Int!, $lines: Int!, $after: String) {"
+    "  ordersCount(query: $search, limit: null) { count precision }"
+    f"{_ORDERS}}}{_ORDER_FIELDS}{_LINE_FIELDS}"
+)
+#: A page after the first.
+NEXT_PAGE = (
+    "query NextPage($search: String!, $orders: Int!, $lines: Int!, $after: String) {"
+    f"{_ORDERS}}}{_ORDER_FIELDS}{_LINE_FIELDS}"
+)
+#: One order with its first lines.
+ONE_ORDER = (
+    "query OneOrder($id: ID!, $lines: Int!) { order(id: $id) { ...OrderFields"
+    "  lineItems(first: $lines) { pageInfo { hasNextPage endCursor } nodes { ...LineFields } } } }"
+    f"{_ORDER_FIELDS}{_LINE_FIELDS}"
+)
+#: The lines of an order after those a page held. `updatedAt` tells whether it is still the same revision.
+MORE_LINES = (
+    "query MoreLines($id: ID!, $lines: Int!, $after: String!) { order(id: $id) { updatedAt"
+    "  lineItems(first: $lines, after: $after) { pageInfo { hasNextPage endCursor } nodes { ...LineFields } } } }"
+    f"{_LINE_FIELDS}"
+)
+#: Why an order that shows ON_HOLD is on hold. Apart from the page: it needs scopes of its own and is dear.
+HOLDS = """query Holds($id: ID!) {
+  order(id: $id) { fulfillmentOrders(first: 20) { nodes { status fulfillmentHolds { reason } } } }
+}"""
+#: The store itself, to prove a token and to know its currency and time zone.
+SHOP = """query Shop {
+  shop { name myshopifyDomain currencyCode ianaTimezone }
+  currentAppInstallation { accessScopes { handle } }
+}"""
+SUBSCRIPTIONS = """query Subscriptions($after: String) {
+  webhookSubscriptions(first: 100, after: $after) {
+    pageInfo { hasNextPage endCursor }
+    nodes { id topic uri }
+  }
+}"""
+SUBSCRIBE = """mutation Subscribe($topic: WebhookSubscriptionTopic!, $uri: String!) {
+  webhookSubscriptionCreate(topic: $topic, webhookSubscription: { uri: $uri, format: JSON }) {
+    webhookSubscription { id topic uri }
+    userErrors { field message }
+  }
+}"""
+UNSUBSCRIBE = """mutation Unsubscribe($id: ID!) {
+  webhookSubscriptionDelete(id: $id) { deletedWebhookSubscriptionId userErrors { field message } }
+}"""

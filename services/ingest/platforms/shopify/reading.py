@@ -1,0 +1,197 @@
+"""Reads a store's orders through GraphQL: pages by change time, every line of every order, and why one is on hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from schemas.order import RawOrder, Way
+from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.platforms.parsing import parsed
+from services.ingest.platforms.shopify import queries
+from services.ingest.platforms.shopify.client import ShopifyClient, TooDear
+from services.ingest.platforms.shopify.mapping import to_raw_order
+from services.ingest.platforms.shopify.payloads import GraphqlOrder
+from services.kit.clock import Clock
+from services.kit.errors import AuthorizationError, TransientError
+
+#: Lines read with each order of a page: most orders have fewer, and every line asked for is paid for.
+LINES = 5
+#: Lines read at once of one order.
+MORE_LINES = 50
+#: Shopify's largest page.
+MOST_ORDERS = 250
+#: Orders on a page until the first answer has told what they cost.
+FIRST_ORDERS = 15
+#: What a page may cost: below the 1,000 points of MAX_COST_EXCEEDED, with room for the count of the first page.
+PAGE_COST = 950
+#: How often an order that changes while its lines are read is begun again.
+_TRIES = 3
+_ON_HOLD = "ON_HOLD"
+_GID = "gid://shopify/Order/"
+
+
+class OrderReader:
+    """Reads the orders of any store. The page size follows what Shopify says a page costs."""
+
+    def __init__(self, client: ShopifyClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._orders = FIRST_ORDERS
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one page; `after` is Shopify's cursor, which is good for one window's search text only."""
+        answer = await self._page(access, window, after)
+        fetched_at = self._clock.now()
+        connection = _object(answer.get("orders"))
+        nodes = connection.get("nodes") or []
+        orders = []
+        for node in nodes:
+            whole = await self._whole(access, node)
+            if whole is not None:
+                orders.append(_to_order(whole, access.store, way=way, fetched_at=fetched_at))
+        cursor = _next_cursor(connection)
+        return Page(
+            orders=tuple(orders),
+            after=cursor,
+            read_through=window.end if cursor is None else _last_change(nodes, default=window.start),
+            total=_total(answer),
+        )
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one order, or None when Shopify has none of that id."""
+        node = await self._one(access, f"{_GID}{external_id}")
+        if node is None:
+            return None
+        return _to_order(node, access.store, way=way, fetched_at=self._clock.now())
+
+    async def _page(self, access: Access, window: Window, after: str | None) -> dict[str, Any]:
+        document, operation = (queries.FIRST_PAGE, "FirstPage") if after is None else (queries.NEXT_PAGE, "NextPage")
+        while True:
+            orders = self._orders
+            variables = {"search": _search(window), "orders": orders, "lines": LINES, "after": after}
+            try:
+                answer = await self._ask(access, document, variables, operation=operation)
+            except TooDear:
+                if orders == 1:
+                    raise TransientError("Shopify finds a page of a single order too dear") from None
+                self._orders = max(1, orders // 2)
+                continue
+            self._fit_page(orders, self._client.cost_of(operation))
+            return answer
+
+    def _fit_page(self, orders: int, cost: float | None) -> None:
+        """Choose the next page's size so that it costs about `PAGE_COST`."""
+        if cost is not None and cost > 0:
+            self._orders = max(1, min(MOST_ORDERS, int(PAGE_COST * orders / cost)))
+
+    async def _whole(self, access: Access, node: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the order with all its lines and, when it is on hold, with why; None when it is gone meanwhile."""
+        if not _has_more_lines(node):
+            return await self._with_holds(access, node)
+        if await self._append_lines(access, node):
+            return await self._with_holds(access, node)
+        return await self._one(access, str(node.get("id")))
+
+    async def _one(self, access: Access, gid: str) -> dict[str, Any] | None:
+        for _ in range(_TRIES):
+            variables = {"id": gid, "lines": MORE_LINES}
+            answer = await self._ask(access, queries.ONE_ORDER, variables, operation="OneOrder")
+            node = answer.get("order")
+            if not isinstance(node, dict):
+                return None
+            if await self._append_lines(access, node):
+                return await self._with_holds(access, node)
+        raise TransientError("the order kept changing while its lines were read", retry_after=1)
+
+    async def _append_lines(self, access: Access, node: dict[str, Any]) -> bool:
+        """Read the rest of the lines into `node`; False when the order changed meanwhile, so they do not fit."""
+        lines = _object(node.get("lineItems"))
+        while (cursor := _next_cursor(lines)) is not None:
+            variables = {"id": node["id"], "lines": MORE_LINES, "after": cursor}
+            answer = await self._ask(access, queries.MORE_LINES, variables, operation="MoreLines")
+            order = _object(answer.get("order"))
+            if order.get("updatedAt") != node.get("updatedAt"):
+                return False
+            more = _object(order.get("lineItems"))
+            lines["nodes"] = [*(lines.get("nodes") or ()), *(more.get("nodes") or ())]
+            lines["pageInfo"] = more.get("pageInfo")
+        return True
+
+    async def _with_holds(self, access: Access, node: dict[str, Any]) -> dict[str, Any]:
+        if node.get("displayFulfillmentStatus") != _ON_HOLD:
+            return node
+        return node | {"holds": await self._holds(access, node["id"])}
+
+    async def _holds(self, access: Access, gid: str) -> list[str]:
+        try:
+            answer = await self._ask(access, queries.HOLDS, {"id": gid}, operation="Holds")
+        except AuthorizationError:
+            return ["OTHER"]  # the reason needs scopes of its own; that it is on hold, we know
+        nodes = _object(_object(answer.get("order")).get("fulfillmentOrders")).get("nodes") or ()
+        reasons = [hold["reason"] for node in nodes for hold in _object(node).get("fulfillmentHolds") or ()]
+        return reasons or ["OTHER"]
+
+    async def _ask(
+        self, access: Access, document: str, variables: Mapping[str, object], *, operation: str
+    ) -> dict[str, Any]:
+        secrets = access.secrets
+        return await self._client.graphql(
+            secrets["shop"], secrets["access_token"], document, variables, operation=operation
+        )
+
+
+def _to_order(node: dict[str, Any], store: StoreRef, *, way: Way, fetched_at: datetime) -> RawOrder | Unreadable:
+    body = orjson.dumps(node).decode()
+    try:
+        return to_raw_order(parsed(GraphqlOrder, node), store, body=body, way=way, fetched_at=fetched_at)
+    except UnreadablePayload as error:
+        external_id = node.get("legacyResourceId")
+        return Unreadable(
+            external_id=str(external_id) if external_id else None, path=error.path, problem=error.problem, body=body
+        )
+
+
+def _search(window: Window) -> str:
+    """Return the search text of [start, end): Shopify's times are whole seconds, and colons need quotes."""
+    start = window.start.astimezone(UTC).replace(microsecond=0)
+    end = window.end.astimezone(UTC)
+    if end.microsecond:
+        end = end.replace(microsecond=0) + timedelta(seconds=1)
+    return f"updated_at:>='{_zulu(start)}' AND updated_at:<'{_zulu(end)}'"
+
+
+def _zulu(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _last_change(nodes: list[Any], *, default: datetime) -> datetime:
+    """Return the change time of the last order that has one; all before it is read."""
+    for node in reversed(nodes):
+        try:
+            return datetime.fromisoformat(_object(node).get("updatedAt", ""))
+        except (TypeError, ValueError):
+            continue
+    return default
+
+
+def _total(answer: Mapping[str, Any]) -> int | None:
+    count = _object(answer.get("ordersCount"))
+    return count.get("count") if count.get("precision") == "EXACT" else None
+
+
+def _has_more_lines(node: Mapping[str, Any]) -> bool:
+    return _next_cursor(_object(node.get("lineItems"))) is not None
+
+
+def _next_cursor(connection: Mapping[str, Any]) -> str | None:
+    info = _object(connection.get("pageInfo"))
+    cursor = info.get("endCursor")
+    return cursor if info.get("hasNextPage") and isinstance(cursor, str) else None
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

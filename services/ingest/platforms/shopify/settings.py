@@ -1,0 +1,30 @@
+"""What the Shopify connector must be told: the app's credentials and, for a sandbox or proxy, another address."""
+
+from pydantic import Field, SecretStr
+
+from services.kit.settings import KitSettings
+
+
+class ShopifySettings(KitSettings):
+    """The app's settings. Without a client id only stores with their own credentials can be linked."""
+
+    shopify_client_id: str = Field(default="", description="The Shopify app's client id (API key).")
+    shopify_client_secret: SecretStr = Field(
+        default=SecretStr(""), description="The Shopify app's client secret; it signs webhooks and callbacks."
+    )
+    shopify_client_secret_old: SecretStr = Field(
+        default=SecretStr(""),
+        description="The secret before a rotation: webhooks signed with it are accepted too. Empty it after an hour.",
+    )
+    shopify_api_version: str = Field(
+        default="2026-10", pattern=r"^\d{4}-(01|04|07|10)$", description="The Admin API version to call."
+    )
+    platform_url_shopify: str = Field(
+        default="",
+        description="Another base URL for every Shopify shop (a sandbox, a proxy); empty: the shop's own address.",
+    )
+
+    def app_secrets(self) -> tuple[str, ...]:
+        """Return the secrets that may have signed a message: the present one first, then the one before."""
+        secrets = (self.shopify_client_secret, self.shopify_client_secret_old)
+        return tuple(secret.get_secret_value() for secret in secrets if secret.get_secret_value())

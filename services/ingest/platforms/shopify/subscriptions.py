@@ -1,0 +1,83 @@
+"""Keeps a store's webhook subscriptions as they should be: Shopify deletes one that keeps failing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.ingest.connector import Access
+from services.ingest.platforms.shopify import queries
+from services.ingest.platforms.shopify.client import ShopifyClient
+from services.kit.errors import AuthorizationError, TransientError
+
+#: GraphQL's names of the topics that we take.
+TOPICS = (
+    "ORDERS_CREATE",
+    "ORDERS_UPDATED",
+    "ORDERS_PAID",
+    "ORDERS_CANCELLED",
+    "ORDERS_EDITED",
+    "ORDERS_DELETE",
+    "APP_UNINSTALLED",
+)
+
+
+async def subscribe(client: ShopifyClient, access: Access, *, callback_url: str) -> tuple[str, ...]:
+    """Create what is missing, take away what is ours and points elsewhere; return the topics that are subscribed."""
+    right: set[str] = set()
+    for subscription in await _ours(client, access):
+        if subscription["uri"] == callback_url and subscription["topic"] in TOPICS:
+            right.add(subscription["topic"])
+        else:
+            await _delete(client, access, subscription["id"])
+    for topic in TOPICS:
+        if topic not in right:
+            variables = {"topic": topic, "uri": callback_url}
+            answer = await _ask(client, access, queries.SUBSCRIBE, variables, operation="Subscribe")
+            _refuse_user_errors(answer.get("webhookSubscriptionCreate"), what=f"subscribe to {topic}")
+    return TOPICS
+
+
+async def unsubscribe(client: ShopifyClient, access: Access) -> None:
+    """Delete this store's subscriptions; nothing is left to do when our access is gone, for they went with it."""
+    try:
+        for subscription in await _ours(client, access):
+            await _delete(client, access, subscription["id"])
+    except AuthorizationError:
+        return
+
+
+async def _ours(client: ShopifyClient, access: Access) -> list[dict[str, str]]:
+    """Return the app's subscriptions that call this store's webhook path, at whatever host."""
+    found: list[dict[str, str]] = []
+    after: str | None = None
+    ending = f"/webhooks/{access.store.platform}/{access.store.store_id}"
+    while True:
+        answer = await _ask(client, access, queries.SUBSCRIPTIONS, {"after": after}, operation="Subscriptions")
+        connection: dict[str, Any] = answer.get("webhookSubscriptions") or {}
+        found += [node for node in connection.get("nodes") or () if urlsplit(node["uri"]).path.endswith(ending)]
+        info = connection.get("pageInfo") or {}
+        after = info.get("endCursor")
+        if not info.get("hasNextPage") or after is None:
+            return found
+
+
+async def _delete(client: ShopifyClient, access: Access, gid: str) -> None:
+    # A userError says that it does not exist any more, which is what we want.
+    await _ask(client, access, queries.UNSUBSCRIBE, {"id": gid}, operation="Unsubscribe")
+
+
+async def _ask(
+    client: ShopifyClient, access: Access, document: str, variables: Mapping[str, object], *, operation: str
+) -> dict[str, Any]:
+    secrets = access.secrets
+    return await client.graphql(secrets["shop"], secrets["access_token"], document, variables, operation=operation)
+
+
+def _refuse_user_errors(payload: object, *, what: str) -> None:
+    """Mutations are refused with HTTP 200 and `userErrors`: field names and messages, without personal data."""
+    errors = payload.get("userErrors") if isinstance(payload, dict) else [{"message": "no answer"}]
+    if errors:
+        messages = "; ".join(str(error.get("message", "")) for error in errors)
+        raise TransientError(f"Shopify did not {what}: {messages}", retry_after=60)
