@@ -34,6 +34,10 @@ _PASSING = (
 )
 
 
+#: How asyncpg's one class for misuse words that the connection went away under us.
+_GONE = ("closed", "closing", "released back to the pool")
+
+
 async def create_pool(dsn: str, *, schema: str, min_size: int = 1, max_size: int = 10) -> asyncpg.Pool:
     """Open a pool whose unqualified names are looked up in `schema` alone.
 
@@ -72,8 +76,7 @@ def translated_errors() -> Iterator[None]:
     except _PASSING as error:
         raise TransientError(f"postgres: {type(error).__name__}") from error
     except asyncpg.InterfaceError as error:
-        # asyncpg has one class for misuse and for a connection that went away under us.
-        if "clos" not in str(error):
+        if not any(sign in str(error) for sign in _GONE):
             raise
         raise TransientError("postgres: connection closed") from error
 
