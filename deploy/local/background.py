@@ -100,6 +100,8 @@ def bring_down(directory: Path = UP) -> bool:
         except psutil.TimeoutExpired:
             holder.kill()  # the kernel takes its children with it
             holder.wait()
+    for detached in _DETACHED:
+        detached.poll()
     return True
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
+#: Below the ports that the kernel lends to outgoing connections: one of those could take the port in the seconds
+#: between our choice and the server's own bind.
+CHOICE = range(20_000, 32_000)
 
 
 def free_port(preferred: int = 0) -> int:
@@ -34,7 +38,6 @@ def _can_bind(port: int) -> bool:
 
 
 def _any_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while not _can_bind(port := CHOICE.start + secrets.randbelow(len(CHOICE))):
+        pass
+    return port
