@@ -22,8 +22,7 @@ def main() -> int:
     if not asked.bootstrap:
         print("Set KAFKA_BOOTSTRAP_SERVERS to the address of a Kafka broker.", file=sys.stderr)
         return 2
-    uvloop.run(_work(asked))
-    return 0
+    return uvloop.run(_work(asked))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _work(asked: argparse.Namespace) -> None:
+async def _work(asked: argparse.Namespace) -> int:
+    """Answers the exit code: 1 when the factory ended by itself."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -46,7 +46,11 @@ async def _work(asked: argparse.Namespace) -> None:
     pace = Pace(seconds=asked.pace, hold_share=asked.hold_share)
     async with running_factory(asked.bootstrap, topics, pace=pace, host=asked.host, port=asked.port) as factory:
         print(orjson.dumps({"ready": True, "factory": factory.url}).decode(), flush=True)
-        await stop.wait()
+        waits = [asyncio.create_task(event.wait()) for event in (stop, factory.ended)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return 0 if stop.is_set() else 1
 
 
 if __name__ == "__main__":

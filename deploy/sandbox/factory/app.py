@@ -30,6 +30,8 @@ class Factory:
     pace: Pace
     url: str = ""
     line: Line = field(init=False)
+    #: Ends only when the factory cannot go on: fenced, or broken.
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         """Begin with an empty floor."""
@@ -110,6 +112,7 @@ async def running_factory(
         await web.TCPSite(runner, host, port).start()
         factory.url = f"http://{host}:{runner.addresses[0][1]}"
         work = asyncio.create_task(factory.work())
+        work.add_done_callback(lambda _task: factory.ended.set())
         try:
             yield factory
         finally:
