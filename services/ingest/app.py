@@ -1,0 +1,269 @@
+"""Composes one ingest process: its platforms, their webhooks and polls, over Kafka and Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import asyncpg
+import structlog
+
+from schemas.topics import ORDERS_RAW, SELLERS, STORES, SYNC_SESSIONS
+from services.ingest.access import AccessCache
+from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
+from services.ingest.adapters.postgres import SCHEMA
+from services.ingest.adapters.postgres.outbox import PostgresOutbox
+from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
+from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
+from services.ingest.bookkeeping import Bookkeeping
+from services.ingest.connector import Connector
+from services.ingest.linking import Linking
+from services.ingest.polling import Poller
+from services.ingest.registry import platform_of
+from services.ingest.relaying import Relay
+from services.ingest.schedule import Schedule
+from services.ingest.settings import IngestSettings
+from services.ingest.stores import StoreApi, store_routes
+from services.ingest.subscriptions import Subscriptions
+from services.ingest.tidying import Tidying
+from services.ingest.tokens import Tokens
+from services.ingest.webhooks import Webhooks, webhook_routes
+from services.kit.clock import Clock, SystemClock
+from services.kit.errors import TransientError
+from services.kit.health import Health, postgres_check
+from services.kit.http.client import HttpClient
+from services.kit.http.idempotency import Idempotency
+from services.kit.http.routes import Routes
+from services.kit.http.server import build_app
+from services.kit.http.server import serve as listen
+from services.kit.kafka.publisher import KafkaPublisher
+from services.kit.kafka.topics import ensure_topics
+from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, KeyRing
+from services.kit.metrics import Metrics
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import create_pool
+from services.kit.settings import KitSettings, load_settings
+from services.kit.vault import Vault
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+#: The Postgres schema that this service owns, and where its migrations are.
+MIGRATIONS = (SCHEMA, DIRECTORY)
+SETTINGS = IngestSettings
+
+#: A webhook must be refused before its platform stops waiting, so Kafka gets less time than that.
+_PUBLISH_WITHIN_SECONDS = 3.0
+_AGAIN_AFTER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What runs in one process."""
+
+    routes: Routes
+    schedule: Schedule
+    books: Bookkeeping
+    relay: Relay
+    tidying: Tidying
+
+
+async def serve(
+    *,
+    platforms: Sequence[str],
+    stop: asyncio.Event,
+    settings: IngestSettings | None = None,
+    connectors: Mapping[str, Connector] | None = None,
+) -> None:
+    """Serve these platforms until `stop`.
+
+    `connectors` replaces the registered platforms' own. Waits, and says so in the log, while Kafka or Postgres is away.
+    """
+    settings = settings or load_settings(IngestSettings)
+    clock, metrics, health = SystemClock(), Metrics(), Health()
+    vault = Vault.open_or_create(settings.master_key_file)
+    async with AsyncExitStack() as stack:
+        http = HttpClient(allow_private_addresses=settings.allow_private_addresses, metrics=metrics)
+        stack.push_async_callback(http.close)
+        if connectors is None:
+            connectors = {slug: _connector(slug, http, clock) for slug in platforms}
+        prepared = await _unless(stop, _prepared(settings))
+        if prepared is None:
+            return
+        pool, access_pool = prepared
+        stack.push_async_callback(_close, pool)
+        stack.push_async_callback(_close, access_pool)
+        publisher = KafkaPublisher(
+            settings.kafka_bootstrap_servers, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS
+        )
+        await publisher.start()
+        stack.push_async_callback(publisher.stop)
+        health.add_check("postgres", postgres_check(pool))
+        health.add_check("kafka", publisher.check)
+        parts = _compose(settings, connectors, pool, publisher, vault=vault, clock=clock, metrics=metrics)
+        app = build_app(
+            parts.routes,
+            keys=KeyRing(access_pool, clock),
+            metrics=metrics,
+            health=health,
+            repeat=Idempotency(access_pool, vault=vault, clock=clock, service="ingest").answer,
+        )
+        server = await listen(app, "0.0.0.0", settings.ingest_port)  # noqa: S104 - platforms reach it from outside
+        log.info("ingest.started", platforms=sorted(connectors), port=server.port)
+        try:
+            await _run(parts, stop)
+        finally:
+            await server.stop()
+            await parts.books.close()
+            await parts.relay.drain()
+    log.info("ingest.stopped", platforms=sorted(connectors))
+
+
+def routes_document() -> dict[str, Any]:
+    """The OpenAPI document of ingest; needs neither Kafka nor Postgres."""
+    nothing: Any = None
+    routes = _routes()
+    routes.include(store_routes(StoreApi(nothing, nothing, nothing, nothing, nothing)))
+    routes.include(webhook_routes(nothing, nothing))
+    return routes.openapi()
+
+
+def _compose(
+    settings: IngestSettings,
+    connectors: Mapping[str, Connector],
+    pool: asyncpg.Pool,
+    publisher: KafkaPublisher,
+    *,
+    vault: Vault,
+    clock: Clock,
+    metrics: Metrics,
+) -> _Parts:
+    instance = secrets.token_hex(8)
+    stores, polls, seen = PostgresStores(pool), PostgresPolls(pool), PostgresSeenOrders(pool)
+    authorizations, books_port = PostgresAuthorizations(pool), PostgresWebhookBooks(pool)
+    tokens = Tokens(stores, PostgresSecrets(pool), vault, clock, metrics)
+    subscriptions = Subscriptions(stores, clock, settings.reachable_at)
+    books = Bookkeeping(books_port, seen, instance=instance, clock=clock, metrics=metrics)
+    poller = Poller(
+        connectors=connectors,
+        stores=stores,
+        polls=polls,
+        seen=seen,
+        tokens=tokens,
+        subscriptions=subscriptions,
+        publisher=publisher,
+        clock=clock,
+        metrics=metrics,
+        interval=timedelta(seconds=settings.poll_seconds) if settings.poll_seconds else None,
+    )
+    schedule = Schedule(
+        poller,
+        polls,
+        owner=instance,
+        platforms=list(connectors),
+        at_once=settings.poll_stores_at_once,
+        clock=clock,
+        metrics=metrics,
+    )
+    linking = Linking(
+        connectors=connectors,
+        stores=stores,
+        authorizations=authorizations,
+        tokens=tokens,
+        subscriptions=subscriptions,
+        vault=vault,
+        clock=clock,
+        reachable_at=settings.reachable_at,
+    )
+    webhooks = Webhooks(
+        connectors=connectors,
+        accesses=AccessCache(stores, vault, clock),
+        stores=stores,
+        seen=seen,
+        tokens=tokens,
+        books=books,
+        publisher=publisher,
+        clock=clock,
+        metrics=metrics,
+    )
+    routes = _routes()
+    routes.include(store_routes(StoreApi(linking, stores, polls, schedule, clock)))
+    routes.include(webhook_routes(webhooks, metrics))
+    return _Parts(
+        routes, schedule, books, Relay(PostgresOutbox(pool), publisher), Tidying(authorizations, books_port, clock)
+    )
+
+
+async def _run(parts: _Parts, stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(parts.schedule.run(stop))
+        group.create_task(parts.books.run(stop))
+        group.create_task(parts.relay.run(stop))
+        group.create_task(parts.tidying.run(stop))
+
+
+async def _prepared(settings: IngestSettings) -> tuple[asyncpg.Pool, asyncpg.Pool]:
+    dsn, bootstrap = settings.database_url, settings.kafka_bootstrap_servers
+    await _until_there(lambda: migrate(dsn, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS))
+    await _until_there(lambda: migrate(dsn, schema=SCHEMA, directory=DIRECTORY))
+    await _until_there(
+        lambda: ensure_topics(
+            bootstrap,
+            (SELLERS, STORES, ORDERS_RAW, SYNC_SESSIONS),
+            partitions=settings.topic_partitions,
+            replicas=settings.topic_replicas,
+        )
+    )
+    pool = await _until_there(lambda: create_pool(dsn, schema=SCHEMA, max_size=20))
+    access_pool = await _until_there(lambda: create_pool(dsn, schema=ACCESS_SCHEMA, max_size=4))
+    return pool, access_pool
+
+
+async def _until_there(call: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await call()
+        except TransientError as error:
+            log.warning("ingest.waiting", problem=str(error))
+            await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
+    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return None
+    finally:
+        for each in (working, stopped):
+            each.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(working, stopped, return_exceptions=True)
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), 5)
+    except TimeoutError:
+        pool.terminate()
+
+
+def _connector(slug: str, http: HttpClient, clock: Clock) -> Connector:
+    platform = platform_of(slug)
+    # Every platform's settings are a KitSettings, which a platform's contract need not know.
+    return platform.connect(load_settings(cast("type[KitSettings]", platform.settings)), http, clock)
+
+
+def _routes() -> Routes:
+    return Routes(
+        title="Sync Order: ingest",
+        version="1",
+        description="Links stores, takes their platforms' webhooks, and reads what changed.",
+    )

@@ -1,0 +1,225 @@
+"""One poll of one store: everything that changed in its window reaches Kafka before the cursor moves past it.
+
+A page is published, acknowledged, and only then recorded, with the place up to which the window is read. Whoever is
+killed in between has published without recording: the next holder of the lease reads that page again, and the same
+revisions get the same event ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+import structlog
+
+from schemas.ids import SessionId, fact_id
+from schemas.order import RawOrder
+from services.ingest.connector import Access, Connector, Page, Window
+from services.ingest.listing import judge_page, results
+from services.ingest.patience import OutOfPatience, patiently
+from services.ingest.ports import Lease, Polls, SeenOrders, Stores
+from services.ingest.sessions import Session, told_end, told_part, told_start
+from services.ingest.subscriptions import Subscriptions
+from services.ingest.tokens import Tokens
+from services.ingest.windows import backoff, next_window, rest_of
+from services.kit.clock import Clock
+from services.kit.errors import AuthorizationError
+from services.kit.kafka.publisher import Message, Publisher
+from services.kit.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Run:
+    """A poll under way."""
+
+    lease: Lease
+    connector: Connector
+    session: Session
+    access: Access | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Polls stores. `interval` replaces the platforms' own."""
+
+    connectors: Mapping[str, Connector]
+    stores: Stores
+    polls: Polls
+    seen: SeenOrders
+    tokens: Tokens
+    subscriptions: Subscriptions
+    publisher: Publisher
+    clock: Clock
+    metrics: Metrics
+    interval: timedelta | None = None
+
+    async def poll(self, lease: Lease) -> None:
+        """Poll the leased store once, going on where an interrupted poll stopped, and end the lease.
+
+        Raises:
+            LeaseLost: another process holds the store.
+            TransientError: Postgres is away; the session stays open and the next holder goes on with it.
+        """
+        connector = self.connectors[lease.store.platform]
+        session = await self.polls.interrupted(lease) or await self._begun(lease, connector)
+        if session is None:
+            await self.polls.give_back(lease, due=self.clock.now() + connector.pace.settle)
+            return
+        run = _Run(lease, connector, session)
+        try:
+            await self._subscribe(run)
+            await self._read(run)
+        except OutOfPatience as error:
+            problem = f"{connector.name} could not be read to the end ({error}). The next sync goes on from here."
+            await self._end(run, _unfinished(run.session), problem=problem, retry_after=error.retry_after)
+        except AuthorizationError as error:
+            await self._refused(run, error)
+        else:
+            await self._end(run, "succeeded")
+
+    async def _begun(self, lease: Lease, connector: Connector) -> Session | None:
+        now = self.clock.now()
+        window = next_window(cursor=lease.cursor, import_since=lease.store.import_since, now=now, pace=connector.pace)
+        if window is None:
+            return None
+        session = Session(
+            session_id=SessionId(fact_id("poll", lease.store.store_id, str(lease.number))),
+            store_id=lease.store.store_id,
+            seller_id=lease.store.seller_id,
+            platform=lease.store.platform,
+            way="poll",
+            started_by="schedule",
+            window=window,
+            started_at=now,
+            read_through=window.start,
+        )
+        await self.polls.begin(lease, session, messages=[told_start(session)])
+        return session
+
+    async def _subscribe(self, run: _Run) -> None:
+        store = run.lease.store
+        if self.subscriptions.due(store, now=self.clock.now()):
+            access = await self._access(run)
+            await self.subscriptions.ensure(store, run.connector, access)
+
+    async def _read(self, run: _Run) -> None:
+        asked = rest_of(run.session.window, read_through=run.session.read_through)
+        listed_before = run.session.counts.listed
+        if asked.start >= asked.end:
+            return
+        reading: asyncio.Task[Page] | None = asyncio.create_task(self._page(run, asked, None))
+        total: int | None = None
+        try:
+            while reading is not None:
+                page = await reading
+                if total is None and page.total is not None:
+                    total = listed_before + page.total
+                # The platform answers the next question while Kafka and Postgres take this page.
+                reading = asyncio.create_task(self._page(run, asked, page.after)) if page.after is not None else None
+                await self._keep(run, page, total=total)
+        finally:
+            if reading is not None:
+                reading.cancel()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.gather(reading, return_exceptions=True)
+
+    async def _page(self, run: _Run, asked: Window, after: str | None) -> Page:
+        async def read() -> Page:
+            access = await self._access(run)
+            try:
+                return await run.connector.read_page(access, asked, after=after, way="poll")
+            except AuthorizationError:
+                run.access = await self.tokens.after_refusal(run.connector, access)
+                return await run.connector.read_page(run.access, asked, after=after, way="poll")
+
+        return await patiently(read, clock=self.clock)
+
+    async def _access(self, run: _Run) -> Access:
+        if run.access is None or run.connector.refresh_due(run.access.secrets, now=self.clock.now()):
+            connector, store = run.connector, run.lease.store
+            run.access = await patiently(lambda: self.tokens.fresh(connector, store), clock=self.clock)
+        return run.access
+
+    async def _keep(self, run: _Run, page: Page, *, total: int | None) -> None:
+        if not page.orders and page.after is None:
+            return
+        store = run.lease.store
+        keys = [order.key for order in page.orders if isinstance(order, RawOrder)]
+        listed = judge_page(
+            page.orders,
+            store=store.ref,
+            seen=await patiently(lambda: self.seen.seen(keys), clock=self.clock),
+            session_id=run.session.session_id,
+            paid_only=store.settings.paid_only,
+            now=self.clock.now(),
+        )
+        await patiently(lambda: self._publish(listed.messages), clock=self.clock)
+        read_through = min(page.read_through, run.session.window.end)
+        session = run.session.progressed(listed.outcomes, read_through=read_through, total=total)
+        part = told_part(session, listed.outcomes, now=self.clock.now())
+        await patiently(
+            lambda: self.polls.record(run.lease, session, seen=listed.seen, messages=[part]), clock=self.clock
+        )
+        run.session = session
+        for result, count in results(listed.outcomes).items():
+            self.metrics.increment(
+                "syncorder_orders_listed_total", count, platform=store.platform, way="poll", result=result
+            )
+
+    async def _publish(self, messages: list[Message]) -> None:
+        started = time.perf_counter()
+        await self.publisher.publish(messages)
+        self.metrics.observe("syncorder_publish_seconds", time.perf_counter() - started, way="poll")
+
+    async def _refused(self, run: _Run, error: AuthorizationError) -> None:
+        store = run.lease.store
+        log.warning("store.refused", store_id=store.store_id, platform=store.platform, problem=str(error))
+        problem = f"{run.connector.name} no longer accepts our access. Connect the store again."
+        now = self.clock.now()
+        await self.stores.change(store.store_id, lambda held: held.refused(problem, now=now))
+        await self._end(run, _unfinished(run.session), problem=problem)
+
+    async def _end(
+        self,
+        run: _Run,
+        state: Literal["succeeded", "partial", "failed"],
+        *,
+        problem: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        now = self.clock.now()
+        succeeded = state == "succeeded"
+        session = run.session.finished(state, now=now, problem=problem)
+        failures = 0 if succeeded else run.lease.failures + 1
+        rest = (
+            (self.interval or run.connector.pace.interval) if succeeded else backoff(failures, retry_after=retry_after)
+        )
+        await self.polls.end(
+            run.lease,
+            session,
+            cursor=session.window.end if succeeded else session.read_through,
+            next_poll_at=now + rest,
+            failures=failures,
+            messages=[told_end(session)],
+        )
+        self.metrics.increment("syncorder_polls_total", platform=session.platform, state=state)
+        log.info(
+            "poll.ended",
+            store_id=session.store_id,
+            platform=session.platform,
+            state=state,
+            listed=session.counts.listed,
+            new=session.counts.new,
+            failed=session.counts.failed,
+        )
+
+
+def _unfinished(session: Session) -> Literal["partial", "failed"]:
+    return "partial" if session.counts.listed else "failed"

@@ -1,0 +1,37 @@
+"""Finds the platforms: every package under `platforms/` that exports `PLATFORM`, and nothing else names them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+
+from services.ingest import platforms
+from services.ingest.connector import Platform
+from services.kit.errors import SettingsError
+
+
+@cache
+def find_platforms() -> Mapping[str, Platform]:
+    """Every platform by its slug."""
+    found: dict[str, Platform] = {}
+    for module in pkgutil.iter_modules(platforms.__path__, f"{platforms.__name__}."):
+        if not module.ispkg:
+            continue
+        platform = getattr(importlib.import_module(module.name), "PLATFORM", None)
+        if isinstance(platform, Platform):
+            found[platform.slug] = platform
+    return found
+
+
+def platform_of(slug: str) -> Platform:
+    """The platform with this slug.
+
+    Raises:
+        SettingsError: there is none; the sentence names those that are.
+    """
+    known = find_platforms()
+    if slug not in known:
+        raise SettingsError(f"There is no platform {slug}; there are: {', '.join(sorted(known)) or 'none'}.")
+    return known[slug]

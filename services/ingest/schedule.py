@@ -1,0 +1,139 @@
+"""Polls every store that is due, each under a lease that is renewed while it is polled, several at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from services.ingest.polling import Poller
+from services.ingest.ports import Lease, LeaseLost, Polls
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+from services.kit.metrics import Metrics
+
+log = structlog.get_logger()
+
+#: After a kill, a store waits at most this long for another process.
+LEASE = timedelta(seconds=10)
+_RENEWED_EVERY_SECONDS = LEASE.total_seconds() / 3
+#: How long a store that another process made due may wait unnoticed.
+_LOOK_EVERY_SECONDS = 0.5
+_AFTER_UNEXPECTED = timedelta(minutes=1)
+_AFTER_TRANSIENT = timedelta(seconds=5)
+
+
+class Schedule:
+    """One process's share of the polls of its platforms."""
+
+    def __init__(
+        self,
+        poller: Poller,
+        polls: Polls,
+        *,
+        owner: str,
+        platforms: Collection[str],
+        at_once: int,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._poller = poller
+        self._polls = polls
+        self._owner = owner
+        self._platforms = platforms
+        self._at_once = at_once
+        self._clock = clock
+        self._metrics = metrics
+        self._running: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for due stores now."""
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll until `stop`; then let go of the stores, so that another process goes on at once."""
+        try:
+            while not stop.is_set():
+                await self._start_due()
+                await self._rest(stop)
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _start_due(self) -> None:
+        free = self._at_once - len(self._running)
+        if free <= 0:
+            return
+        now = self._clock.now()
+        try:
+            leases = await self._polls.claim(
+                owner=self._owner, platforms=self._platforms, limit=free, now=now, until=now + LEASE
+            )
+        except TransientError as error:
+            log.warning("schedule.waiting", problem=str(error))
+            return
+        for lease in leases:
+            task = asyncio.create_task(self._poll(lease))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._woken.set()
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        waits = {
+            asyncio.ensure_future(self._clock.sleep(_LOOK_EVERY_SECONDS)),
+            asyncio.ensure_future(self._woken.wait()),
+            asyncio.ensure_future(stop.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._woken.clear()
+
+    async def _poll(self, lease: Lease) -> None:
+        polling = asyncio.create_task(self._poller.poll(lease))
+        keeping = asyncio.create_task(self._keep(lease, polling))
+        try:
+            await polling
+        except LeaseLost:
+            log.warning("lease.lost", store_id=lease.store.store_id)
+        except TransientError as error:
+            log.warning("poll.interrupted", store_id=lease.store.store_id, problem=str(error))
+            await self._give_back(lease, after=_AFTER_TRANSIENT)
+        except asyncio.CancelledError:
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+            await self._give_back(lease, after=timedelta())
+            raise
+        except Exception:
+            # The outermost loop of a poll: one store's surprise must not stop the others'.
+            log.exception("poll.failed", store_id=lease.store.store_id)
+            self._metrics.increment("syncorder_unexpected_errors_total", where="poll")
+            await self._give_back(lease, after=_AFTER_UNEXPECTED)
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, lease: Lease, polling: asyncio.Task[None]) -> None:
+        while True:
+            await self._clock.sleep(_RENEWED_EVERY_SECONDS)
+            try:
+                await self._polls.renew(lease, until=self._clock.now() + LEASE)
+            except LeaseLost:
+                polling.cancel()
+                return
+            except TransientError as error:
+                log.warning("lease.not_renewed", store_id=lease.store.store_id, problem=str(error))
+
+    async def _give_back(self, lease: Lease, *, after: timedelta) -> None:
+        # Without it the lease just expires.
+        with suppress(LeaseLost, TransientError):
+            await self._polls.give_back(lease, due=self._clock.now() + after)

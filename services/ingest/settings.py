@@ -1,0 +1,20 @@
+"""What ingest reads beside the settings of the kit and of its platforms."""
+
+from pydantic import Field
+
+from services.kit.settings import KitSettings
+
+
+class IngestSettings(KitSettings):
+    """One ingest process."""
+
+    ingest_port: int = Field(default=8001, ge=0, le=65535, description="The port of ingest's HTTP server.")
+    poll_seconds: float = Field(
+        default=0, ge=0, description="Seconds between two polls of a store; 0: what suits each platform."
+    )
+    poll_stores_at_once: int = Field(default=8, ge=1, le=100, description="How many stores one process polls at once.")
+
+    @property
+    def reachable_at(self) -> str:
+        """The address that platforms and sellers' browsers are told, without a slash at its end."""
+        return (self.public_url or f"http://127.0.0.1:{self.ingest_port}").rstrip("/")

@@ -1,0 +1,114 @@
+-- name: claim_polls
+-- Leases linked stores that are due and free to $1, the longest due first; rows that another process is claiming are
+-- passed over. A store whose automatic sync is off is due only when somebody asked.
+UPDATE polls
+SET lease_owner = $1, lease_number = polls.lease_number + 1, lease_expires_at = $5, claimed_at = $4
+FROM (
+    SELECT due.store_id
+    FROM polls AS due JOIN stores USING (store_id)
+    WHERE stores.state = 'linked'
+      AND stores.platform = ANY($2::text[])
+      AND (due.asked_at IS NOT NULL OR (stores.auto_sync AND COALESCE(due.next_poll_at, '-infinity') <= $4))
+      AND COALESCE(due.lease_expires_at, '-infinity') <= $4
+    ORDER BY due.asked_at NULLS LAST, due.next_poll_at NULLS FIRST
+    LIMIT $3
+    FOR UPDATE OF due SKIP LOCKED
+) AS chosen, stores
+WHERE polls.store_id = chosen.store_id AND stores.store_id = chosen.store_id
+RETURNING stores.*, polls.lease_number, polls.cursor, polls.failures;
+
+-- name: renew_lease
+-- Keeps a lease for longer, if it is still the newest of its store.
+UPDATE polls SET lease_expires_at = GREATEST(lease_expires_at, $4)
+WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3
+RETURNING store_id;
+
+-- name: hold_lease
+-- Locks the store's row for this transaction, if the lease is still the newest: nobody can take it meanwhile.
+SELECT store_id FROM polls WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3 FOR UPDATE;
+
+-- name: give_back_lease
+-- Ends a lease without a result.
+UPDATE polls SET lease_owner = NULL, lease_expires_at = NULL, next_poll_at = $4
+WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3
+RETURNING store_id;
+
+-- name: end_poll
+-- Ends a lease with a result. The cursor never moves back, and what was asked for meanwhile is due at once.
+UPDATE polls
+SET cursor = GREATEST(cursor, $4), next_poll_at = $5, failures = $6, last_poll_at = $7,
+    asked_at = CASE WHEN asked_at > claimed_at THEN asked_at END,
+    lease_owner = NULL, lease_expires_at = NULL
+WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3
+RETURNING store_id;
+
+-- name: ask_for_poll
+-- Makes a store due now.
+UPDATE polls SET asked_at = $2 WHERE store_id = $1;
+
+-- name: progress_of_polls
+-- How far stores are read.
+SELECT store_id, cursor, next_poll_at, last_poll_at FROM polls WHERE store_id = ANY($1::text[]);
+
+-- name: seen_orders
+-- What is known of a page of orders.
+SELECT order_key, revised_at, event_id, session_id FROM seen_orders WHERE order_key = ANY($1::text[]);
+
+-- name: keep_seen
+-- Keeps the newest revision seen of each order; an older one that comes late changes nothing.
+INSERT INTO seen_orders AS held (order_key, revised_at, event_id, session_id)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[])
+ON CONFLICT (order_key) DO UPDATE
+SET revised_at = excluded.revised_at, event_id = excluded.event_id, session_id = excluded.session_id,
+    last_seen_at = now()
+WHERE held.revised_at <= excluded.revised_at;
+
+-- name: running_poll
+-- The poll session of a store that has not ended.
+SELECT * FROM sessions WHERE store_id = $1 AND way = 'poll' AND state = 'running';
+
+-- name: session_part
+-- How many parts of a session are kept.
+SELECT part FROM sessions WHERE session_id = $1;
+
+-- name: keep_session
+-- Keeps a session as far as it got; an older state of it changes nothing.
+INSERT INTO sessions AS held (
+    session_id, store_id, seller_id, platform, way, started_by, state, window_start, window_end, read_through, part,
+    total, new, updated, existing, failed, started_at, finished_at, problem
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+ON CONFLICT (session_id) DO UPDATE
+SET state = excluded.state, read_through = excluded.read_through, part = excluded.part, total = excluded.total,
+    new = excluded.new, updated = excluded.updated, existing = excluded.existing, failed = excluded.failed,
+    finished_at = excluded.finished_at, problem = excluded.problem
+WHERE held.part <= excluded.part AND held.state = 'running';
+
+-- name: abandoned_webhook_sessions
+-- Webhook sessions whose hour is long over and whose process is gone.
+SELECT * FROM sessions
+WHERE way = 'webhook' AND state = 'running' AND window_end < $1
+ORDER BY session_id LIMIT 500 FOR UPDATE SKIP LOCKED;
+
+-- name: forget_sessions
+-- Forgets sessions that ended long ago.
+DELETE FROM sessions WHERE finished_at < $1;
+
+-- name: put_in_outbox
+-- Adds messages that are to be told, in their order.
+INSERT INTO outbox (topic, key, value)
+SELECT topic, key, value
+FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS told (topic, key, value, place)
+ORDER BY place;
+
+-- name: lock_outbox
+-- Lets one process at a time relay, so that messages of one key keep their order.
+SELECT pg_try_advisory_xact_lock(hashtextextended('ingest.outbox', 0));
+
+-- name: oldest_in_outbox
+-- The messages that have waited longest.
+SELECT id, topic, key, value FROM outbox ORDER BY id LIMIT $1;
+
+-- name: take_from_outbox
+-- Forgets messages that Kafka has.
+DELETE FROM outbox WHERE id = ANY($1::bigint[]);

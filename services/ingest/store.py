@@ -1,0 +1,130 @@
+"""A store and everything that may become of it: pure changes by copy, and what the other services are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from schemas.ids import SellerId, StoreId
+from schemas.stores import SellerRecord, StoreRecord, StoreSettings
+from schemas.topics import SELLERS, STORES
+from services.ingest.connector import Grant, StoreRef
+from services.kit.kafka.publisher import Message
+
+#: pending: waits for the seller to grant access on the platform. The others are `schemas.stores.StoreState`.
+State = Literal["pending", "linked", "reconnect", "unlinked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One seller's account on one platform.
+
+    `external_id` is None until it is linked for the first time. `problem` says why the state is what it is,
+    `push_problem` why the platform does not push. `subscribed_to` is the address that it pushes to.
+    """
+
+    store_id: StoreId
+    seller_id: SellerId
+    platform: str
+    name: str
+    state: State
+    settings: StoreSettings
+    import_since: datetime
+    created_at: datetime
+    changed_at: datetime
+    external_id: str | None = None
+    currency: str | None = None
+    time_zone: str | None = None
+    problem: str | None = None
+    push_problem: str | None = None
+    subscriptions: tuple[str, ...] = ()
+    subscribed_to: str | None = None
+    subscribed_at: datetime | None = None
+    linked_at: datetime | None = None
+
+    @property
+    def ref(self) -> StoreRef:
+        """The store as connectors know it. Raises ValueError when it was never linked."""
+        if self.external_id is None:
+            raise ValueError("a store that was never linked has no id on its platform")
+        return StoreRef(
+            store_id=self.store_id,
+            seller_id=self.seller_id,
+            platform=self.platform,
+            external_id=self.external_id,
+            currency=self.currency,
+            time_zone=self.time_zone,
+        )
+
+    def linked(self, grant: Grant, *, now: datetime) -> Store:
+        """The store after the seller granted access, for the first time or again."""
+        return replace(
+            self,
+            state="linked",
+            external_id=grant.external_id,
+            name=self.name or grant.name,
+            currency=grant.currency or self.currency,
+            time_zone=grant.time_zone or self.time_zone,
+            problem=None,
+            # New access may have other rights and another application behind it: subscribe again.
+            subscribed_to=None,
+            linked_at=self.linked_at or now,
+            changed_at=now,
+        )
+
+    def refused(self, problem: str, *, now: datetime) -> Store:
+        """The store after its platform refused our access; one that is at rest stays there."""
+        if self.state != "linked":
+            return self
+        return replace(self, state="reconnect", problem=problem, subscribed_to=None, changed_at=now)
+
+    def unlinked(self, *, now: datetime) -> Store:
+        """The store at rest: its history stays, its access does not."""
+        return replace(
+            self,
+            state="unlinked",
+            problem=None,
+            push_problem=None,
+            subscriptions=(),
+            subscribed_to=None,
+            subscribed_at=None,
+            changed_at=now,
+        )
+
+    def subscribed(self, subscriptions: tuple[str, ...], *, to: str, now: datetime) -> Store:
+        """The store after the platform agreed to push `subscriptions` to the address `to`."""
+        return replace(
+            self, subscriptions=subscriptions, subscribed_to=to, subscribed_at=now, push_problem=None, changed_at=now
+        )
+
+    def not_subscribed(self, problem: str, *, now: datetime) -> Store:
+        """The store after the platform did not agree to push; polls still find everything."""
+        return replace(self, push_problem=problem, subscribed_to=None, subscribed_at=now, changed_at=now)
+
+
+def announcements(store: Store) -> tuple[Message, ...]:
+    """What the compacted topics say of a store and its seller; nothing before the first linking."""
+    if store.state == "pending" or store.external_id is None or store.linked_at is None:
+        return ()
+    record = StoreRecord(
+        store_id=store.store_id,
+        seller_id=store.seller_id,
+        platform=store.platform,
+        external_id=store.external_id,
+        name=store.name,
+        currency=store.currency,
+        time_zone=store.time_zone,
+        state=store.state,
+        problem=store.problem or store.push_problem,
+        settings=store.settings,
+        linked_at=store.linked_at,
+        import_since=store.import_since,
+        changed_at=store.changed_at,
+    )
+    # Nobody names sellers yet, so the id is the name.
+    seller = SellerRecord(seller_id=store.seller_id, name=store.seller_id, changed_at=store.linked_at)
+    return (
+        Message(SELLERS.name, store.seller_id, seller.model_dump_json().encode()),
+        Message(STORES.name, store.store_id, record.model_dump_json().encode()),
+    )

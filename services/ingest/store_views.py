@@ -1,0 +1,131 @@
+"""What `/v1/stores` takes and shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from schemas.base import UtcTime
+from schemas.stores import StoreSettings
+from services.ingest.ports import Progress
+from services.ingest.store import Store
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SettingsChange(_Body):
+    """What to change of a store's settings."""
+
+    auto_sync: bool | None = Field(default=None, description="Follow the platform by itself; off: only when asked.")
+    paid_only: bool | None = Field(default=None, description="Leave orders out until they are paid.")
+
+
+class LinkStore(_Body):
+    """A store to link: with `credentials` at once, else by an authorization, which `request` starts."""
+
+    platform: str = Field(min_length=1, max_length=31)
+    name: str = Field(default="", max_length=200, description="Empty: the store's name on its platform.")
+    import_since: UtcTime | None = Field(default=None, description="Read changes since then; default: since now.")
+    settings: SettingsChange = SettingsChange()
+    request: dict[str, str] | None = Field(default=None, description="What the platform's authorization needs.")
+    credentials: dict[str, SecretStr] | None = Field(default=None, description="What opens the store.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> LinkStore:
+        if self.request is not None and self.credentials is not None:
+            raise ValueError("give a request or credentials, not both")
+        return self
+
+
+class StartAuthorization(_Body):
+    """What the platform's authorization needs, such as the shop's address."""
+
+    request: dict[str, str] = Field(default_factory=dict)
+
+
+class ChangeStore(_Body):
+    """What to change of a store; what is absent stays."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    settings: SettingsChange = SettingsChange()
+
+
+class AuthorizationView(BaseModel):
+    """Where the seller grants access."""
+
+    url: str
+    expires_at: datetime
+
+
+class StoreView(BaseModel):
+    """A store as its seller sees it. `read_through`: everything changed before it was read."""
+
+    store_id: str
+    platform: str
+    external_id: str | None
+    name: str
+    state: Literal["pending", "linked", "reconnect", "unlinked"]
+    problem: str | None
+    settings: StoreSettings
+    currency: str | None
+    time_zone: str | None
+    subscriptions: list[str]
+    import_since: datetime
+    linked_at: datetime | None
+    created_at: datetime
+    read_through: datetime | None
+    last_poll_at: datetime | None
+    next_poll_at: datetime | None
+    authorization: AuthorizationView | None = None
+
+
+class StorePage(BaseModel):
+    """Some stores; `next` asks for more."""
+
+    items: list[StoreView]
+    next: str | None
+
+
+class StorePath(BaseModel):
+    """One store."""
+
+    store_id: str
+
+
+class PlatformPath(BaseModel):
+    """One platform."""
+
+    platform: str
+
+
+class PageQuery(BaseModel):
+    """A part of a list."""
+
+    after: str | None = Field(default=None, description="The `next` of the part before.")
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+def store_view(store: Store, progress: Progress) -> StoreView:
+    """A store as its seller sees it."""
+    return StoreView(
+        store_id=store.store_id,
+        platform=store.platform,
+        external_id=store.external_id,
+        name=store.name,
+        state=store.state,
+        problem=store.problem or store.push_problem,
+        settings=store.settings,
+        currency=store.currency,
+        time_zone=store.time_zone,
+        subscriptions=list(store.subscriptions),
+        import_since=store.import_since,
+        linked_at=store.linked_at,
+        created_at=store.created_at,
+        read_through=progress.cursor,
+        last_poll_at=progress.last_poll_at,
+        next_poll_at=progress.next_poll_at,
+    )

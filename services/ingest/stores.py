@@ -1,0 +1,196 @@
+"""`/v1/stores` and the way back from a platform's authorization page: parse, call, answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from schemas.stores import StoreSettings
+from services.ingest.callback_page import callback_page
+from services.ingest.connector import LinkingRefused
+from services.ingest.linking import Linking, NewStore, renamed
+from services.ingest.ports import Polls, Progress, Stores
+from services.ingest.schedule import Schedule
+from services.ingest.store import Store
+from services.ingest.store_views import (
+    AuthorizationView,
+    ChangeStore,
+    LinkStore,
+    PageQuery,
+    PlatformPath,
+    StartAuthorization,
+    StorePage,
+    StorePath,
+    StoreView,
+    store_view,
+)
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+from services.kit.http.auth import principal
+from services.kit.http.problems import Problem, not_found
+from services.kit.http.routes import Routes
+
+READ, WRITE = "stores:read", "stores:write"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreApi:
+    """The handlers of stores. A store of another seller is not there."""
+
+    linking: Linking
+    stores: Stores
+    polls: Polls
+    schedule: Schedule
+    clock: Clock
+
+    async def link_store(self, request: web.Request, *, body: LinkStore) -> StoreView:
+        """With credentials the store is proven and linked at once; without it waits for an authorization."""
+        self._refuse_unknown(body.platform)
+        new = _new_store(principal(request).seller_id, body)
+        if body.credentials is None:
+            return await self._pending(new, body.request)
+        credentials = {name: value.get_secret_value() for name, value in body.credentials.items()}
+        try:
+            store = await self.linking.link_with_credentials(new, credentials)
+        except LinkingRefused as error:
+            raise _refused(error) from error
+        self.schedule.wake()
+        return await self._view(store)
+
+    async def list_stores(self, request: web.Request, *, query: PageQuery) -> StorePage:
+        """By ascending id."""
+        seller_id = principal(request).seller_id
+        found = await self.stores.page(seller_id, after=query.after, limit=query.limit + 1)
+        shown = found[: query.limit]
+        progress = await self.polls.progress([store.store_id for store in shown])
+        return StorePage(
+            items=[store_view(store, progress.get(store.store_id, Progress())) for store in shown],
+            next=shown[-1].store_id if len(found) > len(shown) else None,
+        )
+
+    async def show_store(self, request: web.Request, *, path: StorePath) -> StoreView:
+        """One store, how far it is read, and what is wrong with it."""
+        return await self._view(await self._own(request, path.store_id))
+
+    async def change_store(self, request: web.Request, *, path: StorePath, body: ChangeStore) -> StoreView:
+        """Its name and settings. They hold at all processes within seconds."""
+        await self._own(request, path.store_id)
+        settings, now = body.settings.model_dump(exclude_none=True), self.clock.now()
+        changed = await self.stores.change(
+            path.store_id, lambda held: renamed(held, name=body.name, settings=settings, now=now)
+        )
+        if changed is None:
+            raise not_found("store")
+        self.schedule.wake()
+        return await self._view(changed)
+
+    async def unlink_store(self, request: web.Request, *, path: StorePath) -> StoreView:
+        """Its access is erased and the platform's subscriptions are taken away; its history stays."""
+        store = await self._own(request, path.store_id)
+        self._refuse_unknown(store.platform)
+        return await self._view(await self.linking.unlink(store))
+
+    async def start_authorization(
+        self, request: web.Request, *, path: StorePath, body: StartAuthorization
+    ) -> AuthorizationView:
+        """For a pending store, and for one that must be connected again: its history and cursor stay."""
+        store = await self._own(request, path.store_id)
+        self._refuse_unknown(store.platform)
+        return await self._started(store, body.request)
+
+    async def poll_store(self, request: web.Request, *, path: StorePath) -> StoreView:
+        """Read what changed since the cursor without waiting for the next poll."""
+        store = await self._own(request, path.store_id)
+        if store.state != "linked":
+            raise Problem(409, "store_not_linked", "Only a linked store can be polled.", state=store.state)
+        await self.polls.ask(store.store_id, now=self.clock.now())
+        self.schedule.wake()
+        return await self._view(store)
+
+    async def end_authorization(self, request: web.Request, *, path: PlatformPath) -> web.Response:
+        """Where platforms send the seller's browser back to; answers a page that says what happened."""
+        self._refuse_unknown(path.platform)
+        name = self.linking.connectors[path.platform].name
+        try:
+            store = await self.linking.complete(path.platform, dict(request.query))
+        except LinkingRefused as error:
+            return callback_page(400, "The store was not linked", str(error))
+        except TransientError:
+            return callback_page(503, "The store was not linked", f"{name} did not answer. Start linking it again.")
+        self.schedule.wake()
+        return callback_page(200, "The store is linked", f"{store.name} on {name} syncs from now on.")
+
+    async def _own(self, request: web.Request, store_id: str) -> Store:
+        store = await self.stores.get(store_id)
+        if store is None or store.seller_id != principal(request).seller_id:
+            raise not_found("store")
+        return store
+
+    async def _view(self, store: Store) -> StoreView:
+        progress = await self.polls.progress([store.store_id])
+        return store_view(store, progress.get(store.store_id, Progress()))
+
+    async def _pending(self, new: NewStore, authorization: dict[str, str] | None) -> StoreView:
+        store = await self.linking.add_pending(new)
+        shown = await self._view(store)
+        if authorization is None:
+            return shown
+        try:
+            started = await self._started(store, authorization)
+        except Problem:
+            await self.stores.drop_pending(store.store_id)
+            raise
+        return shown.model_copy(update={"authorization": started})
+
+    async def _started(self, store: Store, authorization: dict[str, str]) -> AuthorizationView:
+        try:
+            started = await self.linking.start(store, authorization)
+        except LinkingRefused as error:
+            raise _refused(error) from error
+        return AuthorizationView(url=started.url, expires_at=started.expires_at)
+
+    def _refuse_unknown(self, platform: str) -> None:
+        if platform not in self.linking.connectors:
+            raise not_found("platform")
+
+
+def store_routes(api: StoreApi) -> Routes:
+    """The routes of stores."""
+    routes = Routes(title="stores", version="1")
+    stores, store = "/v1/stores", "/v1/stores/{store_id}"
+    tags, missing = ["stores"], [404]
+    routes.post(stores, status=201, summary="Link a store", tags=tags, scope=WRITE, errors=[404, 422])(api.link_store)
+    routes.get(stores, summary="List stores", tags=tags, scope=READ)(api.list_stores)
+    routes.get(store, summary="Show a store", tags=tags, scope=READ, errors=missing)(api.show_store)
+    routes.patch(store, summary="Change a store", tags=tags, scope=WRITE, errors=missing)(api.change_store)
+    routes.delete(store, summary="Unlink a store", tags=tags, scope=WRITE, errors=missing)(api.unlink_store)
+    routes.post(
+        f"{store}/authorization",
+        status=201,
+        summary="Start an authorization",
+        tags=tags,
+        scope=WRITE,
+        errors=[404, 422],
+    )(api.start_authorization)
+    routes.post(f"{store}/poll", status=202, summary="Poll a store now", tags=tags, scope=WRITE, errors=[404, 409])(
+        api.poll_store
+    )
+    routes.get("/oauth/{platform}/callback", summary="End an authorization", tags=tags, scope=None, errors=[400, 404])(
+        api.end_authorization
+    )
+    return routes
+
+
+def _new_store(seller_id: str, body: LinkStore) -> NewStore:
+    return NewStore(
+        seller_id=seller_id,
+        platform=body.platform,
+        name=body.name,
+        import_since=body.import_since,
+        settings=StoreSettings().model_copy(update=body.settings.model_dump(exclude_none=True)),
+    )
+
+
+def _refused(error: LinkingRefused) -> Problem:
+    return Problem(422, "linking_refused", "The store cannot be linked like this.", str(error))

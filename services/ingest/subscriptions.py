@@ -1,0 +1,53 @@
+"""A platform is asked to push to us when a store is linked, and again now and then: platforms forget, or give up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from services.ingest.connector import Access, Connector
+from services.ingest.ports import Stores
+from services.ingest.store import Store
+from services.kit.clock import Clock
+from services.kit.errors import AuthorizationError, TransientError
+
+log = structlog.get_logger()
+
+#: A platform deletes subscriptions whose deliveries keep failing, without a word.
+CHECKED_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """Keeps stores subscribed. `reachable_at` is our own address, as the platforms know it."""
+
+    stores: Stores
+    clock: Clock
+    reachable_at: str
+
+    def address(self, store: Store) -> str:
+        """Where the store's platform pushes to."""
+        return f"{self.reachable_at}/webhooks/{store.platform}/{store.store_id}"
+
+    def due(self, store: Store, *, now: datetime) -> bool:
+        """Whether the platform should be asked now."""
+        checked = store.subscribed_at
+        return store.subscribed_to != self.address(store) or checked is None or now - checked >= CHECKED_EVERY
+
+    async def ensure(self, store: Store, connector: Connector, access: Access) -> None:
+        """Subscribe if that is due. A refusal is the store's problem to show, and no reason not to poll."""
+        now = self.clock.now()
+        if not self.due(store, now=now):
+            return
+        address = self.address(store)
+        try:
+            topics = await connector.subscribe(access, callback_url=address)
+        except (TransientError, AuthorizationError) as error:
+            log.warning("subscription.failed", store_id=store.store_id, problem=str(error))
+            problem = f"{connector.name} does not push changes at present; orders come by polling meanwhile."
+            await self.stores.change(store.store_id, lambda held: held.not_subscribed(problem, now=now))
+            return
+        await self.stores.change(store.store_id, lambda held: held.subscribed(topics, to=address, now=now))
+        log.info("subscription.made", store_id=store.store_id, topics=topics)

@@ -1,0 +1,49 @@
+"""Now and then: sellers who did not come back are forgotten, and what killed processes left open is ended."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from services.ingest.ports import Authorizations, WebhookBooks
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+
+log = structlog.get_logger()
+
+_EVERY_SECONDS = 60.0
+#: A living process ends its sessions seconds after their hour; this much later nobody will.
+ABANDONED_AFTER = timedelta(minutes=15)
+#: The report keeps sessions; ours only serve to go on with them.
+SESSIONS_KEPT = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Tidying:
+    """One process's tidying; several at once do no harm."""
+
+    authorizations: Authorizations
+    books: WebhookBooks
+    clock: Clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tidy every minute until `stop`."""
+        while not stop.is_set():
+            try:
+                await self.once()
+            except TransientError as error:
+                log.warning("tidying.waiting", problem=str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _EVERY_SECONDS)
+
+    async def once(self) -> None:
+        """Tidy now."""
+        now = self.clock.now()
+        await self.authorizations.forget_expired(now=now)
+        if ended := await self.books.end_abandoned(before=now - ABANDONED_AFTER, now=now):
+            log.info("sessions.ended", abandoned=ended)
+        await self.books.forget_sessions(before=now - SESSIONS_KEPT)
