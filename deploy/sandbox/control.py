@@ -141,9 +141,10 @@ class _Control:
 
 def _orders_asked(body: dict[str, Any]) -> OrdersAsked:
     try:
-        asked = OrdersAsked(**(body | {"created_over": parse_duration(body.get("created_over", 0))}))
+        times = {name: parse_duration(body.get(name, 0)) for name in ("created_over", "created_ago")}
+        asked = OrdersAsked(**(body | times))
     except TypeError as error:
-        raise ControlError("allowed are count, state, seed, created_over and webhooks") from error
+        raise ControlError("allowed are count, state, seed, created_over, created_ago and webhooks") from error
     if not isinstance(asked.count, int) or asked.count < 0:
         raise ControlError("count must be a whole number")
     return asked

@@ -75,14 +75,15 @@ class OrderTruth(TypedDict):
 class OrdersAsked:
     """A control request for new orders.
 
-    `created_over` spreads their creation evenly over that much of the past (zero: all now); `webhooks` says
-    whether the platform tells its subscribers.
+    `created_over` spreads their creation evenly over that much of the past (zero: all at once), which ends
+    `created_ago` before now; `webhooks` says whether the platform tells its subscribers.
     """
 
     count: int = 1
     state: str = "mixed"
     seed: int = 7
     created_over: timedelta = timedelta(0)
+    created_ago: timedelta = timedelta(0)
     webhooks: bool = True
 
 

@@ -104,14 +104,15 @@ class EtsySandbox(StandIn):
         except ValueError as error:
             raise ControlError(str(error)) from error
         rng = random.Random(asked.seed)
-        now, span = self._market.now(), asked.created_over.total_seconds()
+        span = asked.created_over.total_seconds()
+        end = self._market.now() - int(asked.created_ago.total_seconds())
         facts = ShopFacts(shop.user_id, shop.currency)
         receipts = []
         for place, scenario in enumerate(scenarios):
             self._next_receipt += 1
-            created = int(now - span * (1 - (place + 1) / asked.count))
+            created = int(end - span * (1 - (place + 1) / asked.count))
             receipts.append(
-                make_receipt(scenario, receipt_id=self._next_receipt, shop=facts, created=created, now=now, rng=rng)
+                make_receipt(scenario, receipt_id=self._next_receipt, shop=facts, created=created, now=end, rng=rng)
             )
         self._publish(shop, receipts, webhooks_on=asked.webhooks)
         return [str(receipt.receipt_id) for receipt in receipts]

@@ -208,7 +208,7 @@ class ShopifyStandIn(StandIn):
         except ValueError as error:
             raise ControlError(str(error)) from error
         rng = random.Random(asked.seed)
-        now = self.clock.now()
+        now = self.clock.now() - asked.created_ago
         step = asked.created_over / max(1, asked.count)
         ids: list[str] = []
         for place, scenario in enumerate(scenarios):

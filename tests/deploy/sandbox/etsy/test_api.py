@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,6 +149,19 @@ async def test_paging_by_offset_meets_every_receipt_once(etsy: Etsy) -> None:
     ids = [one["receipt_id"] for page in pages for one in page.json["results"]]
     assert [page.json["count"] for page in pages] == [230] * 3
     assert len(ids) == len(set(ids)) == 230
+
+
+async def test_receipts_are_spread_over_the_asked_past(etsy: Etsy) -> None:
+    now = time.time()
+    path = f"/stores/{etsy.shop['store']}/orders"
+
+    await etsy.control("POST", path, count=10, state="ready", created_over="PT1H", created_ago="PT10M")
+
+    listed = (await etsy.call("GET", etsy.receipts, params={"sort_order": "asc"})).json["results"]
+    created = [one["created_timestamp"] for one in listed]
+    assert now - 4200 - 2 <= created[0] <= created[-1] <= now - 600 + 2
+    assert len(set(created)) == 10
+    assert all(one["created_timestamp"] <= one["updated_timestamp"] <= now - 600 + 2 for one in listed)
 
 
 async def test_an_offset_above_the_maximum_is_400(etsy: Etsy) -> None:
