@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.children import Launch, spawn
+from deploy.local.children import Launch, end, spawn
 from deploy.local.errors import LocalStackError, StartFailedError
 from deploy.local.lock import owner_pid
 from deploy.local.ports import LOOPBACK, free_port
@@ -62,10 +63,11 @@ class Running:
 
 def find(directory: Path = UP) -> Running | None:
     """What is up and ready over `directory`, or None."""
-    if owner_pid(directory) is None:
-        return None
+    owner = owner_pid(directory)
     with suppress(FileNotFoundError, ValueError):
-        return Running(**json.loads((directory / STATE_NAME).read_text()))
+        running = Running(**json.loads((directory / STATE_NAME).read_text()))
+        # A killed owner leaves its file behind, which says nothing about the next one.
+        return running if running.pid == owner else None
     return None
 
 
@@ -76,14 +78,24 @@ def bring_up(directory: Path = UP, *, with_services: bool = True) -> Running:
         StartFailedError: it ended or took too long; the text ends with the last lines of its log.
     """
     holder = None if owner_pid(directory) else _launch_holder(directory, with_services=with_services)
+    try:
+        running = _wait_up(directory, holder)
+    except BaseException:  # also Ctrl-C: what we began and did not finish must not stay
+        if holder is not None:
+            end(holder, first=signal.SIGTERM, grace=DOWN_TIMEOUT)
+        raise
+    if with_services and not running.services:
+        raise LocalStackError("only Kafka and Postgres are up: make down, then make up")
+    return running
+
+
+def _wait_up(directory: Path, holder: subprocess.Popen[bytes] | None) -> Running:
     give_up = time.monotonic() + UP_TIMEOUT
     while (running := find(directory)) is None:
         ended = holder is None or holder.poll() is not None
         if (ended and owner_pid(directory) is None) or time.monotonic() > give_up:
             raise StartFailedError(f"could not come up:\n{_last_words(directory)}")
         time.sleep(POLL_INTERVAL)
-    if with_services and not running.services:
-        raise LocalStackError("only Kafka and Postgres are up: make down, then make up")
     return running
 
 
