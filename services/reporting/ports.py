@@ -44,23 +44,26 @@ class Projections(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Which rows of a seller changed in one commit. `number` tells commits apart.
+    """Which rows of a seller changed in one commit. `change_id` tells commits apart, in every process alike.
 
-    `complete` is False when more changed than the lists say (they are bounded), or nobody knows what: read anew.
+    `complete` is False when more changed than the (bounded) lists say: read anew.
     """
 
-    number: int
+    change_id: str
     seller_id: str
     sessions: tuple[str, ...] = ()
     orders: tuple[str, ...] = ()
     complete: bool = True
 
 
-class Feed(Protocol):
-    """Tells of changes as they are committed, by whichever process.
+#: Something may have changed for anybody: everyone reads anew.
+ANYTHING = Change(change_id="", seller_id="", complete=False)
 
-    Changes may be missed while the database is away; the feed then gives one Change for seller "" that is not
-    complete, so that every listener reads anew. The order of changes is that of commits.
+
+class Feed(Protocol):
+    """Tells of changes as they are committed, by whichever process, in the order of the commits.
+
+    When changes may have been missed (at the beginning, and after the database was away) it tells ANYTHING.
     """
 
     def changes(self) -> AsyncIterator[Change]:

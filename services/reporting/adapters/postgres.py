@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,16 @@ from services.reporting.rows import (
 SCHEMA = "reporting"
 CHANNEL = "reporting_changes"
 MIGRATIONS_DIRECTORY = Path(__file__).parents[1] / "migrations"
+SQL_DIRECTORY = Path(__file__).parents[1] / "sql"
 
 #: A notification holds less than 8000 bytes; whoever needs more than these reads anew.
 _MOST_TOLD = 20
+_LONGEST_TOLD = 7500
 
 #: One of a pool's, or its own.
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
-_SQL = load_sql(Path(__file__).parents[1] / "sql" / "projections.sql")
+_SQL = load_sql(SQL_DIRECTORY / "projections.sql")
 
 
 class PostgresProjections:
@@ -96,12 +99,16 @@ async def _tell(connection: Connection, changes: Changes) -> None:
         sessions = [one.session_id for one in changes.sessions.values() if one.seller_id == seller_id]
         orders = [one.order_key for one in changes.orders.values() if one.seller_id == seller_id]
         told: dict[str, Any] = {
+            "id": secrets.token_hex(8),
             "seller_id": seller_id,
             "sessions": sessions[:_MOST_TOLD],
             "orders": orders[:_MOST_TOLD],
             "complete": len(sessions) <= _MOST_TOLD and len(orders) <= _MOST_TOLD,
         }
-        await connection.execute(_SQL.tell_change, CHANNEL, orjson.dumps(told).decode())
+        word = orjson.dumps(told)
+        if len(word) > _LONGEST_TOLD:
+            word = orjson.dumps({**told, "sessions": [], "orders": [], "complete": False})
+        await connection.execute(_SQL.tell_change, CHANNEL, word.decode())
 
 
 def _changed(changes: Changes) -> Iterable[Any]:

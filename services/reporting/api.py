@@ -1,0 +1,210 @@
+"""The report's API: a seller reads their own sessions, orders, stores and numbers, and hears of changes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.decisions import Outcome
+from schemas.ids import PlatformSlug
+from schemas.order import Way
+from schemas.reasons import ReasonCode
+from schemas.sessions import OrderResult, SessionState
+from services.kit.http.auth import principal
+from services.kit.http.problems import not_found
+from services.kit.http.routes import Routes
+from services.kit.http.server import stopping
+from services.reporting import cursors
+from services.reporting.changes import OrderState
+from services.reporting.events import Hub, stream
+from services.reporting.logins import READ_SCOPE
+from services.reporting.ports import (
+    ORDER_CURSOR,
+    SESSION_CURSOR,
+    SESSION_ORDER_CURSOR,
+    STORE_CURSOR,
+    OrderFilter,
+    Reports,
+    SessionFilter,
+)
+from services.reporting.views import (
+    ListOf,
+    OrderDetail,
+    OrderView,
+    SessionOrderView,
+    SessionView,
+    StoreView,
+    Summary,
+)
+
+#: Text that Postgres can hold: it has no room for NUL.
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+#: Says whether the request's key or login still opens.
+StillAdmitted = Callable[[web.Request], Awaitable[bool]]
+
+
+class Paging(BaseModel):
+    """Which page of a list."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
+
+    cursor: str | None = Field(default=None, max_length=1000, description="`next` of the page before.")
+    limit: int = Field(default=50, ge=1, le=200, description="How many items at most.")
+
+
+class SessionsQuery(Paging):
+    """Which sync sessions."""
+
+    platform: PlatformSlug | None = None
+    store: Word | None = None
+    way: Way | None = None
+    state: SessionState | None = None
+    since: AwareDatetime | None = Field(default=None, alias="from", description="Begun at or after.")
+    until: AwareDatetime | None = Field(default=None, alias="to", description="Begun before.")
+    with_orders_only: bool = Field(default=False, description="Only those that brought something, or failed to.")
+
+
+class SessionOrdersQuery(Paging):
+    """Which orders of a session."""
+
+    result: OrderResult | None = None
+
+
+class OrdersQuery(Paging):
+    """Which orders."""
+
+    platform: PlatformSlug | None = None
+    store: Word | None = None
+    state: OrderState | None = None
+    outcome: Outcome | None = None
+    reason: ReasonCode | None = None
+    text: Word | None = Field(default=None, description="A piece of the display name, the platform's id or a SKU.")
+    since: AwareDatetime | None = Field(default=None, alias="from", description="Placed at or after.")
+    until: AwareDatetime | None = Field(default=None, alias="to", description="Placed before.")
+
+
+class SessionPath(BaseModel):
+    """One session."""
+
+    id: Word
+
+
+class OrderPath(BaseModel):
+    """One order, by its key `platform:store_id:external_id`."""
+
+    key: Word
+
+
+def api_routes(reports: Reports, hub: Hub, *, still_admitted: StillAdmitted) -> Routes:
+    """Return the routes of the API."""
+    routes = Routes(
+        title="Sync Order: reporting",
+        version="1",
+        description="What every sync brought, what was decided about each order and why, and where it is now.",
+    )
+    _declare_sessions(routes, reports)
+    _declare_orders(routes, reports)
+    _declare_stores(routes, reports)
+
+    @routes.get("/v1/events", summary="Hear of changes", tags=["events"], scope=READ_SCOPE, errors=[503], streams=True)
+    async def hear_of_changes(request: web.Request) -> web.StreamResponse:
+        """Server-sent events: `changed` with ids of sessions and orders, or `resync` when anything may have changed.
+
+        `Last-Event-ID` goes on where a connection broke off; where that is forgotten, it begins with `resync`.
+        """
+        listener = hub.join(principal(request).seller_id, last_id=request.headers.get("Last-Event-ID"))
+        try:
+            return await stream(
+                request, listener, stopping=stopping(request), still_admitted=lambda: still_admitted(request)
+            )
+        finally:
+            hub.leave(listener)
+
+    return routes
+
+
+def _declare_sessions(routes: Routes, reports: Reports) -> None:
+    @routes.get("/v1/sessions", summary="List sync sessions", tags=["sessions"], scope=READ_SCOPE, errors=[422])
+    async def list_sessions(request: web.Request, *, query: SessionsQuery) -> ListOf[SessionView]:
+        """Newest first."""
+        wanted = SessionFilter(
+            platform=query.platform,
+            store_id=query.store,
+            way=query.way,
+            state=query.state,
+            since=query.since,
+            until=query.until,
+            with_orders_only=query.with_orders_only,
+        )
+        after = cursors.read(query.cursor, like=SESSION_CURSOR)
+        return await reports.sessions(principal(request).seller_id, wanted, after=after, limit=query.limit)
+
+    @routes.get("/v1/sessions/{id}", summary="Show a sync session", tags=["sessions"], scope=READ_SCOPE, errors=[404])
+    async def show_session(request: web.Request, *, path: SessionPath) -> SessionView:
+        """With its counts so far while it runs."""
+        session = await reports.session(principal(request).seller_id, path.id)
+        if session is None:
+            raise not_found("session")
+        return session
+
+    @routes.get(
+        "/v1/sessions/{id}/orders",
+        summary="List what a session did with each order",
+        tags=["sessions"],
+        scope=READ_SCOPE,
+        errors=[404, 422],
+    )
+    async def list_session_orders(
+        request: web.Request, *, path: SessionPath, query: SessionOrdersQuery
+    ) -> ListOf[SessionOrderView]:
+        """In the order they were read."""
+        after = cursors.read(query.cursor, like=SESSION_ORDER_CURSOR)
+        orders = await reports.session_orders(
+            principal(request).seller_id, path.id, result=query.result, after=after, limit=query.limit
+        )
+        if orders is None:
+            raise not_found("session")
+        return orders
+
+
+def _declare_orders(routes: Routes, reports: Reports) -> None:
+    @routes.get("/v1/orders", summary="List orders", tags=["orders"], scope=READ_SCOPE, errors=[422])
+    async def list_orders(request: web.Request, *, query: OrdersQuery) -> ListOf[OrderView]:
+        """Last placed first."""
+        wanted = OrderFilter(
+            platform=query.platform,
+            store_id=query.store,
+            state=query.state,
+            outcome=query.outcome,
+            reason=query.reason,
+            text=query.text,
+            since=query.since,
+            until=query.until,
+        )
+        after = cursors.read(query.cursor, like=ORDER_CURSOR)
+        return await reports.orders(principal(request).seller_id, wanted, after=after, limit=query.limit)
+
+    @routes.get(
+        "/v1/orders/{key}", summary="Show an order and its timeline", tags=["orders"], scope=READ_SCOPE, errors=[404]
+    )
+    async def show_order(request: web.Request, *, path: OrderPath) -> OrderDetail:
+        """All that happened to it, oldest first, each with a sentence."""
+        order = await reports.order(principal(request).seller_id, path.key)
+        if order is None:
+            raise not_found("order")
+        return order
+
+
+def _declare_stores(routes: Routes, reports: Reports) -> None:
+    @routes.get("/v1/stores", summary="List stores", tags=["stores"], scope=READ_SCOPE, errors=[422])
+    async def list_stores(request: web.Request, *, query: Paging) -> ListOf[StoreView]:
+        """State and problem, newest session and order, counts."""
+        after = cursors.read(query.cursor, like=STORE_CURSOR)
+        return await reports.stores(principal(request).seller_id, after=after, limit=query.limit)
+
+    @routes.get("/v1/summary", summary="Count orders", tags=["orders"], scope=READ_SCOPE)
+    async def show_summary(request: web.Request) -> Summary:
+        """By platform and store, by reason, and what they wait for; at most a second old."""
+        return await reports.summary(principal(request).seller_id)

@@ -1,0 +1,17 @@
+"""What an operator can set for reporting."""
+
+from pydantic import Field
+
+from services.kit.settings import KitSettings
+
+
+class ReportingSettings(KitSettings):
+    """Reporting's own settings beside every service's."""
+
+    reporting_host: str = Field(default="127.0.0.1", description="The address on which reporting listens.")
+    reporting_port: int = Field(
+        default=8000, ge=0, le=65535, description="The port of the report's API and page; 0: any free one."
+    )
+    reporting_login_hours: float = Field(
+        default=12, gt=0, le=720, description="How many hours a login to the page lasts."
+    )

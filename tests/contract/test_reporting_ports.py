@@ -1,0 +1,337 @@
+"""Projections and reports keep their promises in Postgres and in memory alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+from schemas.reasons import Reason, ReasonCode
+from schemas.sessions import OrderOutcome
+from services.kit.clock import ManualClock
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import create_pool
+from services.reporting import cursors
+from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
+from services.reporting.adapters.postgres_reports import PostgresReports
+from services.reporting.facts import Fact
+from services.reporting.ports import (
+    ORDER_CURSOR,
+    SESSION_CURSOR,
+    SESSION_ORDER_CURSOR,
+    OrderFilter,
+    Projections,
+    Reports,
+    SessionFilter,
+)
+from services.reporting.views import ListOf
+from tests.reporting.facts import (
+    SELLER,
+    SESSION,
+    START,
+    STORE,
+    at,
+    decided,
+    finished,
+    key,
+    located,
+    not_matched,
+    outcome,
+    progressed,
+    started,
+    store,
+    update,
+)
+
+EVERY_ORDER = OrderFilter()
+EVERY_SESSION = SessionFilter()
+
+
+@dataclass
+class Kept:
+    """Both ports over one place, and a clock that makes remembered answers old."""
+
+    projections: Projections
+    reports: Reports
+    clock: ManualClock
+
+    async def take(self, *facts: Fact, first: int = 0, topic: str = "orders.decisions") -> None:
+        self.clock.advance(60)
+        await self.projections.apply(located(*facts, first=first, topic=topic))
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.integration)])
+async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
+    clock = ManualClock(START)
+    if request.param == "memory":
+        twin = MemoryProjections()
+        yield Kept(twin, MemoryReports(twin), clock)
+        return
+    dsn = request.getfixturevalue("fresh_database")
+    await migrate(dsn, schema=SCHEMA, directory=MIGRATIONS_DIRECTORY)
+    pool = await create_pool(dsn, schema=SCHEMA, max_size=3)
+    yield Kept(PostgresProjections(pool), PostgresReports(pool, clock=clock), clock)
+    await pool.close()
+
+
+async def test_positions_are_kept_with_the_rows(kept: Kept) -> None:
+    place = ("orders.decisions", 0)
+
+    before = await kept.projections.positions([place])
+    await kept.take(decided(key(1)), decided(key(2)), first=41)
+
+    assert before == {}
+    assert await kept.projections.positions([place, ("orders.decisions", 1)]) == {place: 43}
+
+
+async def test_facts_before_the_position_are_skipped(kept: Kept) -> None:
+    await kept.take(decided(), first=10)
+
+    await kept.take(decided(number=2, reasons=(not_matched(),)), first=3)
+
+    order = await kept.reports.order(SELLER, key())
+    assert order is not None
+    assert order.decision_number == 1
+
+
+async def test_the_highest_decision_is_valid_whenever_it_came(kept: Kept) -> None:
+    await kept.take(decided(number=2, minute=9, reasons=(not_matched(),)))
+
+    await kept.take(decided(number=1), first=1)
+
+    order = await kept.reports.order(SELLER, key())
+    assert order is not None
+    assert (order.decision_number, order.outcome) == (2, "held")
+    assert order.released_at == at(2)
+    assert order.state == "released"
+
+
+async def test_an_order_has_its_timeline_in_words(kept: Kept) -> None:
+    await kept.take(started(), progressed(outcome()), topic="sync.sessions")
+    await kept.take(decided(), update("accepted"), update("shipped", minute=9))
+
+    order = await kept.reports.order(SELLER, key())
+
+    assert order is not None
+    assert [entry.kind for entry in order.timeline] == ["imported", "decided", "released", "accepted", "shipped"]
+    assert order.timeline[-1].sentence == "Shipped with USPS, tracking number 9400111."
+    assert order.state == "shipped"
+    assert order.items[0].made_as == "SKU-MUG"
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ([progressed(outcome())], "imported"),
+        ([decided(reasons=(not_matched(),))], "held"),
+        ([decided(reasons=(not_matched(),), outcome="rejected")], "rejected"),
+        ([decided()], "released"),
+        ([decided(), update("accepted")], "accepted"),
+        ([decided(), update("accepted", minute=5), update("on_hold", minute=6)], "on_hold"),
+        ([decided(), update("on_hold", minute=6), update("in_production", minute=7)], "in_production"),
+        ([decided(), update("in_production", minute=7), update("shipped", minute=8)], "shipped"),
+        ([decided(), decided(number=2, outcome="rejected", step="cancelled")], "cancelling"),
+        ([decided(), decided(number=2, outcome="rejected", step="cancelled"), update("cancelled")], "cancelled"),
+        (
+            [
+                decided(),
+                update("in_production", minute=3),
+                decided(number=2, outcome="rejected", step="cancelled"),
+                update("cancel_refused", minute=6),
+            ],
+            "in_production",
+        ),
+    ],
+)
+async def test_an_order_stands_where_its_facts_put_it(kept: Kept, facts: Sequence[Fact], state: str) -> None:
+    await kept.take(*facts)
+
+    [order] = (await kept.reports.orders(SELLER, EVERY_ORDER, after=None, limit=10)).items
+
+    assert order.state == state
+
+
+async def test_counts_of_a_session_are_of_different_orders(kept: Kept) -> None:
+    first = progressed(outcome(1), outcome(2, "existing"), part=1, total=4)
+    second = progressed(outcome(2, "updated"), outcome(3, "failed", problem="no id"), outcome(1, "existing"), part=2)
+    await kept.take(started(), first, topic="sync.sessions")
+
+    await kept.take(second, first, finished(), first=2, topic="sync.sessions")
+
+    session = await kept.reports.session(SELLER, SESSION)
+    assert session is not None
+    assert (session.listed, session.new, session.updated, session.existing, session.failed) == (3, 1, 1, 0, 1)
+    assert (session.state, session.duration_seconds) == ("succeeded", 180)
+
+
+async def test_orders_that_could_not_be_identified_are_counted_one_by_one(kept: Kept) -> None:
+    nameless = OrderOutcome(external_id="", result="failed", problem="no id")
+
+    await kept.take(started(), progressed(nameless, nameless), topic="sync.sessions")
+
+    session = await kept.reports.session(SELLER, SESSION)
+    assert session is not None
+    assert session.failed == 2
+
+
+async def test_a_session_that_only_progressed_is_running(kept: Kept) -> None:
+    await kept.take(progressed(outcome()), topic="sync.sessions")
+
+    [session] = (await kept.reports.sessions(SELLER, EVERY_SESSION, after=None, limit=10)).items
+
+    assert (session.state, session.platform, session.listed) == ("running", None, 1)
+
+
+async def test_sessions_are_listed_newest_first_and_filtered(kept: Kept) -> None:
+    await kept.take(
+        started("s1", minute=1),
+        started("s2", minute=2, way="webhook", platform="shopify"),
+        started("s3", minute=3),
+        progressed(outcome(), session="s3"),
+        finished("s1"),
+        topic="sync.sessions",
+    )
+
+    async def found(**wanted: object) -> list[str]:
+        page = await kept.reports.sessions(SELLER, SessionFilter(**wanted), after=None, limit=10)  # type: ignore[arg-type]
+        return [session.session_id for session in page.items]
+
+    assert await found() == ["s3", "s2", "s1"]
+    assert await found(platform="shopify") == ["s2"]
+    assert await found(way="poll", state="running") == ["s3"]
+    assert await found(since=at(2), until=at(3)) == ["s2"]
+    assert await found(with_orders_only=True) == ["s3"]
+    assert await found(store_id="another") == []
+
+
+async def test_orders_are_found_by_what_is_asked(kept: Kept) -> None:
+    await kept.take(
+        decided(key(1)),
+        decided(key(2), reasons=(not_matched("A_100%"),)),
+        decided(key(3, platform="shopify", store="store-2"), outcome="rejected", reasons=(not_matched(),), step=None),
+        progressed(outcome(4, display_name="Étoile")),
+    )
+
+    async def found(**wanted: object) -> set[str]:
+        page = await kept.reports.orders(SELLER, OrderFilter(**wanted), after=None, limit=10)  # type: ignore[arg-type]
+        return {order.external_id for order in page.items}
+
+    assert await found() == {"1001", "1002", "1003", "1004"}
+    assert await found(platform="shopify") == {"1003"}
+    assert await found(store_id=STORE, outcome="held") == {"1002"}
+    assert await found(state="imported") == {"1004"}
+    assert await found(reason="ITEM_NOT_MATCHED") == {"1002", "1003"}
+    assert await found(text="#1001") == {"1001"}
+    assert await found(text="mug-11") == {"1001", "1002", "1003"}
+    assert await found(text="étoile") == {"1004"}
+    assert await found(text="%") == set()
+    assert await found(since=at(-1001 % 1000), until=at(-1000 % 1000 + 10_000)) != set()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 200])
+async def test_pages_hold_every_item_once(kept: Kept, limit: int) -> None:
+    numbers = range(1, 6)
+    await kept.take(*(decided(key(number)) for number in numbers))
+    await kept.take(
+        started(),
+        progressed(*(outcome(number) for number in numbers)),
+        started("s2"),
+        started("s3"),
+        topic="sync.sessions",
+    )
+
+    orders = await _all(
+        lambda word: kept.reports.orders(SELLER, EVERY_ORDER, after=cursors.read(word, like=ORDER_CURSOR), limit=limit)
+    )
+    sessions = await _all(
+        lambda word: kept.reports.sessions(
+            SELLER, EVERY_SESSION, after=cursors.read(word, like=SESSION_CURSOR), limit=limit
+        )
+    )
+    session_orders = await _all(
+        lambda word: kept.reports.session_orders(
+            SELLER, SESSION, result=None, after=cursors.read(word, like=SESSION_ORDER_CURSOR), limit=limit
+        )
+    )
+
+    assert sorted(order.external_id for order in orders) == [str(1000 + number) for number in numbers]
+    assert sorted(session.session_id for session in sessions) == ["s2", "s3", SESSION]
+    assert [order.external_id for order in session_orders] == [str(1000 + number) for number in numbers]
+
+
+async def test_another_sellers_things_are_not_there(kept: Kept) -> None:
+    await kept.take(store(), started(), progressed(outcome()), decided())
+
+    assert await kept.reports.order("seller-2", key()) is None
+    assert await kept.reports.session("seller-2", SESSION) is None
+    assert await kept.reports.session_orders("seller-2", SESSION, result=None, after=None, limit=10) is None
+    assert (await kept.reports.orders("seller-2", EVERY_ORDER, after=None, limit=10)).items == ()
+    assert (await kept.reports.sessions("seller-2", EVERY_SESSION, after=None, limit=10)).items == ()
+    assert (await kept.reports.stores("seller-2", after=None, limit=10)).items == ()
+    assert (await kept.reports.summary("seller-2")).total.imported == 0
+
+
+async def test_the_summary_adds_up(kept: Kept) -> None:
+    both = (not_matched(), Reason(code=ReasonCode.NOT_APPROVED))
+    late = (Reason(code=ReasonCode.CHANGED_TOO_LATE, evidence={"change": "address"}),)
+    await kept.take(
+        decided(key(1)),
+        update("shipped", key(1)),
+        decided(key(2), reasons=both),
+        decided(key(3), reasons=(not_matched(),)),
+        decided(key(4), outcome="rejected", reasons=(Reason(code=ReasonCode.TEST_ORDER),), step=None),
+        decided(key(5)),
+        decided(key(5), number=2, reasons=late, outcome="eligible"),
+        decided(key(6, platform="shopify", store="store-2")),
+        progressed(outcome(7)),
+    )
+
+    summary = await kept.reports.summary(SELLER)
+
+    total = summary.total
+    assert total.imported == total.undecided + total.held + total.rejected + total.released == 7
+    assert (total.undecided, total.held, total.rejected, total.released, total.shipped) == (1, 2, 1, 3, 1)
+    assert total.held_by_reason == {"ITEM_NOT_MATCHED": 2, "NOT_APPROVED": 1}
+    assert total.rejected_by_reason == {"TEST_ORDER": 1}
+    assert total.remarked_by_reason == {"CHANGED_TOO_LATE": 1}
+    assert summary.platforms["shopify"].released == 1
+    assert [(wait.code, wait.orders) for wait in summary.waits] == [
+        ("ITEM_NOT_MATCHED", 2),
+        ("CHANGED_TOO_LATE", 1),
+        ("NOT_APPROVED", 1),
+    ]
+
+
+async def test_a_store_shows_its_state_and_what_happened_last(kept: Kept) -> None:
+    await kept.take(store(), started(), decided())
+    await kept.take(
+        store(state="reconnect", problem="Etsy refuses our access.", changed_at=at(1)),
+        store(name="Old name", changed_at=at(-200)),
+        first=3,
+    )
+
+    [shown] = (await kept.reports.stores(SELLER, after=None, limit=10)).items
+
+    assert (shown.name, shown.state, shown.problem) == ("Paper Moon", "reconnect", "Etsy refuses our access.")
+    assert shown.last_session is not None
+    assert (shown.last_session.session_id, shown.last_session.state) == (SESSION, "running")
+    assert shown.counts.released == 1
+    assert shown.last_order_at == at(-1001 % 1000)
+
+
+T = TypeVar("T")
+
+
+async def _all(fetch: Callable[[str | None], Awaitable[ListOf[T] | None]]) -> list[T]:
+    items: list[T] = []
+    word: str | None = None
+    while True:
+        page = await fetch(word)
+        assert page is not None
+        items += page.items
+        if page.next is None:
+            return items
+        word = page.next

@@ -1,0 +1,219 @@
+"""Facts for the report's tests; a test states only what matters to it."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.decisions import ItemSummary, OrderDecided, OrderSummary
+from schemas.ids import OrderKey, SellerId, SessionId, StoreId, fact_id, order_key, split_order_key
+from schemas.money import Money
+from schemas.production import (
+    Shipment,
+    ShippedItem,
+    UpdateAccepted,
+    UpdateCancelled,
+    UpdateCancelRefused,
+    UpdateInProduction,
+    UpdateOnHold,
+    UpdateShipped,
+)
+from schemas.reasons import Reason, ReasonCode
+from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted, Window
+from schemas.stores import StoreRecord
+from services.reporting.facts import Fact, Located
+
+SELLER = SellerId("seller-1")
+STORE = StoreId("store-1")
+SESSION = SessionId("session-1")
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    """A moment after START."""
+    return START + timedelta(minutes=minutes)
+
+
+def key(number: int = 1, *, platform: str = "etsy", store: str = STORE) -> OrderKey:
+    return order_key(platform, store, str(1000 + number))
+
+
+def store(**other: Any) -> StoreRecord:
+    values: dict[str, Any] = {
+        "store_id": STORE,
+        "seller_id": SELLER,
+        "platform": "etsy",
+        "external_id": "77",
+        "name": "Paper Moon",
+        "currency": "USD",
+        "state": "linked",
+        "linked_at": at(-100),
+        "import_since": at(-100),
+        "changed_at": at(-100),
+    }
+    return StoreRecord(**(values | other))
+
+
+def decided(
+    order: OrderKey | None = None,
+    *,
+    number: int = 1,
+    minute: float = 2,
+    reasons: tuple[Reason, ...] = (),
+    seller: str = SELLER,
+    **other: Any,
+) -> OrderDecided:
+    order = order or key()
+    parts = split_order_key(order)
+    outcome = "held" if reasons else "eligible"
+    values: dict[str, Any] = {
+        "event_id": fact_id("order.decided", order, str(number)),
+        "occurred_at": at(minute),
+        "seller_id": seller,
+        "order_key": order,
+        "store_id": parts.store_id,
+        "platform": parts.platform,
+        "external_id": parts.external_id,
+        "number": number,
+        "raw_event_id": fact_id(order, "raw"),
+        "session_id": SESSION,
+        "cause": "revision",
+        "outcome": outcome,
+        "reasons": reasons,
+        "step": "released" if outcome == "eligible" and number == 1 else None,
+        "cost": Money(amount=899, currency="USD"),
+        "rules_version": "1",
+        "summary": summary(order),
+    }
+    return OrderDecided(**(values | other))
+
+
+def summary(order: OrderKey, **other: Any) -> OrderSummary:
+    external_id = split_order_key(order).external_id
+    values: dict[str, Any] = {
+        "display_name": f"#{external_id}",
+        "placed_at": at(-int(external_id) % 1000),
+        "revised_at": at(0),
+        "imported_at": at(1),
+        "way": "poll",
+        "test": False,
+        "payment": "paid",
+        "fulfilment": "unfulfilled",
+        "total": Money(amount=2500, currency="USD"),
+        "items": (
+            ItemSummary(
+                external_id="line-1",
+                title="Mug",
+                sku="MUG-11",
+                quantity=1,
+                quantity_to_make=1,
+                made_as="SKU-MUG",
+            ),
+        ),
+    }
+    return OrderSummary(**(values | other))
+
+
+def not_matched(sku: str = "MUG-11") -> Reason:
+    return Reason(code=ReasonCode.ITEM_NOT_MATCHED, item_id="line-1", evidence={"sku": sku})
+
+
+def started(session: str = SESSION, *, minute: float = 0, seller: str = SELLER, **other: Any) -> SessionStarted:
+    values: dict[str, Any] = {
+        "event_id": fact_id("session.started", session),
+        "occurred_at": at(minute),
+        "seller_id": seller,
+        "session_id": session,
+        "store_id": STORE,
+        "platform": "etsy",
+        "way": "poll",
+        "automatic": True,
+        "started_by": "schedule",
+        "window": Window(start=at(-60), end=at(0)),
+    }
+    return SessionStarted(**(values | other))
+
+
+def progressed(
+    *outcomes: OrderOutcome,
+    session: str = SESSION,
+    part: int = 1,
+    minute: float = 1.5,
+    seller: str = SELLER,
+    **other: Any,
+) -> SessionProgressed:
+    values: dict[str, Any] = {
+        "event_id": fact_id("session.progressed", session, str(part)),
+        "occurred_at": at(minute),
+        "seller_id": seller,
+        "session_id": session,
+        "store_id": STORE,
+        "part": part,
+        "outcomes": outcomes,
+    }
+    return SessionProgressed(**(values | other))
+
+
+def outcome(number: int = 1, result: str = "new", **other: Any) -> OrderOutcome:
+    values: dict[str, Any] = {
+        "external_id": str(1000 + number),
+        "order_key": key(number),
+        "display_name": f"#{1000 + number}",
+        "placed_at": at(-int(1000 + number) % 1000),
+        "revised_at": at(0),
+        "result": result,
+    }
+    return OrderOutcome(**(values | other))
+
+
+def finished(session: str = SESSION, *, minute: float = 3, seller: str = SELLER, **other: Any) -> SessionFinished:
+    values: dict[str, Any] = {
+        "event_id": fact_id("session.finished", session),
+        "occurred_at": at(minute),
+        "seller_id": seller,
+        "session_id": session,
+        "store_id": STORE,
+        "state": "succeeded",
+    }
+    return SessionFinished(**(values | other))
+
+
+_UPDATES = {
+    "accepted": UpdateAccepted,
+    "on_hold": UpdateOnHold,
+    "in_production": UpdateInProduction,
+    "shipped": UpdateShipped,
+    "cancelled": UpdateCancelled,
+    "cancel_refused": UpdateCancelRefused,
+}
+
+
+def update(kind: str, order: OrderKey | None = None, *, minute: float = 5, seller: str = SELLER, **other: Any) -> Fact:
+    order = order or key()
+    values: dict[str, Any] = {
+        "event_id": fact_id(kind, order, str(minute)),
+        "occurred_at": at(minute),
+        "seller_id": seller,
+        "order_key": order,
+    }
+    if kind == "on_hold":
+        values["problem"] = "The artwork is too small."
+    if kind in {"cancelled", "cancel_refused"}:
+        values["reason"] = "Asked by the seller."
+    if kind == "shipped":
+        values["shipment"] = Shipment(
+            shipment_id=f"parcel-{order}",
+            carrier="USPS",
+            tracking_number="9400111",
+            shipped_at=at(minute),
+            items=(ShippedItem(item_id="line-1", quantity=1),),
+        )
+    return _UPDATES[kind](**(values | other))  # type: ignore[no-any-return]
+
+
+def located(*facts: Fact, topic: str = "orders.decisions", partition: int = 0, first: int = 0) -> list[Located]:
+    """The facts one after the other in one partition."""
+    return [
+        Located(topic, partition, offset, fact) for offset, fact in zip(itertools.count(first), facts, strict=False)
+    ]
