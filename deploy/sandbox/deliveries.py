@@ -75,8 +75,9 @@ class Deliveries:
         self._queue: asyncio.Queue[_Try] = asyncio.Queue()
         self._acks: Counter[str] = Counter()
         self._given_up: Counter[str] = Counter()
-        self._in_flight = 0
-        self._waiting = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._open = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
@@ -98,7 +99,11 @@ class Deliveries:
     @property
     def pending(self) -> int:
         """Deliveries that are queued, on their way, or waiting for a retry."""
-        return self._waiting + self._queue.qsize() + self._in_flight
+        return self._open
+
+    async def settle(self) -> None:
+        """Wait until nothing is pending, retries included."""
+        await self._idle.wait()
 
     async def start(self) -> None:
         """Open the client and begin to deliver."""
@@ -116,17 +121,20 @@ class Deliveries:
         if self._session is not None:
             await self._session.close()
 
+    def _finish(self) -> None:
+        self._open -= 1
+        if self._open == 0:
+            self._idle.set()
+
     def _first_try(self, delivery: Delivery) -> _Try:
+        self._open += 1
+        self._idle.clear()
         return _Try(delivery, acks=self._acks[delivery.subscription])
 
     async def _work(self) -> None:
         while True:
             due = await self._queue.get()
-            self._in_flight += 1
-            try:
-                await self._attempt(due)
-            finally:
-                self._in_flight -= 1
+            await self._attempt(due)
 
     async def _attempt(self, due: _Try) -> None:
         self._books.count("webhooks_sent")
@@ -134,6 +142,7 @@ class Deliveries:
             self._books.count("webhooks_acked")
             self._acks[due.delivery.subscription] += 1
             del self._given_up[due.delivery.subscription]
+            self._finish()
             return
         self._books.count("webhooks_failed")
         waits = self._policy.retry_waits
@@ -143,6 +152,7 @@ class Deliveries:
             self._later(wait, due)
         else:
             self._give_up(due)
+            self._finish()
 
     async def _accepted(self, delivery: Delivery) -> bool:
         session = self._session
@@ -168,10 +178,8 @@ class Deliveries:
 
     def _later(self, seconds: float, due: _Try) -> None:
         def arrive() -> None:
-            self._waiting -= 1
             self._timers.discard(timer)
             self._queue.put_nowait(due)
 
-        self._waiting += 1
         timer = asyncio.get_running_loop().call_later(seconds, arrive)
         self._timers.add(timer)

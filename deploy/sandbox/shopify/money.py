@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: Decimal places by currency, where they are not two.
 _PLACES = {"JPY": 0, "VND": 0, "KRW": 0}
@@ -50,6 +51,7 @@ def rest_amount(price: Price) -> str:
     return f"{sign}{whole}.{rest:0{decimals}d}"
 
 
+@lru_cache(maxsize=4096)
 def graph_amount(price: Price) -> str:
     """As GraphQL's Decimal writes it: without trailing zeros but one, "12.5" and "1200.0"."""
     if places(price.currency) == 0:
