@@ -84,15 +84,26 @@ def remember(process: subprocess.Popen[bytes], pid_file: Path) -> None:
         pid_file.write_text(json.dumps({"pid": process.pid, "born": born}))
 
 
-def end_orphan(pid_file: Path, *, grace: float = 10.0) -> None:
-    """End the child that an earlier, crashed run left behind, if it still lives; forget it in any case."""
-    with suppress(FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess, psutil.TimeoutExpired):
+def end_orphan(pid_file: Path, *, grace: float = 5.0) -> None:
+    """End the child that an earlier, crashed run left behind, if it still lives; forget it in any case.
+
+    It may be about to end cleanly by itself, which spares the next start a recovery: it gets `grace` seconds.
+    """
+    with suppress(FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
         note = json.loads(pid_file.read_text())
         orphan = psutil.Process(note["pid"])
         if abs(orphan.create_time() - note["born"]) < 1:
-            orphan.kill()
-            orphan.wait(timeout=grace)
+            _end_process(orphan, grace=grace)
     pid_file.unlink(missing_ok=True)
+
+
+def _end_process(process: psutil.Process, *, grace: float) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=grace)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _fork(launch: Launch) -> subprocess.Popen[bytes]:

@@ -87,7 +87,9 @@ class KafkaBroker:
         if not (self._directory / "data" / "meta.properties").exists():
             self._format()
         argv = [*self._java(), f"-Xmx{HEAP}", *self._logging(), "kafka.Kafka", str(self._settings)]
-        self._process = spawn(Launch(argv=argv, log_path=self.log_path, cwd=self._directory))
+        # SIGTERM also when we are killed: a clean end takes half a second and spares the next start a recovery.
+        launch = Launch(argv=argv, log_path=self.log_path, cwd=self._directory, death_signal=signal.SIGTERM)
+        self._process = spawn(launch)
         remember(self._process, self._pid_file)
 
     def wait_ready(self, *, timeout: float = START_TIMEOUT) -> None:
