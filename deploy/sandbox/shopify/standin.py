@@ -77,6 +77,15 @@ class ShopifyStandIn(StandIn):
         """End deliveries."""
         await self._deliveries.stop()
 
+    def settings(self) -> dict[str, str]:
+        """The platform's address and its public app's credentials."""
+        app = self.tokens.apps[DEFAULT_CLIENT_ID]
+        return {
+            **super().settings(),
+            "SHOPIFY_CLIENT_ID": app.client_id,
+            "SHOPIFY_CLIENT_SECRET": app.client_secret,
+        }
+
     # The platform's own routes
 
     async def _authorize(self, request: web.Request) -> web.Response:
@@ -138,11 +147,15 @@ class ShopifyStandIn(StandIn):
         """Open a shop, with a custom app of its own; all fields are optional.
 
         Fields: `id` (the handle), `name`, `currency`, `timezone` (IANA), `plan` (standard, advanced, plus,
-        enterprise), `scopes` (of the custom app), `country`.
+        enterprise), `scopes` (of the custom app), `country`, `redirect_uris` (registered for the public app;
+        until some are, it accepts any loopback address), `link_by` ("authorization" or "token").
         """
         handle = str(body.get("id") or f"sandbox-{len(self.stores) + 1}")
         if not _HANDLE.fullmatch(handle) or handle in self.stores:
             raise ControlError("id must be a free shop handle of letters, digits and hyphens", status=409)
+        link_by = body.get("link_by", "authorization")
+        if link_by not in {"authorization", "token"}:
+            raise ControlError("link_by must be authorization or token")
         store = self._new_store(handle, body)
         self.stores[handle] = store
         custom = App(
@@ -155,7 +168,10 @@ class ShopifyStandIn(StandIn):
         custom.scopes = tuple(body.get("scopes") or custom.scopes)
         self.tokens.apps[custom.client_id] = custom
         token = self.tokens.grant(custom, shop=store.domain, scopes=custom.scopes)
-        return self._store_answer(store, custom, token)
+        public = self.tokens.apps[DEFAULT_CLIENT_ID]
+        if body.get("redirect_uris"):
+            public.redirect_uris = (*(public.redirect_uris or ()), *map(str, body["redirect_uris"]))
+        return self._store_answer(store, custom, token, by_token=link_by == "token")
 
     def _new_store(self, handle: str, body: dict[str, Any]) -> Store:
         currency, plan = str(body.get("currency", "USD")), str(body.get("plan", "standard"))
@@ -177,8 +193,9 @@ class ShopifyStandIn(StandIn):
             country=str(body.get("country", "US")),
         )
 
-    def _store_answer(self, store: Store, custom: App, token: str) -> dict[str, Any]:
+    def _store_answer(self, store: Store, custom: App, token: str, *, by_token: bool) -> dict[str, Any]:
         public = self.tokens.apps[DEFAULT_CLIENT_ID]
+        pasted = {"shop": store.domain, "access_token": token, "webhook_secret": custom.client_secret}
         return {
             "platform": self.slug,
             "store": store.handle,
@@ -186,6 +203,7 @@ class ShopifyStandIn(StandIn):
             "currency": store.currency,
             "timezone": store.zone.key,
             "api": self.base_url,
+            "link": {"credentials": pasted} if by_token else {"request": {"shop": store.domain}},
             "app": {
                 "client_id": public.client_id,
                 "client_secret": public.client_secret,
@@ -258,6 +276,7 @@ class ShopifyStandIn(StandIn):
         return (
             web.post("/apps", self._create_app),
             web.post("/stores/{store}/status", self._set_status),
+            web.post("/stores/{store}/token", self._grant_token),
             web.get("/stores/{store}/subscriptions", self._list_subscriptions),
             web.get("/deliveries", self._count_deliveries),
         )
@@ -286,6 +305,13 @@ class ShopifyStandIn(StandIn):
             raise ControlError(f"status must be one of {', '.join(_STATUSES)}")
         self._known_store(request.match_info["store"]).status = status
         return json_answer({"status": status})
+
+    async def _grant_token(self, request: web.Request) -> web.Response:
+        """The seller installs the shop's own app again."""
+        store = self._known_store(request.match_info["store"])
+        app = self.tokens.apps[f"custom-{store.handle}"]
+        token = self.tokens.grant(app, shop=store.domain, scopes=app.scopes)
+        return json_answer({"access_token": token}, status=201)
 
     async def _list_subscriptions(self, request: web.Request) -> web.Response:
         store = self._known_store(request.match_info["store"])
