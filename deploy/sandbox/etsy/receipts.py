@@ -25,6 +25,7 @@ _INSTEAD: dict[Scenario, str] = {
 #: Scenarios of Etsy's own that a control request may name.
 OWN_SCENARIOS = ("shipped_elsewhere", "gift", "physical_and_digital", "unpaid_open")
 _MANY_LINES = 60
+_SHORT_REGIONS = ("US", "CA", "AU")
 _PERCENT_WITH_DOWNLOAD = 3
 _WORDS = ("Zoë & Max's <3", "Nguyễn 'Mai'", 'Say "hello"', "山田さんへ", "line one\nline two", "Été 2026 ☀")
 _QUESTIONS = ("Name for the back", "What's the date?", "Text & font")
@@ -64,12 +65,13 @@ def make_receipt(
 
 
 def address_fields(address: Address) -> dict[str, Any]:
-    """The address in Etsy's fields: no phone, no company, the region's short code for the US, CA and AU."""
+    """The address in Etsy's fields: no phone, no company, the region's short code only where people write one."""
+    state = address.region if address.country in _SHORT_REGIONS else address.region_name
     lines = (
         address.name,
         address.line1,
         address.line2,
-        f"{address.city}, {address.region} {address.zip}",
+        f"{address.city}, {state} {address.zip}",
         address.country_name,
     )
     return {
@@ -77,7 +79,7 @@ def address_fields(address: Address) -> dict[str, Any]:
         "first_line": address.line1,
         "second_line": address.line2 or None,
         "city": address.city,
-        "state": address.region or None,
+        "state": state or None,
         "zip": address.zip,
         "country_iso": address.country,
         "formatted_address": "\n".join(line for line in lines if line),

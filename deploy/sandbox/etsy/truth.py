@@ -11,13 +11,17 @@ from deploy.sandbox.etsy.shop import Shop
 from deploy.sandbox.standin import LineTruth, OrderTruth, ShipmentTruth
 
 _CATALOG = frozenset(good.sku for good in GOODS)
-_PAYMENT = {"fully refunded": "refunded", "partially refunded": "partially_refunded"}
 
 
 def truth_of(shop: Shop, receipt: Receipt) -> OrderTruth:
-    """The receipt's facts. Etsy never says which line a partial refund is for, so it leaves every unit to make."""
+    """The receipt's facts.
+
+    Etsy never says which line a partial refund is for: every unit stays on the list, and only the seller can tell
+    whether it is to be made.
+    """
     payload = receipt.payload
-    lines = [_line(line, gone=_is_refunded(payload)) for line in payload["transactions"]]
+    gone = _payment(payload) == "refunded" or receipt.shipped_elsewhere
+    lines = [_line(line, gone=gone) for line in payload["transactions"]]
     units = sum(line["left"] for line in lines if line["to_make"])
     return OrderTruth(
         store=str(shop.shop_id),
@@ -42,19 +46,20 @@ def truth_of(shop: Shop, receipt: Receipt) -> OrderTruth:
 
 def _can_go(shop: Shop, receipt: Receipt) -> bool:
     gone = receipt.is_canceled or receipt.deleted or receipt.shipped_elsewhere
-    return receipt.payload["is_paid"] and receipt.address_valid and not shop.restricted and not gone
+    settled = _payment(receipt.payload) == "paid"
+    return settled and receipt.address_valid and not shop.restricted and not gone
 
 
 def _matched(lines: list[LineTruth]) -> bool:
     return all(line["sku"] in _CATALOG for line in lines if line["to_make"])
 
 
-def _is_refunded(payload: dict[str, Any]) -> bool:
-    return bool(payload["status"].lower() == "fully refunded")
-
-
 def _payment(payload: dict[str, Any]) -> str:
-    return _PAYMENT.get(payload["status"].lower(), "paid" if payload["is_paid"] else "pending")
+    """By the money itself: a later shipment or cancellation replaces the status that told of a refund."""
+    refunded = sum(refund["amount"]["amount"] for refund in payload["refunds"])
+    if refunded:
+        return "refunded" if refunded >= payload["grandtotal"]["amount"] else "partially_refunded"
+    return "paid" if payload["is_paid"] else "pending"
 
 
 def _line(transaction: dict[str, Any], *, gone: bool) -> LineTruth:
