@@ -41,6 +41,14 @@ MetricName = Literal[
     "syncorder_polls_total",
     # counter: orders that platforms told or listed, by platform, way and result
     "syncorder_orders_listed_total",
+    # counter: messages that eligibility's relays published, by topic kind ("decisions", "production")
+    "syncorder_relayed_messages_total",
+    # counter: decisions of eligibility, by outcome and cause
+    "syncorder_orders_judged_total",
+    # counter: requests to judge an order again that eligibility took
+    "syncorder_reassessments_total",
+    # gauge: shards that this eligibility process owns
+    "syncorder_shards_owned",
     # histogram, seconds: until Kafka acknowledged what a webhook or a page brought, by way
     "syncorder_publish_seconds",
     # counter: stores' tokens renewed, by platform
@@ -61,6 +69,10 @@ class Declared:
 
 
 METRICS: Mapping[MetricName, Declared] = {
+    "syncorder_relayed_messages_total": Declared("counter", "Messages that relays published.", ("topic",)),
+    "syncorder_orders_judged_total": Declared("counter", "Orders judged.", ("outcome", "cause")),
+    "syncorder_reassessments_total": Declared("counter", "Requests to judge an order again."),
+    "syncorder_shards_owned": Declared("gauge", "Shards that this process owns."),
     "syncorder_records_handled_total": Declared("counter", "Records handled.", ("group", "topic")),
     "syncorder_dead_letters_total": Declared("counter", "Dead letters made.", ("group", "topic")),
     "syncorder_handler_retries_total": Declared("counter", "Handler runs repeated.", ("group",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import socket
 import time
@@ -25,6 +26,7 @@ _CONNECTIONS = 200
 _CONNECTIONS_A_HOST = 32
 _DNS_CACHE_SECONDS = 60
 _CHUNK_BYTES = 64 * 1024
+_PIECE_BYTES = 512 * 1024
 
 #: Addresses that lead to another one inside, and so past the check of their own range: 6to4, NAT64, Teredo.
 _TUNNELS = tuple(map(ipaddress.ip_network, ("2002::/16", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32")))
@@ -98,7 +100,8 @@ class HttpClient:
         target = URL(url)
         self._refuse(target)
         sent = CIMultiDict(headers or {})
-        data: Any = body
+        # aiohttp sends a file in pieces, and bytes in one go that holds up everybody else.
+        data: Any = io.BytesIO(body) if body is not None and len(body) > _PIECE_BYTES else body
         if json is not None:
             data = orjson.dumps(json)
             sent.setdefault("Content-Type", "application/json")
