@@ -24,15 +24,9 @@ async def client() -> AsyncIterator[HttpClient]:
 @pytest.fixture
 async def platform() -> AsyncIterator[str]:
     async def echo(request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "body": (await request.read()).decode(),
-                "type": request.headers.get("Content-Type"),
-                "q": request.query_string,
-            },
-            status=418,
-            headers={"X-Left": "40"},
-        )
+        body = (await request.read()).decode()
+        told = {"body": body[:100], "size": len(body), "type": request.content_type, "query": request.query_string}
+        return web.json_response(told, status=418, headers={"X-Left": "40"})
 
     async def large(_request: web.Request) -> web.Response:
         return web.Response(body=b"x" * 100_001)
