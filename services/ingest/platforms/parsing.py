@@ -30,12 +30,12 @@ def unreadable(error: ValidationError) -> UnreadablePayload:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in `body`; numbers with a fraction stay the text they were written as.
+    """Return the JSON object in `body`; every number stays the text it was written as, so none loses a digit.
 
     Raises UnreadablePayload when it is no JSON object.
     """
     try:
-        value = json.loads(body, parse_float=str)
+        value = json.loads(body, parse_float=str, parse_int=str)
     except (ValueError, RecursionError):
         raise UnreadablePayload("body", "not JSON") from None
     if not isinstance(value, dict):

@@ -288,21 +288,18 @@ def _personalization(words: Iterable[tuple[str, object]]) -> tuple[NameValue, ..
 def _address(address: GraphqlAddress | RestAddress | None) -> Address | None:
     if address is None:
         return None
-    ship_to = Address(
-        name=text(address.name) or text(f"{address.first_name or ''} {address.last_name or ''}"),
-        company=text(address.company),
-        line1=text(address.address1),
-        line2=text(address.address2),
-        city=text(address.city),
-        region=text(address.province_code) or text(address.province),
-        postal_code=text(address.zip),
-        country=text(address.country_code),
-        phone=text(address.phone),
-    )
-    return None if ship_to == _NOTHING_VISIBLE else ship_to
-
-
-_NOTHING_VISIBLE = Address()
+    fields = {
+        "name": text(address.name) or text(f"{address.first_name or ''} {address.last_name or ''}"),
+        "company": text(address.company),
+        "line1": text(address.address1),
+        "line2": text(address.address2),
+        "city": text(address.city),
+        "region": text(address.province_code) or text(address.province),
+        "postal_code": text(address.zip),
+        "country": text(address.country_code),
+        "phone": text(address.phone),
+    }
+    return Address(**fields) if any(fields.values()) else None
 
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:

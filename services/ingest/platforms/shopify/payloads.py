@@ -4,10 +4,13 @@ Everything that Shopify may hide from an app (protected customer data: level 2 i
 optional in both forms. Unknown fields are ignored.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
+
+#: An amount: text as documented, never a JSON number that a parser has made a float of.
+Decimals = Annotated[str, Strict()]
 
 
 class _Payload(BaseModel):
@@ -22,7 +25,7 @@ class _Graphql(_Payload):
 class GraphqlAmount(_Graphql):
     """MoneyV2: a decimal string."""
 
-    amount: str
+    amount: Decimals
     currency_code: str
 
 
@@ -135,7 +138,7 @@ class GraphqlOrder(_Graphql):
 class RestAmount(_Payload):
     """An amount as a decimal string."""
 
-    amount: str
+    amount: Decimals
     currency_code: str
 
 
@@ -183,7 +186,7 @@ class RestLine(_Payload):
     requires_shipping: bool
     gift_card: bool = False
     properties: list[RestAttribute] | None = None
-    price: str | None = None
+    price: Decimals | None = None
     price_set: RestMoney | None = None
     variant_id: str | None = None
     product_id: str | None = None
@@ -215,7 +218,7 @@ class RestOrder(_Payload):
     financial_status: str | None = None
     fulfillment_status: str | None = None
     currency: str
-    total_price: str | None = None
+    total_price: Decimals | None = None
     total_price_set: RestMoney | None = None
     note_attributes: list[RestAttribute] | None = None
     shipping_address: RestAddress | None = None
@@ -226,6 +229,14 @@ class RestOrder(_Payload):
     def has_bundles(self) -> bool:
         """Whether a line belongs to a group: then the order must be read from the API to be understood."""
         return any(line.sales_line_item_group_id for line in self.line_items)
+
+    @property
+    def has_floats(self) -> bool:
+        """Whether a property's value was a number with a fraction, and so may have lost digits in parsing."""
+        attributes = [*(self.note_attributes or ())]
+        for line in self.line_items:
+            attributes += line.properties or ()
+        return any(isinstance(attribute.value, float | list | dict) for attribute in attributes)
 
 
 class OrderNamed(_Payload):

@@ -44,7 +44,9 @@ class OrderReader:
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
         """Read one page; `after` is Shopify's cursor, which is good for one window's search text only."""
-        answer = await self._page(access, window, after)
+        known_total, cursor = _parse_after(after)
+        answer = await self._page(access, window, cursor)
+        total = _total(answer) if after is None else known_total
         fetched_at = self._clock.now()
         connection = _object(answer.get("orders"))
         nodes = connection.get("nodes") or []
@@ -56,9 +58,9 @@ class OrderReader:
         cursor = _next_cursor(connection)
         return Page(
             orders=tuple(orders),
-            after=cursor,
+            after=None if cursor is None else f"{'' if total is None else total}|{cursor}",
             read_through=window.end if cursor is None else _last_change(nodes, default=window.start),
-            total=_total(answer),
+            total=total,
         )
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
@@ -176,6 +178,14 @@ def _last_change(nodes: list[Any], *, default: datetime) -> datetime:
         except (TypeError, ValueError):
             continue
     return default
+
+
+def _parse_after(after: str | None) -> tuple[int | None, str | None]:
+    """Return the window's total, which only the first page is told, and Shopify's cursor."""
+    if after is None:
+        return None, None
+    total, _, cursor = after.partition("|")
+    return int(total) if total else None, cursor
 
 
 def _total(answer: Mapping[str, Any]) -> int | None:
