@@ -1,6 +1,6 @@
 """The bodies of webhooks: orders in the REST form, with numeric ids and the shop's local time.
 
-Source: the documented payloads of orders/create, refunds/create, fulfillments/create and app/uninstalled.
+Source: the documented payloads of orders/create, refunds/create and fulfillments/create.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.sandbox.people import Address, Buyer
 from deploy.sandbox.shopify.money import rest_amount
-from deploy.sandbox.shopify.world import Fulfillment, FulfillmentOrder, Line, Order, Refund, Store
+from deploy.sandbox.shopify.world import Fulfillment, Line, Order, Refund, Store
 
 Body = dict[str, Any]
 
@@ -144,54 +144,6 @@ def fulfillment_body(sent: Fulfillment) -> Body:
         "tracking_url": first.url if first else None,
         "tracking_urls": [tracking.url for tracking in sent.tracking if tracking.url],
         "line_items": [_line(sent.order, line.source.line) | {"quantity": line.quantity} for line in sent.lines],
-    }
-
-
-def edited_body(order: Order, *, added: dict[int, int], removed: dict[int, int], at: datetime) -> Body:
-    """orders/edited: only what changed, by line id."""
-    return {
-        "order_edit": {
-            "id": order.id * 10,
-            "app_id": None,
-            "created_at": local(at, order.store),
-            "committed_at": local(at, order.store),
-            "notify_customer": False,
-            "order_id": order.id,
-            "staff_note": "",
-            "user_id": None,
-            "line_items": {
-                "additions": [{"id": ident, "delta": units} for ident, units in added.items()],
-                "removals": [{"id": ident, "delta": units} for ident, units in removed.items()],
-            },
-            "discounts": {"line_item": {"additions": [], "removals": []}},
-            "shipping_lines": {"additions": [], "removals": []},
-        }
-    }
-
-
-def hold_body(part: FulfillmentOrder) -> Body:
-    """fulfillment_orders/placed_on_hold and hold_released: GraphQL ids, unlike the order bodies."""
-    return {
-        "fulfillment_order": {
-            "id": f"gid://shopify/FulfillmentOrder/{part.id}",
-            "order_id": f"gid://shopify/Order/{part.order.id}",
-            "status": part.status.lower(),
-            "fulfillment_holds": [{"reason": hold.reason.lower(), "reason_notes": hold.notes} for hold in part.holds],
-        }
-    }
-
-
-def shop_body(store: Store) -> Body:
-    """app/uninstalled: the shop."""
-    return {
-        "id": store.id,
-        "name": store.name,
-        "email": f"owner@{store.handle}.example.com",
-        "domain": None,
-        "myshopify_domain": store.domain,
-        "country": store.country,
-        "currency": store.currency,
-        "iana_timezone": store.zone.key,
     }
 
 

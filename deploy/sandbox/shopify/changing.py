@@ -9,7 +9,8 @@ from typing import Any
 
 from deploy.sandbox.people import is_deliverable
 from deploy.sandbox.shopify.announcing import Announcer
-from deploy.sandbox.shopify.bodies import edited_body, hold_body, refund_body
+from deploy.sandbox.shopify.bodies import refund_body
+from deploy.sandbox.shopify.event_bodies import edited_body, hold_body
 from deploy.sandbox.shopify.making import line_for_sku
 from deploy.sandbox.shopify.world import (
     FulfillmentOrder,

@@ -1,15 +1,13 @@
-"""Shopify's stand-in put together: routes, shops, the default app, and the control API's hooks."""
+"""Shopify's stand-in put together: its shops and apps, and the control API's hooks."""
 
 from __future__ import annotations
 
 import random
 import re
-import secrets
 from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import orjson
 from aiohttp import web
 
 from deploy.sandbox.control import json_answer, read_body
@@ -17,20 +15,18 @@ from deploy.sandbox.deliveries import Deliveries
 from deploy.sandbox.faults import faults_middleware
 from deploy.sandbox.scenarios import deal
 from deploy.sandbox.shopify.announcing import POLICY, Announcer
-from deploy.sandbox.shopify.apps import Access, App, Tokens
-from deploy.sandbox.shopify.bodies import shop_body
+from deploy.sandbox.shopify.apps import App, Tokens
 from deploy.sandbox.shopify.changing import Change, change_order
 from deploy.sandbox.shopify.cost import RESTORE_RATES
+from deploy.sandbox.shopify.edge import STATUSES, VERSIONS, Edge
+from deploy.sandbox.shopify.event_bodies import shop_body
 from deploy.sandbox.shopify.making import make_order
 from deploy.sandbox.shopify.money import RATES
-from deploy.sandbox.shopify.oauth import authorize, issue_token
-from deploy.sandbox.shopify.requesting import Request
 from deploy.sandbox.shopify.serving import Server
 from deploy.sandbox.shopify.telling import order_truth
 from deploy.sandbox.shopify.world import Ids, Order, Store
 from deploy.sandbox.standin import ControlError, OrdersAsked, OrderTruth, StandIn
 
-VERSIONS = ("2026-07", "2026-10")
 MAX_BODY = 2 * 1024 * 1024
 
 #: The platform's one public app, known beforehand so that a service can be configured with it.
@@ -38,9 +34,6 @@ DEFAULT_CLIENT_ID = "sandbox-client-id"
 DEFAULT_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - opens nothing but this stand-in
 
 _HANDLE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-_]*")
-_VERSION = re.compile(r"\d{4}-(01|04|07|10)")
-_STATUSES = {"active": 200, "frozen": 402, "locked": 423}
-_UNKNOWN_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
 
 
 class ShopifyStandIn(StandIn):
@@ -53,20 +46,25 @@ class ShopifyStandIn(StandIn):
         self.tokens = Tokens()
         self.stores: dict[str, Store] = {}
         self._ids = Ids()
-        self._search_lag = 0.0
-        self._server = Server(self.books)
         self._deliveries = Deliveries(
             POLICY, books=self.books, faults=self.faults, on_exhausted=self._delete_subscription
         )
         self._announcer = Announcer(self._deliveries, apps=self.tokens.apps, clock=self.clock)
+        self._edge = Edge(
+            stores=self.stores,
+            tokens=self.tokens,
+            server=Server(self.books),
+            clock=self.clock,
+            books=self.books,
+            ids=self._ids,
+            announcer=self._announcer,
+        )
         self.tokens.apps[DEFAULT_CLIENT_ID] = App(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "Public app")
 
     def app(self) -> web.Application:
         """The Admin API and OAuth pages of every shop."""
         app = web.Application(middlewares=[faults_middleware(self.faults, books=self.books)], client_max_size=MAX_BODY)
-        app.router.add_get("/admin/oauth/authorize", self._authorize)
-        app.router.add_post("/admin/oauth/access_token", self._issue_token)
-        app.router.add_post("/admin/api/{version}/graphql.json", self._graphql)
+        app.router.add_routes(self._edge.routes())
         return app
 
     async def start(self) -> None:
@@ -85,63 +83,6 @@ class ShopifyStandIn(StandIn):
             "SHOPIFY_CLIENT_ID": app.client_id,
             "SHOPIFY_CLIENT_SECRET": app.client_secret,
         }
-
-    # The platform's own routes
-
-    async def _authorize(self, request: web.Request) -> web.Response:
-        store = self._store_of(request, fallback=request.query.get("shop"))
-        return _not_found() if store is None else authorize(request, store, tokens=self.tokens, clock=self.clock)
-
-    async def _issue_token(self, request: web.Request) -> web.Response:
-        store = self._store_of(request)
-        if store is None:
-            return _not_found()
-        return await issue_token(request, store, tokens=self.tokens, clock=self.clock, books=self.books)
-
-    async def _graphql(self, request: web.Request) -> web.Response:
-        self.books.count("api_calls")
-        store = self._store_of(request)
-        version = _served_version(request.match_info["version"])
-        if store is None or version is None:
-            return _not_found()
-        access = self.tokens.access(
-            request.headers.get("X-Shopify-Access-Token", ""), shop=store.domain, now=self.clock.now()
-        )
-        refusal = _refusal(store, access)
-        if refusal is not None or access is None:
-            self.books.count("api_calls_refused")
-            return refusal or _not_found()
-        try:
-            body = orjson.loads(await request.read())
-        except orjson.JSONDecodeError:
-            return _errors("Invalid JSON", status=400)
-        if not isinstance(body, dict):
-            return _errors("Expected an object", status=400)
-        answer = self._server.answer(body, self._context(store, access, version), rate=RESTORE_RATES[store.plan])
-        headers = {"X-Shopify-API-Version": version, "X-Request-Id": secrets.token_hex(8)}
-        return web.Response(body=orjson.dumps(answer), content_type="application/json", headers=headers)
-
-    def _context(self, store: Store, access: Access, version: str) -> Request:
-        return Request(
-            store=store,
-            access=access,
-            now=self.clock.now(),
-            version=version,
-            ids=self._ids,
-            books=self.books,
-            announcer=self._announcer,
-            search_lag=self._search_lag,
-        )
-
-    def _store_of(self, request: web.Request, *, fallback: str | None = None) -> Store | None:
-        """The shop by the host that the request names, as behind the platform's own edge."""
-        for host in (request.headers.get("X-Forwarded-Host"), fallback, request.host):
-            handle = (host or "").partition(":")[0].removesuffix(".myshopify.com")
-            if handle in self.stores:
-                return self.stores[handle]
-        return None
-
-    # The control API's hooks
 
     def create_store(self, body: dict[str, Any]) -> dict[str, Any]:
         """Open a shop, with a custom app of its own; all fields are optional.
@@ -262,13 +203,13 @@ class ShopifyStandIn(StandIn):
         unknown = set(settings) - {"limits", "time_scale", "search_lag"}
         if unknown:
             raise ControlError(f"unknown settings: {', '.join(sorted(unknown))}")
-        self._server.limited = bool(settings.get("limits", self._server.limited))
+        self._edge.server.limited = bool(settings.get("limits", self._edge.server.limited))
         self._deliveries.time_scale = float(settings.get("time_scale", self._deliveries.time_scale))
-        self._search_lag = float(settings.get("search_lag", self._search_lag))
+        self._edge.search_lag = float(settings.get("search_lag", self._edge.search_lag))
         return {
-            "limits": self._server.limited,
+            "limits": self._edge.server.limited,
             "time_scale": self._deliveries.time_scale,
-            "search_lag": self._search_lag,
+            "search_lag": self._edge.search_lag,
         }
 
     def control_routes(self) -> Iterable[web.RouteDef]:
@@ -301,8 +242,8 @@ class ShopifyStandIn(StandIn):
 
     async def _set_status(self, request: web.Request) -> web.Response:
         status = (await read_body(request)).get("status")
-        if status not in _STATUSES:
-            raise ControlError(f"status must be one of {', '.join(_STATUSES)}")
+        if status not in STATUSES:
+            raise ControlError(f"status must be one of {', '.join(STATUSES)}")
         self._known_store(request.match_info["store"]).status = status
         return json_answer({"status": status})
 
@@ -352,28 +293,3 @@ def _birth_topics(order: Order) -> tuple[str, ...]:
     paid = order.financial in {"PAID", "PARTIALLY_REFUNDED", "REFUNDED"}
     cancelled = ("ORDERS_CANCELLED",) if order.cancelled_at else ()
     return ("ORDERS_CREATE", *(("ORDERS_PAID",) if paid else ()), *cancelled)
-
-
-def _served_version(asked: str) -> str | None:
-    """An expired version falls forward to the oldest that is served; one that never was is not found."""
-    if asked in VERSIONS:
-        return asked
-    return VERSIONS[0] if _VERSION.fullmatch(asked) and asked < VERSIONS[0] else None
-
-
-def _refusal(store: Store, access: Access | None) -> web.Response | None:
-    if store.status != "active":
-        return _errors("Unavailable Shop", status=_STATUSES[store.status])
-    if access is None:
-        return _errors(_UNKNOWN_TOKEN, status=401)
-    if access.expires_at is None and access.app.must_expire:
-        return _errors("[API] Non-expiring access tokens are no longer accepted for the Admin API.", status=403)
-    return None
-
-
-def _errors(message: str, *, status: int) -> web.Response:
-    return json_answer({"errors": message}, status=status)
-
-
-def _not_found() -> web.Response:
-    return _errors("Not Found", status=404)
