@@ -1,0 +1,1 @@
+"""Eligibility's ports on Postgres and Kafka, and their in-memory twins."""

@@ -1,0 +1,165 @@
+"""The tables in Postgres: one transaction a batch, one statement a step, whatever the number of orders."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+
+from schemas.decisions import Cause
+from services.eligibility.adapters import rows
+from services.eligibility.dossier import Dossier, Judgement
+from services.eligibility.facts import Known
+from services.eligibility.locks import ALL_SELLERS, FACTS, slot_of
+from services.eligibility.payments import Claim, Settlement, allot, purses
+from services.eligibility.ports import Needs, StateChange, Wake
+from services.kit.clock import Clock
+from services.kit.postgres.pool import translated_errors
+from services.kit.postgres.sql import load_sql
+
+SQL = load_sql(Path(__file__).parents[1] / "sql")
+
+#: Where other processes hear that orders of some shards are to be judged again.
+CHANNEL = "eligibility_reassessments"
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+
+@asynccontextmanager
+async def judging(
+    pool: asyncpg.Pool, shards: Collection[int], *, clock: Clock, wake_workers: Wake
+) -> AsyncIterator[PostgresTransaction]:
+    """Open a transaction that alone judges orders of `shards`; see `ports.Transaction`."""
+    wanted = sorted(shards)
+    with translated_errors():
+        async with pool.acquire() as connection, connection.transaction():
+            numbers = await _lock(connection, wanted)
+            if len(numbers) < len(wanted):
+                await connection.execute(SQL.add_shards, wanted)
+                numbers = await _lock(connection, wanted)
+            transaction = PostgresTransaction(connection, numbers, clock=clock)
+            yield transaction
+            if transaction.requested:
+                await connection.execute(SQL.notify, CHANNEL, ",".join(map(str, sorted(transaction.requested))))
+    if transaction.requested:
+        wake_workers(transaction.requested)
+
+
+async def _lock(connection: Connection, shards: list[int]) -> dict[int, int]:
+    return {row["shard"]: row["last_number"] for row in await connection.fetch(SQL.lock_shards, shards)}
+
+
+class PostgresTransaction:
+    """One transaction that holds the locks of its shards."""
+
+    def __init__(self, connection: Connection, numbers: dict[int, int], *, clock: Clock) -> None:
+        self._connection = connection
+        self._numbers = numbers
+        self.payments = PostgresPayments(connection, clock=clock)
+        #: Shards with orders that this transaction wants judged again.
+        self.requested: set[int] = set()
+
+    async def dossiers(self, keys: Collection[str]) -> dict[str, Dossier]:
+        """Return the dossiers of those orders that are known."""
+        found = await self._connection.fetch(SQL.load_dossiers, list(keys))
+        return {row["order_key"]: rows.dossier(row) for row in found}
+
+    async def known(self, needs: Needs) -> Known:
+        """Return the shared facts, which cannot change until the transaction ends."""
+        fetch = self._connection.fetch
+        slots = [ALL_SELLERS, *map(slot_of, needs.sellers)]
+        await self._connection.execute(SQL.share_facts, FACTS, slots)
+        settings = await fetch(SQL.find_settings, list(needs.sellers))
+        stores = await fetch(SQL.find_stores, list(needs.stores))
+        matches = await fetch(SQL.find_matches, list(needs.refs))
+        skus = needs.skus | {row["production_sku"] for row in matches}
+        variants = await fetch(SQL.find_variants, list(skus))
+        return Known(
+            settings={row["seller_id"]: rows.settings(row) for row in settings},
+            import_since={row["store_id"]: row["import_since"] for row in stores},
+            matches={row["ref"]: rows.match(row) for row in matches},
+            catalog={row["sku"]: rows.variant(row["variant"]) for row in variants},
+        )
+
+    async def take_reassessments(self, shard: int, limit: int) -> dict[str, Cause]:
+        """Take requests to judge again, oldest first."""
+        taken = await self._connection.fetch(SQL.take_reassessments, shard, limit)
+        return {row["order_key"]: row["cause"] for row in sorted(taken, key=lambda row: row["id"])}
+
+    async def touch(self, dossiers: Sequence[Dossier]) -> None:
+        """Keep the standing of orders about which nothing is decided."""
+        await self._connection.execute(SQL.touch_orders, *rows.columns(map(rows.standing_row, dossiers), 6))
+
+    async def write(self, judgements: Sequence[Judgement]) -> None:
+        """Keep the judgements, and put their messages into the outbox in this order."""
+        execute = self._connection.execute
+        await execute(SQL.write_orders, *rows.columns(map(rows.order_row, judgements), 18))
+        personal = [row for judgement in judgements if (row := rows.personal_row(judgement)) is not None]
+        await execute(SQL.write_personal_data, *rows.columns(personal, 5))
+        judged_before = [each.dossier.order_key for each in judgements if each.judged_before]
+        if judged_before:
+            await execute(SQL.forget_waits, judged_before)
+        waits = [row for judgement in judgements for row in rows.wait_rows(judgement)]
+        if waits:
+            await execute(SQL.add_waits, *rows.columns(waits, 4))
+        await self._send(judgements)
+
+    async def put_words(self, dossiers: Sequence[Dossier], cause: Cause) -> None:
+        """Keep what the seller said about these orders, and request their reassessment."""
+        execute = self._connection.execute
+        await execute(SQL.put_words, *rows.columns(map(rows.words_row, dossiers), 6))
+        corrections = [(each.order_key, each.sealed_correction) for each in dossiers]
+        await execute(SQL.put_corrections, *rows.columns(corrections, 2))
+        await self._request([each.order_key for each in dossiers], cause)
+
+    async def put_states(self, changes: Sequence[StateChange], *, again: Collection[str]) -> None:
+        """Keep what production answered, and request the reassessment of `again`."""
+        states = [(each.order_key, each.state, each.past_return, each.erase_after) for each in changes]
+        await self._connection.execute(SQL.put_production_states, *rows.columns(states, 4))
+        if again:
+            await self._request(again, "production")
+
+    async def _request(self, keys: Collection[str], cause: Cause) -> None:
+        requested = await self._connection.fetch(SQL.request_reassessments, list(keys), cause)
+        self.requested.update(row["shard"] for row in requested)
+
+    async def _send(self, judgements: Sequence[Judgement]) -> None:
+        messages = []
+        for judgement in judgements:
+            shard = judgement.dossier.shard
+            for message in judgement.messages:
+                self._numbers[shard] += 1
+                messages.append(
+                    (shard, self._numbers[shard], message.topic, message.key, message.value, message.sealed)
+                )
+        if messages:
+            await self._connection.execute(SQL.add_messages, *rows.columns(messages, 6))
+            await self._connection.execute(SQL.number_shards, list(self._numbers), list(self._numbers.values()))
+
+
+class PostgresPayments:
+    """Prepaid balances in the same transaction as the decisions."""
+
+    def __init__(self, connection: Connection, *, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    async def settle(self, claims: Sequence[Claim]) -> Mapping[str, Settlement]:
+        """Charge what the balances allow, in the order of the claims."""
+        wanted = rows.columns(purses(claims), 2)
+        execute = self._connection.execute
+        locked = await self._connection.fetch(SQL.lock_balances, *wanted)
+        if len(locked) < len(wanted[0]):
+            await execute(SQL.add_balances, *wanted)
+            locked = await self._connection.fetch(SQL.lock_balances, *wanted)
+        before = {(row["seller_id"], row["currency"]): row["amount"] for row in locked}
+        allotted = allot(claims, before)
+        changed = [(*purse, left) for purse, left in allotted.balances.items() if left != before[purse]]
+        if changed:
+            await execute(SQL.set_balances, *rows.columns(changed, 3))
+        charges = [(key, c.seller_id, c.cost.currency, c.cost.amount) for key, c in allotted.charges.items()]
+        if charges:
+            await execute(SQL.write_charges, *rows.columns(charges, 4), self._clock.now())
+        return allotted.settlements

@@ -1,0 +1,227 @@
+"""Composes eligibility: one process that judges the shards Kafka assigns to it and serves the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import structlog
+
+from schemas.topics import ORDERS_DECISIONS
+from services.eligibility.adapters.kafka import KafkaLogOpener
+from services.eligibility.adapters.repository import PostgresRepository, listen
+from services.eligibility.api import Api, api_routes
+from services.eligibility.janitor import keep_clean
+from services.eligibility.judging import Judge
+from services.eligibility.production import take_answers
+from services.eligibility.reassessing import Bell, Reassessing
+from services.eligibility.relay import Relay
+from services.eligibility.sealing import Sealer
+from services.eligibility.settings import EligibilitySettings
+from services.eligibility.shards import Shards
+from services.eligibility.subscriber import Reading, Topics
+from services.kit.clock import Clock, SystemClock
+from services.kit.errors import SettingsError, TransientError
+from services.kit.health import Health, postgres_check
+from services.kit.http.idempotency import Idempotency
+from services.kit.http.server import build_app
+from services.kit.http.server import serve as serve_http
+from services.kit.kafka.dead_letters import DeadLetters
+from services.kit.kafka.publisher import KafkaPublisher
+from services.kit.kafka.subscriber import KafkaSubscriber
+from services.kit.kafka.topics import ensure_topics
+from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, KeyRing
+from services.kit.logs import configure_logging
+from services.kit.metrics import Metrics
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import create_pool
+from services.kit.settings import load_settings
+from services.kit.vault import Vault
+
+log = structlog.get_logger()
+
+SCHEMA = "eligibility"
+#: The service's Postgres schema and its migrations.
+MIGRATIONS: tuple[str, Path] = (SCHEMA, Path(__file__).parent / "migrations")
+SETTINGS = EligibilitySettings
+
+_NAME = "eligibility"
+_RETRY_SECONDS = 2.0
+
+
+async def serve(
+    *,
+    stop: asyncio.Event,
+    settings: EligibilitySettings | None = None,
+    topic_prefix: str = "",
+    started: Callable[[int], None] | None = None,
+) -> None:
+    """Run until `stop`; `started` is told the port. `topic_prefix` stands before every topic and group name.
+
+    While Kafka or Postgres is away at the start, it waits for them.
+    """
+    settings = settings or load_settings(EligibilitySettings)
+    configure_logging(service=_NAME, level=settings.log_level)
+    _refuse_missing(settings)
+    clock, topics = SystemClock(), Topics(topic_prefix)
+    if not await _patiently(partial(_prepare, settings, topics), clock=clock, stop=stop):
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(_pool(settings.database_url, SCHEMA, size=10))
+        keys_pool = await stack.enter_async_context(_pool(settings.database_url, ACCESS_SCHEMA, size=3))
+        process = await _compose(settings, topics, pool, clock=clock)
+        await stack.enter_async_context(_consuming(process))
+        for work in process.background:
+            stack.push_async_callback(_cancelled, asyncio.create_task(work))
+        vault = process.vault
+        app = build_app(
+            api_routes(process.api),
+            keys=KeyRing(keys_pool, clock),
+            metrics=process.metrics,
+            health=_health(process, pool),
+            repeat=Idempotency(keys_pool, vault=vault, clock=clock, service=_NAME).answer,
+        )
+        server = await serve_http(app, settings.eligibility_host, settings.eligibility_port)
+        stack.push_async_callback(server.stop)
+        log.info("eligibility.started", port=server.port)
+        if started:
+            started(server.port)
+        await stop.wait()
+    log.info("eligibility.stopped")
+
+
+def routes_document() -> dict[str, Any]:
+    """Return the OpenAPI document of the API; needs neither Kafka nor Postgres."""
+    nothing: Any = None
+    return api_routes(nothing).openapi()
+
+
+class _Process:
+    """What one process is made of."""
+
+    def __init__(
+        self,
+        *,
+        subscriber: KafkaSubscriber,
+        publisher: KafkaPublisher,
+        shards: Shards,
+        api: Api,
+        vault: Vault,
+        metrics: Metrics,
+        background: list[Coroutine[Any, Any, None]],
+    ) -> None:
+        self.subscriber = subscriber
+        self.publisher = publisher
+        self.shards = shards
+        self.api = api
+        self.vault = vault
+        self.metrics = metrics
+        self.background = background
+
+
+async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.Pool, *, clock: Clock) -> _Process:
+    metrics, vault = Metrics(), Vault.open_or_create(settings.master_key_file)
+    sealer, bootstrap = Sealer(vault), settings.kafka_bootstrap_servers
+    bell = Bell()
+    repository = PostgresRepository(pool, clock=clock, wake_workers=bell.ring)
+    open_log = KafkaLogOpener(
+        bootstrap,
+        topics=topics.written(),
+        installation=await repository.installation(),
+        position_topic=topics.name(ORDERS_DECISIONS),
+    )
+    new_relay = partial(Relay, outbox=repository, open_log=open_log, sealer=sealer, clock=clock, metrics=metrics)
+    shards = Shards(new_relay, clock=clock, metrics=metrics)
+    judge = Judge(
+        repository, sealer=sealer, clock=clock, metrics=metrics, keep_for=settings.keep_for, wake_relays=shards.wake
+    )
+    worker = Reassessing(judge, repository, bell=bell, owned=lambda: shards.owned, clock=clock, metrics=metrics)
+    publisher = KafkaPublisher(bootstrap, _NAME, metrics=metrics)
+    dead_letters = DeadLetters(publisher, clock=clock)
+    subscriber = KafkaSubscriber(bootstrap, _NAME, clock=clock, metrics=metrics, dead_letters=dead_letters)
+    answers = partial(take_answers, repository=repository, clock=clock, keep_for=settings.keep_for)
+    reading = Reading(topics, judge=judge, repository=repository, take_answers=answers)
+    subscriber.add(reading.of_facts())
+    subscriber.add(reading.of_orders(on_assigned=shards.assigned, on_revoked=shards.revoked))
+    return _Process(
+        subscriber=subscriber,
+        publisher=publisher,
+        shards=shards,
+        api=Api(repository, judge=judge, sealer=sealer, clock=clock),
+        vault=vault,
+        metrics=metrics,
+        background=[
+            worker.run(),
+            listen(settings.database_url, bell.ring, clock=clock),
+            keep_clean(repository, clock=clock),
+        ],
+    )
+
+
+def _health(process: _Process, pool: asyncpg.Pool) -> Health:
+    health = Health()
+    health.add_check("postgres", postgres_check(pool))
+    health.add_check("kafka", process.subscriber.check)
+    health.watch(process.subscriber)
+    return health
+
+
+def _refuse_missing(settings: EligibilitySettings) -> None:
+    for name in ("kafka_bootstrap_servers", "database_url"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{name.upper()} is not set; `make up` starts an embedded one and prints it.")
+
+
+async def _prepare(settings: EligibilitySettings, topics: Topics) -> None:
+    await migrate(settings.database_url, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
+    schema, directory = MIGRATIONS
+    await migrate(settings.database_url, schema=schema, directory=directory)
+    await ensure_topics(
+        settings.kafka_bootstrap_servers,
+        topics.all(),
+        partitions=settings.topic_partitions,
+        replicas=settings.topic_replicas,
+    )
+
+
+async def _patiently(work: Callable[[], Awaitable[None]], *, clock: Clock, stop: asyncio.Event) -> bool:
+    while not stop.is_set():
+        try:
+            await work()
+        except TransientError as error:
+            log.warning("start.postponed", problem=str(error))
+            await clock.sleep(_RETRY_SECONDS)
+        else:
+            return True
+    return False
+
+
+@contextlib.asynccontextmanager
+async def _pool(dsn: str, schema: str, *, size: int) -> AsyncIterator[asyncpg.Pool]:
+    pool = await create_pool(dsn, schema=schema, max_size=size)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@contextlib.asynccontextmanager
+async def _consuming(process: _Process) -> AsyncIterator[None]:
+    await process.subscriber.start()
+    try:
+        yield
+    finally:
+        await process.subscriber.stop()
+        await process.shards.release_all()
+        await process.publisher.stop()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

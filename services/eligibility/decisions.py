@@ -1,0 +1,235 @@
+"""Turns a proposal and its settlement into a decision: what is kept, and what the report and production hear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from schemas.decisions import Cause, ItemSummary, OrderDecided, OrderSummary, Outcome, ProductionStep
+from schemas.ids import OrderKey, SellerId, fact_id
+from schemas.money import Money
+from schemas.order import OrderRevised, RawOrder
+from schemas.production import ProductionAmended, ProductionCancelled, ProductionOrder, ProductionReleased
+from schemas.reasons import Reason, ReasonCode
+from services.eligibility.assess import Eligible, Held, Rejected, assess
+from services.eligibility.dossier import Decided, Dossier, Judgement, OutboxMessage
+from services.eligibility.facts import Facts
+from services.eligibility.payments import Claim, Settlement, Unpaid
+from services.eligibility.proposals import Amend, Cancel, Proposal, Release, Stay
+from services.eligibility.released import Told, digests, propose_after_release
+from services.eligibility.rules import RULES_VERSION
+from services.eligibility.waiting import waits_of
+
+DECISIONS, PRODUCTION = "decisions", "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One order on the bench: its valid revision, what is known of it, and what it is judged by."""
+
+    event: OrderRevised
+    order: RawOrder
+    dossier: Dossier
+    facts: Facts
+    cause: Cause
+
+
+def propose(case: Case) -> Proposal:
+    """Return what the rules say, before the money is looked at."""
+    dossier = case.dossier
+    if dossier.told is not None:
+        reasons = dossier.decided.reasons if dossier.decided else ()
+        return propose_after_release(case.order, case.facts, dossier.told, standing_reasons=reasons)
+    match assess(case.order, case.facts):
+        case Eligible(production_order):
+            return Release(production_order)
+        case Held(reasons):
+            return Stay("held", reasons)
+        case Rejected(reasons):
+            return Stay("rejected", reasons)
+
+
+def claim_of(case: Case, proposal: Proposal) -> Claim | None:
+    """Return what a proposal costs; None when it costs nothing."""
+    if not isinstance(proposal, Release | Amend):
+        return None
+    willing = case.dossier.pay_asked or case.facts.settings_of(case.order).auto_pay
+    cost = proposal.production_order.cost
+    return Claim(case.order.key, case.order.seller_id, cost, charged=case.dossier.charged, willing=willing)
+
+
+def conclude(
+    case: Case, proposal: Proposal, settlement: Settlement | None, *, now: datetime, keep_for: timedelta
+) -> Judgement:
+    """Return the judgement. `keep_for` is how long personal data stay after the last thing that needs them."""
+    verdict = _verdict(proposal, settlement)
+    told = _told(case, verdict)
+    decided, emitted = _decided(case, verdict, now=now)
+    messages = (_decision_message(case, verdict, decided),) if emitted else ()
+    command = _production_message(case, verdict, told, now=now)
+    waits = waits_of(case.order, verdict.reasons, case.facts) if verdict.outcome == "held" else frozenset()
+    return Judgement(
+        dossier=replace(case.dossier, decided=decided, told=told),
+        cause=case.cause,
+        waits=waits,
+        messages=messages if command is None else (*messages, command),
+        erase_after=now + keep_for if _is_over(verdict, told) else None,
+        judged_before=case.dossier.decided is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    outcome: Outcome
+    reasons: tuple[Reason, ...] = ()
+    step: ProductionStep | None = None
+    production_order: ProductionOrder | None = None
+
+
+def _verdict(proposal: Proposal, settlement: Settlement | None) -> _Verdict:
+    match proposal:
+        case Stay(outcome, reasons):
+            return _Verdict(outcome, reasons)
+        case Cancel(reasons):
+            return _Verdict("rejected", reasons, "cancelled")
+        case Release(production_order) | Amend(production_order) if isinstance(settlement, Unpaid):
+            reason = _not_paid(production_order.cost, settlement.balance)
+            return _Verdict("held", (reason,), None, production_order)
+        case Release(production_order):
+            return _Verdict("eligible", (), "released", production_order)
+        case Amend(production_order):
+            return _Verdict("eligible", (), "amended", production_order)
+
+
+def _told(case: Case, verdict: _Verdict) -> Told | None:
+    told = case.dossier.told
+    if verdict.step == "cancelled" and told is not None:
+        return replace(told, revision=told.revision + 1, cancelled=True)
+    if verdict.step is None:
+        return told
+    address, items = digests(case.order, case.facts)
+    if told is None:
+        return Told(1, address, items)
+    return replace(told, revision=told.revision + 1, address=address, items=items)
+
+
+def _decided(case: Case, verdict: _Verdict, *, now: datetime) -> tuple[Decided, bool]:
+    before = case.dossier.decided
+    cost = verdict.production_order.cost if verdict.production_order else None
+    if cost is None and before is not None and case.dossier.told is not None:
+        cost = before.cost
+    is_same = (
+        before is not None
+        and verdict.step is None
+        and before.outcome == verdict.outcome
+        and before.raw_event_id == case.event.event_id
+        and _essence(before.reasons) == _essence(verdict.reasons)
+    )
+    if before is not None and is_same:
+        return before, False
+    number = before.number + 1 if before else 1
+    return Decided(number, verdict.outcome, verdict.reasons, case.event.event_id, now, cost), True
+
+
+def _essence(reasons: tuple[Reason, ...]) -> list[tuple[ReasonCode, str | None, tuple[tuple[str, str], ...]]]:
+    # A balance changes with every other order; by itself it is no news about this one.
+    return [
+        (
+            reason.code,
+            reason.item_id,
+            tuple(sorted((name, value) for name, value in reason.evidence.items() if name != "balance")),
+        )
+        for reason in reasons
+    ]
+
+
+def _decision_message(case: Case, verdict: _Verdict, decided: Decided) -> OutboxMessage:
+    order = case.order
+    event = OrderDecided(
+        event_id=fact_id("order.decided", order.key, str(decided.number)),
+        occurred_at=decided.decided_at,
+        seller_id=order.seller_id,
+        order_key=order.key,
+        store_id=order.store_id,
+        platform=order.platform,
+        external_id=order.external_id,
+        number=decided.number,
+        raw_event_id=case.event.event_id,
+        session_id=case.event.session_id,
+        cause=case.cause,
+        outcome=decided.outcome,
+        reasons=decided.reasons,
+        step=verdict.step,
+        cost=decided.cost,
+        rules_version=RULES_VERSION,
+        summary=_summary(case, verdict.production_order),
+    )
+    return OutboxMessage(DECISIONS, order.key, event.to_bytes())
+
+
+def _summary(case: Case, production_order: ProductionOrder | None) -> OrderSummary:
+    order = case.order
+    made = {item.item_id: item.sku for item in production_order.items} if production_order else {}
+    return OrderSummary(
+        display_name=order.display_name,
+        placed_at=order.placed_at,
+        revised_at=order.revised_at,
+        imported_at=case.dossier.imported_at,
+        way=order.way,
+        test=order.test,
+        payment=order.payment,
+        fulfilment=order.fulfilment,
+        cancelled_at=order.cancelled_at,
+        total=order.total,
+        items=tuple(
+            ItemSummary(
+                external_id=item.external_id,
+                title=item.title,
+                sku=item.sku,
+                kind=item.kind,
+                quantity=item.quantity,
+                quantity_to_make=item.quantity_to_make,
+                made_as=made.get(item.external_id),
+            )
+            for item in order.items
+        ),
+    )
+
+
+def _production_message(case: Case, verdict: _Verdict, told: Told | None, *, now: datetime) -> OutboxMessage | None:
+    key, seller = case.order.key, case.order.seller_id
+    event: ProductionReleased | ProductionAmended | ProductionCancelled
+    match verdict.step, verdict.production_order, told:
+        case "released", ProductionOrder() as order, _:
+            event_id = fact_id("order.released", key, "1")
+            event = ProductionReleased(event_id=event_id, occurred_at=now, seller_id=seller, order_key=key, order=order)
+        case "amended", ProductionOrder() as order, _:
+            event_id = fact_id("order.amended", key, str(order.revision))
+            event = ProductionAmended(event_id=event_id, occurred_at=now, seller_id=seller, order_key=key, order=order)
+        case "cancelled", _, Told():
+            event = _cancellation(key, seller, told, verdict.reasons, now=now)
+        case _:
+            return None
+    return OutboxMessage(PRODUCTION, key, event.to_bytes(), sealed=True)
+
+
+def _cancellation(
+    key: OrderKey, seller: SellerId, told: Told, reasons: tuple[Reason, ...], *, now: datetime
+) -> ProductionCancelled:
+    return ProductionCancelled(
+        event_id=fact_id("order.cancelled", key, "1"),
+        occurred_at=now,
+        seller_id=seller,
+        order_key=key,
+        revision=told.revision,
+        reason=", ".join(reason.code.value for reason in reasons),
+    )
+
+
+def _not_paid(cost: Money, balance: Money) -> Reason:
+    evidence = {"cost": f"{cost.text()} {cost.currency}", "balance": f"{balance.text()} {balance.currency}"}
+    return Reason(code=ReasonCode.PRODUCTION_NOT_PAID, evidence=evidence)
+
+
+def _is_over(verdict: _Verdict, told: Told | None) -> bool:
+    return verdict.outcome == "rejected" or (told is not None and told.state in {"shipped", "cancelled"})

@@ -1,0 +1,194 @@
+"""Judges orders in batches, each batch in one transaction: what is new is decided, paid and put into the outbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from schemas.decisions import Cause
+from schemas.order import OrderRevised
+from services.eligibility.decisions import Case, claim_of, conclude, propose
+from services.eligibility.dossier import Dossier, Judgement
+from services.eligibility.facts import Facts, Known, refs_of
+from services.eligibility.matching import items_to_make
+from services.eligibility.payments import Settlement
+from services.eligibility.ports import Needs, Repository, Transaction, Wake
+from services.eligibility.proposals import Proposal
+from services.eligibility.revisions import Standing, merge
+from services.eligibility.sealing import Sealer
+from services.kit.clock import Clock
+from services.kit.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A revision as it came: parsed, its bytes, and the shard that its partition is."""
+
+    event: OrderRevised
+    raw: bytes
+    shard: int
+
+
+class Judge:
+    """Judges revisions as they arrive, and orders again as facts arrive."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        sealer: Sealer,
+        clock: Clock,
+        metrics: Metrics,
+        keep_for: timedelta,
+        wake_relays: Wake,
+    ) -> None:
+        self._repository = repository
+        self._sealer = sealer
+        self._clock = clock
+        self._metrics = metrics
+        self._keep_for = keep_for
+        self._wake_relays = wake_relays
+
+    async def judge_arrivals(self, arrivals: Sequence[Arrival]) -> None:
+        """Judge a batch of revisions; ones that are known, or older than what is known, change nothing."""
+        shards = {arrival.shard for arrival in arrivals}
+        async with self._repository.judging(shards) as transaction:
+            dossiers = await transaction.dossiers({arrival.event.order.key for arrival in arrivals})
+            cases, touched = self._merge_all(arrivals, dossiers)
+            if touched:
+                await transaction.touch(touched)
+            await self._judge(transaction, cases)
+        if cases:
+            self._wake_relays(shards)
+
+    async def judge_again(self, shard: int, *, limit: int) -> int:
+        """Judge orders of the shard again that a fact asked for; return how many requests were taken."""
+        async with self._repository.judging({shard}) as transaction:
+            causes = await transaction.take_reassessments(shard, limit)
+            dossiers = await transaction.dossiers(causes.keys()) if causes else {}
+            await self._judge(transaction, self.cases_again(dossiers, causes))
+        if causes:
+            self._wake_relays({shard})
+        return len(causes)
+
+    async def drop_request(self, shard: int) -> None:
+        """Take the oldest request of a shard without judging: the order as it is cannot be judged."""
+        async with self._repository.judging({shard}) as transaction:
+            await transaction.take_reassessments(shard, 1)
+
+    def cases_again(self, dossiers: Mapping[str, Dossier], causes: Mapping[str, Cause]) -> list[Case]:
+        """Return the cases of known orders, in the order of `causes`; erased ones have nothing left to judge."""
+        cases = []
+        for key, cause in causes.items():
+            dossier = dossiers.get(key)
+            event = self._sealer.open_event(dossier) if dossier else None
+            if dossier is not None and event is not None:
+                cases.append(self._case(event, dossier, cause))
+        return cases
+
+    def _merge_all(
+        self, arrivals: Iterable[Arrival], dossiers: Mapping[str, Dossier]
+    ) -> tuple[list[Case], list[Dossier]]:
+        by_key: dict[str, list[Arrival]] = {}
+        for arrival in arrivals:
+            by_key.setdefault(arrival.event.order.key, []).append(arrival)
+        cases: list[Case] = []
+        touched: list[Dossier] = []
+        for key, group in by_key.items():
+            self._merge_one(group, dossiers.get(key), cases, touched)
+        return cases, touched
+
+    def _merge_one(
+        self, group: list[Arrival], dossier: Dossier | None, cases: list[Case], touched: list[Dossier]
+    ) -> None:
+        before, newest, changed = dossier, None, False
+        for arrival in group:
+            merged = merge(dossier.standing if dossier else None, arrival.event)
+            newest = arrival if merged.is_new else newest
+            changed = changed or merged.changed
+            imported_at = arrival.event.order.fetched_at
+            if dossier is None:
+                dossier = _new_dossier(arrival, merged.standing)
+            elif merged.moved or imported_at < dossier.imported_at:
+                earliest = min(imported_at, dossier.imported_at)
+                dossier = replace(dossier, standing=merged.standing, imported_at=earliest)
+        if dossier is None:
+            return
+        if newest is not None:
+            sealed = self._sealer.seal_event(dossier.order_key, newest.raw)
+            dossier = replace(dossier, sealed_event=sealed)
+        event = newest.event if newest else self._sealer.open_event(dossier) if changed else None
+        if changed and event is not None:
+            cases.append(self._case(event, dossier, "revision"))
+        elif dossier is not before:
+            touched.append(dossier)
+
+    def _case(self, event: OrderRevised, dossier: Dossier, cause: Cause) -> Case:
+        facts = Facts(
+            approval=dossier.approval,
+            held_by_seller=dossier.held_by_seller,
+            correction=self._sealer.open_correction(dossier),
+        )
+        return Case(event, dossier.standing.applied_to(event.order), dossier, facts, cause)
+
+    async def _judge(self, transaction: Transaction, cases: Sequence[Case]) -> None:
+        if not cases:
+            return
+        cases = with_known(cases, await transaction.known(needs_of(cases)))
+        proposals = [propose(case) for case in cases]
+        settlements = await settle(transaction, cases, proposals)
+        judgements = [self._conclude(*each, settlements) for each in zip(cases, proposals, strict=True)]
+        await transaction.write(judgements)
+        self._count(judgements)
+
+    def _count(self, judgements: Sequence[Judgement]) -> None:
+        outcomes = Counter((each.dossier.decided.outcome, each.cause) for each in judgements if each.dossier.decided)
+        for (outcome, cause), count in outcomes.items():
+            self._metrics.increment("syncorder_orders_judged_total", count, outcome=outcome, cause=cause)
+
+    def _conclude(self, case: Case, proposal: Proposal, settlements: Mapping[str, Settlement]) -> Judgement:
+        settlement = settlements.get(case.order.key)
+        judgement = conclude(case, proposal, settlement, now=self._clock.now(), keep_for=self._keep_for)
+        return replace(judgement, messages=tuple(map(self._sealer.seal_message, judgement.messages)))
+
+
+def needs_of(cases: Iterable[Case]) -> Needs:
+    """Return which shared facts the cases are judged by."""
+    sellers, stores, refs, skus = set[str](), set[str](), set[str](), set[str]()
+    for case in cases:
+        order = case.order
+        sellers.add(order.seller_id)
+        stores.add(order.store_id)
+        for item in items_to_make(order):
+            refs.update(ref.key() for ref in refs_of(order, item))
+            if item.sku:
+                skus.add(item.sku)
+    return Needs(frozenset(sellers), frozenset(stores), frozenset(refs), frozenset(skus))
+
+
+def with_known(cases: Iterable[Case], known: Known) -> list[Case]:
+    """Return the cases with the shared facts added to their own."""
+    return [replace(case, facts=replace(case.facts, known=known)) for case in cases]
+
+
+async def settle(
+    transaction: Transaction, cases: Sequence[Case], proposals: Sequence[Proposal]
+) -> Mapping[str, Settlement]:
+    """Have the proposals that cost something paid, in their order."""
+    claims = [claim_of(case, proposal) for case, proposal in zip(cases, proposals, strict=True)]
+    costly = [claim for claim in claims if claim is not None]
+    return await transaction.payments.settle(costly) if costly else {}
+
+
+def _new_dossier(arrival: Arrival, standing: Standing) -> Dossier:
+    order = arrival.event.order
+    return Dossier(
+        order_key=order.key,
+        shard=arrival.shard,
+        seller_id=order.seller_id,
+        store_id=order.store_id,
+        imported_at=order.fetched_at,
+        standing=standing,
+    )

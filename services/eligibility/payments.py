@@ -1,0 +1,81 @@
+"""Allots prepaid balances to orders in their turn: an order is charged once, and only what its seller has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from schemas.money import Money
+
+#: A seller and a currency.
+Purse = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What production is to be paid for an order in all; `charged` is what it was paid already.
+
+    `willing` False asks only how the balance stands: the seller has not said yet that it shall be paid.
+    """
+
+    order_key: str
+    seller_id: str
+    cost: Money
+    charged: Money | None = None
+    willing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The order is paid for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """It is not, and this is what the seller has."""
+
+    balance: Money
+
+
+Settlement = Paid | Unpaid
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What became of the claims, and of the balances in minor units."""
+
+    settlements: dict[str, Settlement]
+    balances: dict[Purse, int]
+    charges: dict[str, Claim]
+
+
+def purses(claims: Iterable[Claim]) -> list[Purse]:
+    """Return the purses that the claims touch, sorted."""
+    return sorted(
+        {(claim.seller_id, money.currency) for claim in claims for money in (claim.cost, claim.charged) if money}
+    )
+
+
+def allot(claims: Iterable[Claim], balances: Mapping[Purse, int]) -> Allotment:
+    """Settle the claims in their order. One that cannot be paid does not stop a smaller one after it.
+
+    A claim of less than was charged gives the difference back; another currency gives all of the first one back.
+    """
+    left = dict(balances)
+    settlements: dict[str, Settlement] = {}
+    charges: dict[str, Claim] = {}
+    for claim in claims:
+        purse = (claim.seller_id, claim.cost.currency)
+        before = claim.charged.amount if claim.charged and claim.charged.currency == claim.cost.currency else 0
+        due = claim.cost.amount - before
+        if due > 0 and (not claim.willing or due > left.get(purse, 0)):
+            settlements[claim.order_key] = Unpaid(Money(amount=left.get(purse, 0), currency=claim.cost.currency))
+            continue
+        left[purse] = left.get(purse, 0) - due
+        if claim.charged and claim.charged.currency != claim.cost.currency:
+            other = (claim.seller_id, claim.charged.currency)
+            left[other] = left.get(other, 0) + claim.charged.amount
+        settlements[claim.order_key] = Paid()
+        if due or claim.charged != claim.cost:
+            charges[claim.order_key] = claim
+    return Allotment(settlements, left, charges)

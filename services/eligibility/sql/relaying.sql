@@ -1,0 +1,41 @@
+-- name: find_installation
+-- The name of this database among all that ever published to the same Kafka.
+SELECT id FROM installation;
+
+-- name: read_outbox
+-- The next messages of a shard, in their order.
+SELECT number, topic, order_key, value, sealed FROM outbox
+WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3;
+
+-- name: find_published
+-- Up to where a shard was surely published.
+SELECT published FROM relays WHERE shard = $1;
+
+-- name: note_published
+-- Notes up to where a shard was published; never goes back.
+INSERT INTO relays AS r (shard, published) VALUES ($1, $2)
+ON CONFLICT (shard) DO UPDATE SET published = greatest(r.published, excluded.published);
+
+-- name: find_unfinished
+-- The shards among these that have something to publish.
+SELECT s.shard FROM shards s LEFT JOIN relays r USING (shard)
+WHERE s.shard = ANY($1::smallint[]) AND s.last_number > coalesce(r.published, 0);
+
+-- name: find_requested
+-- The shards among these that have orders to judge again.
+SELECT DISTINCT shard FROM reassessments WHERE shard = ANY($1::smallint[]);
+
+-- name: erase_personal_data
+-- Erases buyers' data whose time has come.
+DELETE FROM personal_data
+WHERE order_key IN (SELECT order_key FROM personal_data WHERE erase_after <= $1 ORDER BY erase_after LIMIT $2)
+RETURNING order_key;
+
+-- name: forget_published
+-- Drops messages that were published long ago.
+DELETE FROM outbox AS o USING (
+    SELECT x.shard, x.number FROM outbox x JOIN relays r USING (shard)
+    WHERE x.number <= r.published AND x.created_at <= $1 LIMIT $2
+) AS old
+WHERE o.shard = old.shard AND o.number = old.number
+RETURNING o.number;

@@ -1,0 +1,146 @@
+"""Reads eligibility's topics: every record is parsed once, straight from its bytes, and handed to who decides."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from schemas.catalog import CatalogVariant
+from schemas.order import OrderRevised
+from schemas.production import PRODUCTION_UPDATE
+from schemas.stores import StoreRecord
+from schemas.topics import (
+    CATALOG_VARIANTS,
+    ORDERS_DECISIONS,
+    ORDERS_PRODUCTION,
+    ORDERS_RAW,
+    PRODUCTION_UPDATES,
+    SELLERS,
+    STORES,
+    Topic,
+)
+from services.eligibility.decisions import DECISIONS, PRODUCTION
+from services.eligibility.judging import Arrival, Judge
+from services.eligibility.ports import Repository
+from services.eligibility.production import Answer
+from services.kit.errors import UnreadableMessage
+from services.kit.kafka.subscriber import OnPartitions, Record, Subscription
+
+TakeAnswers = Callable[[Sequence[Answer]], Awaitable[None]]
+
+#: Records a batch: more make each cheaper, and hold a shard's lock for longer.
+BATCH = 500
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics under their names in Kafka; a prefix keeps installations that share one apart."""
+
+    prefix: str = ""
+
+    def name(self, topic: Topic) -> str:
+        """Return a topic's name."""
+        return self.prefix + topic.name
+
+    def all(self) -> tuple[Topic, ...]:
+        """Return every topic that eligibility reads or writes, as it is to be created."""
+        topics = (*_READ, ORDERS_DECISIONS, ORDERS_PRODUCTION)
+        return tuple(replace(topic, name=self.name(topic)) for topic in topics)
+
+    def written(self) -> dict[str, str]:
+        """Return the name of each topic that the outbox writes to."""
+        return {DECISIONS: self.name(ORDERS_DECISIONS), PRODUCTION: self.name(ORDERS_PRODUCTION)}
+
+
+_READ = (SELLERS, STORES, CATALOG_VARIANTS, ORDERS_RAW, PRODUCTION_UPDATES)
+
+
+class Reading:
+    """The handlers of eligibility's topics."""
+
+    def __init__(self, topics: Topics, *, judge: Judge, repository: Repository, take_answers: TakeAnswers) -> None:
+        self._topics = topics
+        self._judge = judge
+        self._repository = repository
+        self._take_answers = take_answers
+
+    def of_orders(self, *, on_assigned: OnPartitions, on_revoked: OnPartitions) -> Subscription:
+        """Subscribe to what is told about orders. Whoever has a partition of it has the shard."""
+        return Subscription(
+            group=f"{self._topics.prefix}eligibility",
+            topics=[self._topics.name(ORDERS_RAW), self._topics.name(PRODUCTION_UPDATES)],
+            handler=self.handle_orders,
+            max_records=BATCH,
+            isolation="read_uncommitted",
+            on_assigned=on_assigned,
+            on_revoked=on_revoked,
+            payload=OrderRevised,
+        )
+
+    def of_facts(self) -> Subscription:
+        """Subscribe to the stores and the catalog."""
+        return Subscription(
+            group=f"{self._topics.prefix}eligibility.facts",
+            topics=[self._topics.name(STORES), self._topics.name(CATALOG_VARIANTS)],
+            handler=self.handle_facts,
+            max_records=2_000,
+            isolation="read_uncommitted",
+            payload=CatalogVariant,
+        )
+
+    async def handle_orders(self, records: Sequence[Record]) -> None:
+        """Judge the revisions, then take in the answers."""
+        raw = self._topics.name(ORDERS_RAW)
+        arrivals = [_arrival(record) for record in records if record.topic == raw]
+        answers = [
+            Answer(_parsed(PRODUCTION_UPDATE, record.value), record.partition)
+            for record in records
+            if record.topic != raw
+        ]
+        if arrivals:
+            await self._judge.judge_arrivals(arrivals)
+        if answers:
+            await self._take_answers(answers)
+
+    async def handle_facts(self, records: Sequence[Record]) -> None:
+        """Keep the stores and the variants; an empty record says that a SKU is gone."""
+        stores_topic = self._topics.name(STORES)
+        stores = [_read(StoreRecord, each.value) for each in records if each.topic == stores_topic and each.value]
+        if stores:
+            await self._repository.put_stores(stores)
+        last = {record.key: record.value for record in records if record.topic != stores_topic}
+        variants = [_read(CatalogVariant, value) for value in last.values() if value]
+        gone = [key for key, value in last.items() if key and not value]
+        if variants or gone:
+            await self._repository.put_variants(variants, gone)
+
+
+def _arrival(record: Record) -> Arrival:
+    return Arrival(_read(OrderRevised, record.value), record.value, record.partition)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _read(model: type[M], value: bytes) -> M:
+    try:
+        return model.model_validate_json(value)
+    except ValidationError as error:
+        raise _unreadable(error) from None
+
+
+def _parsed(adapter: TypeAdapter[T], value: bytes) -> T:
+    try:
+        return adapter.validate_json(value)
+    except ValidationError as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: ValidationError) -> UnreadableMessage:
+    found: Any = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return UnreadableMessage(".".join(map(str, found["loc"])) or "message", found["type"])
