@@ -34,7 +34,7 @@ from services.ingest.tidying import Tidying
 from services.ingest.tokens import Tokens
 from services.ingest.webhooks import Webhooks, webhook_routes
 from services.kit.clock import Clock, SystemClock
-from services.kit.errors import TransientError
+from services.kit.errors import SettingsError, TransientError
 from services.kit.health import Health, postgres_check
 from services.kit.http.client import HttpClient
 from services.kit.http.idempotency import Idempotency
@@ -86,6 +86,9 @@ async def serve(
     `connectors` replaces the registered platforms' own. Waits, and says so in the log, while Kafka or Postgres is away.
     """
     settings = settings or load_settings(IngestSettings)
+    for name in ("kafka_bootstrap_servers", "database_url"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{name.upper()} is not set; `make up` starts an embedded one and prints it.")
     clock, metrics, health = SystemClock(), Metrics(), Health()
     vault = Vault.open_or_create(settings.master_key_file)
     async with AsyncExitStack() as stack:

@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
-from services.ingest import platforms
+from services.ingest import platforms as folders
 from services.ingest.connector import Platform
 from services.kit.errors import SettingsError
 
@@ -16,13 +16,24 @@ from services.kit.errors import SettingsError
 def find_platforms() -> Mapping[str, Platform]:
     """Every platform by its slug."""
     found: dict[str, Platform] = {}
-    for module in pkgutil.iter_modules(platforms.__path__, f"{platforms.__name__}."):
+    for module in pkgutil.iter_modules(folders.__path__, f"{folders.__name__}."):
         if not module.ispkg:
             continue
         platform = getattr(importlib.import_module(module.name), "PLATFORM", None)
         if isinstance(platform, Platform):
             found[platform.slug] = platform
     return found
+
+
+def platforms() -> tuple[Platform, ...]:
+    """Every platform, by ascending slug."""
+    found = find_platforms()
+    return tuple(found[slug] for slug in sorted(found))
+
+
+def slugs() -> tuple[str, ...]:
+    """Every platform's slug, ascending."""
+    return tuple(sorted(find_platforms()))
 
 
 def platform_of(slug: str) -> Platform:

@@ -1,0 +1,200 @@
+"""One ingest process over twins: everything real but Kafka, Postgres, the platform and the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from schemas.ids import SellerId, StoreId
+from schemas.order import OrderRevised
+from schemas.sessions import SESSION_EVENT, SessionEvent
+from schemas.stores import StoreSettings
+from services.ingest.access import AccessCache
+from services.ingest.adapters.memory import (
+    Memory,
+    MemoryAuthorizations,
+    MemoryOutbox,
+    MemoryPolls,
+    MemorySecrets,
+    MemorySeenOrders,
+    MemoryStores,
+    MemoryWebhookBooks,
+)
+from services.ingest.bookkeeping import Bookkeeping
+from services.ingest.linking import Linking
+from services.ingest.polling import Poller
+from services.ingest.ports import Lease
+from services.ingest.relaying import Relay
+from services.ingest.store import Store
+from services.ingest.subscriptions import Subscriptions
+from services.ingest.tokens import Tokens, seal_secrets
+from services.ingest.webhooks import Webhooks
+from services.kit.clock import ManualClock
+from services.kit.kafka.publisher import MemoryPublisher
+from services.kit.metrics import Metrics
+from services.kit.vault import Vault
+from tests.ingest.twin_platform import TwinConnector
+
+T = TypeVar("T")
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+STORE = StoreId("st-1")
+SELLER = SellerId("seller-1")
+LEASE = timedelta(seconds=10)
+_VAULT = Vault.open_or_create(Path(tempfile.mkdtemp(prefix="sync-order-test-")) / "master.key")
+
+
+@dataclass
+class Workbench:
+    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    memory: Memory = field(default_factory=Memory)
+    publisher: MemoryPublisher = field(default_factory=MemoryPublisher)
+    metrics: Metrics = field(default_factory=Metrics)
+    vault: Vault = _VAULT
+
+    def __post_init__(self) -> None:
+        self.platform = TwinConnector(self.clock)
+        connectors = {"twin": self.platform}
+        self.stores, self.polls = MemoryStores(self.memory), MemoryPolls(self.memory)
+        self.seen, self.webhook_books = MemorySeenOrders(self.memory), MemoryWebhookBooks(self.memory)
+        self.authorizations = MemoryAuthorizations(self.memory)
+        self.tokens = Tokens(self.stores, MemorySecrets(self.memory), self.vault, self.clock, self.metrics)
+        self.subscriptions = Subscriptions(self.stores, self.clock, "https://sync.example")
+        self.linking = Linking(
+            connectors=connectors,
+            stores=self.stores,
+            authorizations=self.authorizations,
+            tokens=self.tokens,
+            subscriptions=self.subscriptions,
+            vault=self.vault,
+            clock=self.clock,
+            reachable_at="https://sync.example",
+        )
+        self.poller = Poller(
+            connectors=connectors,
+            stores=self.stores,
+            polls=self.polls,
+            seen=self.seen,
+            tokens=self.tokens,
+            subscriptions=self.subscriptions,
+            publisher=self.publisher,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        self.books = Bookkeeping(
+            self.webhook_books, self.seen, instance="process-1", clock=self.clock, metrics=self.metrics
+        )
+        self.webhooks = Webhooks(
+            connectors=connectors,
+            accesses=AccessCache(self.stores, self.vault, self.clock),
+            stores=self.stores,
+            seen=self.seen,
+            tokens=self.tokens,
+            books=self.books,
+            publisher=self.publisher,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        self.relay = Relay(MemoryOutbox(self.memory), self.publisher)
+
+    async def add_store(
+        self,
+        store_id: str = STORE,
+        *,
+        secrets: dict[str, str] | None = None,
+        auto_sync: bool = True,
+        paid_only: bool = False,
+    ) -> Store:
+        """A linked store, subscribed, to be read since an hour ago."""
+        address = f"https://sync.example/webhooks/twin/{store_id}"
+        settings = StoreSettings(auto_sync=auto_sync, paid_only=paid_only)
+        store = linked_store(store_id, subscribed_to=address, settings=settings)
+        await self.stores.add(store)
+        self.memory.secrets[store_id] = seal_secrets(self.vault, store_id, secrets or {"token": "token-1"})
+        return store
+
+    async def claim(self, owner: str = "process-1") -> Lease | None:
+        """A lease, when a store is due and free."""
+        now = self.clock.now()
+        leases = await self.polls.claim(owner=owner, platforms=["twin"], limit=1, now=now, until=now + LEASE)
+        return leases[0] if leases else None
+
+    async def poll(self) -> None:
+        """One poll of the store that is due."""
+        lease = await self.claim()
+        assert lease is not None, "no store is due"
+        await self.in_time(self.poller.poll(lease))
+
+    async def in_time(self, work: Awaitable[T]) -> T:
+        """Await `work`, moving the clock on whenever it only waits for time to pass."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await asyncio.sleep(0)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if not task.done() and self.clock.sleepers:
+                self.clock.advance(1)
+        return task.result()
+
+    async def sessions(self) -> list[SessionEvent]:
+        """What `sync.sessions` tells by now."""
+        await self.relay.drain()
+        return [
+            SESSION_EVENT.validate_json(message.value)
+            for message in self.publisher.published
+            if message.topic == "sync.sessions"
+        ]
+
+    @property
+    def told(self) -> list[OrderRevised]:
+        """What `orders.raw` tells by now."""
+        return [
+            OrderRevised.model_validate_json(message.value)
+            for message in self.publisher.published
+            if message.topic == "orders.raw"
+        ]
+
+    @property
+    def dead_letters(self) -> list[dict[str, bytes]]:
+        """The headers of what is on `orders.raw.dlq` by now."""
+        return [dict(message.headers) for message in self.publisher.published if message.topic == "orders.raw.dlq"]
+
+    @property
+    def store(self) -> Store:
+        """The store as it is kept."""
+        return self.memory.stores[STORE]
+
+    @property
+    def cursor(self) -> datetime | None:
+        """How far the store is read."""
+        return self.memory.polls[STORE].cursor
+
+
+def linked_store(
+    store_id: str = STORE,
+    *,
+    subscribed_to: str | None = None,
+    external_id: str | None = None,
+    settings: StoreSettings | None = None,
+) -> Store:
+    """A store that was linked at noon and is read since an hour before."""
+    return Store(
+        store_id=StoreId(store_id),
+        seller_id=SELLER,
+        platform="twin",
+        name="Twin shop",
+        state="linked",
+        settings=settings or StoreSettings(),
+        import_since=START - timedelta(hours=1),
+        created_at=START,
+        changed_at=START,
+        external_id=external_id or f"shop-of-{store_id}",
+        linked_at=START,
+        subscribed_to=subscribed_to,
+        subscribed_at=START if subscribed_to else None,
+    )
