@@ -145,9 +145,9 @@ def _registers(standing: Standing) -> str | None:
         return None
     kept = {
         "risk": standing.risk,
-        "risk_at": standing.risk_at,
+        "risk_at": list(standing.risk_at) if standing.risk_at else None,
         "holds": standing.holds,
-        "holds_at": standing.holds_at,
+        "holds_at": list(standing.holds_at) if standing.holds_at else None,
     }
     return orjson.dumps(kept).decode()
 
