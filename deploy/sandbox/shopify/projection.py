@@ -16,6 +16,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -138,6 +139,8 @@ class _Compiler:
         return found
 
     def _collect_node(self, parent: GraphQLObjectType, node: SelectionNode, found: dict[str, list[FieldNode]]) -> None:
+        if node.directives:
+            raise GraphQLError("This stand-in evaluates no directives.", node)
         if isinstance(node, FieldNode):
             key = node.alias.value if node.alias else node.name.value
             found.setdefault(key, []).append(node)

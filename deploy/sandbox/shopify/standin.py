@@ -75,6 +75,10 @@ class ShopifyStandIn(StandIn):
         """End deliveries."""
         await self._deliveries.stop()
 
+    async def settle(self) -> None:
+        """Wait until every webhook was accepted or given up."""
+        await self._deliveries.settle()
+
     def settings(self) -> dict[str, str]:
         """The platform's address and its public app's credentials."""
         app = self.tokens.apps[DEFAULT_CLIENT_ID]
