@@ -41,6 +41,8 @@ _HIDDEN_VALUES = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _MAX_DEPTH = 12
+_REPEAT_AFTER_SECONDS = 10.0
+_REMEMBERED = 1000
 
 
 def configure_logging(*, service: str, level: str) -> None:
@@ -109,10 +111,28 @@ def _route_standard_library(shared: list[Processor], threshold: int) -> None:
             ],
         )
     )
+    handler.addFilter(_Sparing())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries tell their daily business at INFO; only their troubles are ours.
     root.setLevel(max(threshold, logging.WARNING))
+
+
+class _Sparing(logging.Filter):
+    """Lets a library say the same thing once in a while: aiokafka tells ten times a second that a broker is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        what = (record.name, str(record.msg))
+        if record.created - self._said.get(what, 0.0) < _REPEAT_AFTER_SECONDS:
+            return False
+        if len(self._said) >= _REMEMBERED:
+            self._said.clear()
+        self._said[what] = record.created
+        return True
 
 
 def _to_json(event: Any, **_: Any) -> str:

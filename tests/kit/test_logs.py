@@ -82,6 +82,16 @@ def test_a_traceback_holds_no_values(capsys: pytest.CaptureFixture[str]) -> None
     assert "ada@example.com" not in text
 
 
+def test_a_library_that_repeats_itself_is_heard_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="ingest", level="INFO")
+
+    for node in range(50):
+        logging.getLogger("aiokafka.conn").error("Unable connect to node with id %s", node)
+    logging.getLogger("aiokafka.conn").error("Something else")
+
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
 def test_the_standard_library_logs_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(service="ingest", level="INFO")
 

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -30,14 +31,14 @@ log = structlog.get_logger()
 #: Below the session timeout (10 s), for nothing heart-beats while a group is joined.
 REVOCATION_WAIT_SECONDS = 8.0
 #: No progress for this long, with records waiting and no handler at work: the consumer hangs.
-HANGS_AFTER_SECONDS = 30.0
+HANGS_AFTER = timedelta(seconds=30)
 #: After this long even a handler at work counts as standing still.
-STANDSTILL_SECONDS = 120.0
+STANDSTILL = timedelta(minutes=2)
 _COMMIT_TIMEOUT_SECONDS = 5.0
 _MEASURE_TIMEOUT_SECONDS = 4.0
 _RETRY_SECONDS = 1.0
 #: Whoever keeps positions elsewhere has them in Kafka only for looking at.
-_COPY_POSITIONS_EVERY_SECONDS = 1.0
+_COPY_POSITIONS_EVERY = timedelta(seconds=1)
 
 
 class Consuming:
@@ -68,8 +69,8 @@ class Consuming:
         self._fetched_in = 0
         self._lag: int | None = 0
         self._positions: dict[TopicPartition, int] = {}
-        self._moved_at = time.monotonic()
-        self._copied_at = 0.0
+        self._moved_at = clock.now()
+        self._copied_at = datetime.min.replace(tzinfo=UTC)
         self._seeking: asyncio.Task[None] | None = None
 
     def bind(self, subscriber: Any) -> None:
@@ -107,11 +108,11 @@ class Consuming:
         if self._finishing or assignment != self._assignment:
             return  # not committed, so it comes again, to whoever has the partitions then
         self._idle.clear()
-        started = time.monotonic()
+        started = time.perf_counter()
         try:
             await self._handling.handle([_record(found) for found in batch], abandon=self._abandon)
-            self._moved_at = time.monotonic()
-            self._metrics.observe("syncorder_batch_seconds", self._moved_at - started, group=self.group)
+            self._moved_at = self._clock.now()
+            self._metrics.observe("syncorder_batch_seconds", time.perf_counter() - started, group=self.group)
             if assignment == self._assignment:
                 await self._commit(batch)
         except Abandoned:
@@ -130,7 +131,7 @@ class Consuming:
         """Take batches again, after a reconnection."""
         self._finishing = False
         self._abandon.clear()
-        self._moved_at = time.monotonic()
+        self._moved_at = self._clock.now()
 
     async def revoked(self, partitions: Iterable[TopicPartition]) -> None:
         """Before partitions go: let the running batch end and commit, or give it up."""
@@ -138,14 +139,15 @@ class Consuming:
         self._assignment += 1
         if self._seeking is not None:
             self._seeking.cancel()
-        if self._subscription.on_revoked is not None:
-            await self._subscription.on_revoked(_plain(partitions))
+        going = _plain(partitions)
+        if self._subscription.on_revoked is not None and going:  # joining a group revokes nothing, and says so
+            await self._subscription.on_revoked(going)
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """After partitions came: read them from where the subscription wants."""
         if not self._finishing:
             self._abandon.clear()
-        self._moved_at = time.monotonic()
+        self._moved_at = self._clock.now()
         partitions = list(partitions)
         consumer = self._consumer
         if self._subscription.start_positions is not None and consumer is not None and partitions:
@@ -170,7 +172,7 @@ class Consuming:
             self._lag = None
             return
         if positions != self._positions:
-            self._positions, self._moved_at = positions, time.monotonic()
+            self._positions, self._moved_at = positions, self._clock.now()
         lags: dict[str, int] = defaultdict(int)
         for partition, end in ends.items():
             lags[partition.topic] += max(0, end - positions[partition])
@@ -185,19 +187,19 @@ class Consuming:
             and self._idle.is_set()
             and self._lag != 0
             and self._handling.halted is None
-            and time.monotonic() - self._moved_at > HANGS_AFTER_SECONDS
+            and self._clock.now() - self._moved_at > HANGS_AFTER
         )
 
     def problem(self) -> str | None:
         """What stands still, or None."""
         if self._handling.halted is not None:
             return self._handling.halted
-        still = time.monotonic() - self._moved_at
+        still = self._clock.now() - self._moved_at
         at_work = not self._idle.is_set()
-        if self._handling.is_waiting or still < STANDSTILL_SECONDS:
+        if self._handling.is_waiting or still < STANDSTILL:
             return None
         if at_work or self._lag:
-            return f"{self.group} has handled nothing for {still:.0f} s, {self._lag} records wait"
+            return f"{self.group} has handled nothing for {still.total_seconds():.0f} s, {self._lag} records wait"
         return None
 
     async def _settle(self, within: float) -> None:
@@ -209,9 +211,9 @@ class Consuming:
             log.warning("batch.outlived", group=self.group, waited=within)
 
     async def _commit(self, batch: Sequence[ConsumerRecord]) -> None:
-        now = time.monotonic()
+        now = self._clock.now()
         if self._subscription.start_positions is not None:
-            if now - self._copied_at < _COPY_POSITIONS_EVERY_SECONDS:
+            if now - self._copied_at < _COPY_POSITIONS_EVERY:
                 return
             self._copied_at = now
         consumer = self._consumer

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import GenericAlias
 from typing import Any, Literal
 
 import structlog
@@ -116,7 +117,7 @@ class KafkaSubscriber:
             title=subscription.group,
         )
         consuming.bind(subscriber)
-        subscriber(consuming.handle)
+        subscriber(_described(consuming, subscription))
         self._consuming.append(consuming)
 
     async def start(self) -> None:
@@ -181,6 +182,17 @@ class KafkaSubscriber:
             consuming.begin_again()
         if not await self._connect():
             await self._keep_connecting()
+
+
+def _described(consuming: Consuming, subscription: Subscription) -> Callable[[Any], Awaitable[None]]:
+    """The handler in the form that FastStream reads: AsyncAPI takes the messages' model from its annotation."""
+
+    async def handle(batch: Any) -> None:
+        await consuming.handle(batch)
+
+    handle.__name__ = subscription.group
+    handle.__annotations__ = {"batch": GenericAlias(list, (subscription.payload,)), "return": None}
+    return handle
 
 
 def asyncapi(subscriber: KafkaSubscriber, *, title: str = "Sync Order", version: str = "1") -> dict[str, Any]:

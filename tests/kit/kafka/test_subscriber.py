@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from services.kit.errors import TransientError, UnreadableMessage
 from services.kit.kafka import dead_letters
 from services.kit.kafka.dead_letters import DeadLetters, replay
 from services.kit.kafka.publisher import KafkaPublisher, Message
-from services.kit.kafka.subscriber import KafkaSubscriber, Record, Subscription
+from services.kit.kafka.subscriber import KafkaSubscriber, Record, Subscription, asyncapi
 from services.kit.kafka.topics import ensure_topics
 from services.kit.metrics import Metrics
 
@@ -237,3 +238,94 @@ async def test_a_second_reader_takes_over_without_losing_or_repeating_what_was_c
             await until(lambda: len(handled) >= 600)
 
     assert sorted(handled) == sorted([*range(300), *range(300)])
+
+
+async def test_a_batch_that_waits_to_be_repeated_moves_to_whoever_gets_its_partition(
+    kafka_bootstrap: str, topic: str, publisher: KafkaPublisher
+) -> None:
+    handled: list[int] = []
+    moved: list[str] = []
+
+    async def stuck(_records: Sequence[Record]) -> None:
+        raise TransientError("away", retry_after=3600)
+
+    async def handler(records: Sequence[Record]) -> None:
+        handled.extend(int(record.value) for record in records)
+
+    async def assigned(_partitions: Any) -> None:
+        moved.append("assigned")
+
+    async def revoked(_partitions: Any) -> None:
+        moved.append("revoked")
+
+    await publisher.publish(messages(topic, 40))
+    async with subscribed(kafka_bootstrap, publisher, topic, stuck, on_assigned=assigned, on_revoked=revoked) as first:
+        await until(lambda: first._consuming[0]._handling.is_waiting)
+        async with subscribed(kafka_bootstrap, publisher, topic, handler):
+            await until(lambda: len(handled) > 0)
+            await first.stop()
+            await until(lambda: len(handled) >= 40)
+
+    assert sorted(handled) == list(range(40))
+    assert moved[:3] == ["assigned", "revoked", "assigned"]
+
+
+async def test_a_reader_started_before_kafka_begins_when_it_is_there(
+    kafka_bootstrap: str, topic: str, publisher: KafkaPublisher
+) -> None:
+    handled: list[Record] = []
+    host, _, port = kafka_bootstrap.partition(":")
+
+    async def handler(records: Sequence[Record]) -> None:
+        handled.extend(records)
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, here = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pump(reader, here), pump(there, writer))
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = listener.getsockname()
+    await publisher.publish(messages(topic, 5))
+    async with subscribed(f"127.0.0.1:{address[1]}", publisher, topic, handler) as subscriber:
+        before = await subscriber.check()
+        proxy = await asyncio.start_server(forward, *address)
+        await until(lambda: len(handled) >= 5)
+        after = await subscriber.check()
+    proxy.close()
+
+    assert before is not None
+    assert after is None
+
+
+async def test_a_reader_that_can_read_nothing_stops_and_says_so(
+    kafka_bootstrap: str, topic: str, publisher: KafkaPublisher
+) -> None:
+    async def handler(_records: Sequence[Record]) -> None:
+        raise UnreadableMessage("number", "is missing")
+
+    await publisher.publish(messages(topic, 200))
+    async with subscribed(kafka_bootstrap, publisher, topic, handler) as subscriber:
+        await until(lambda: bool(subscriber.liveness()))
+        problems = subscriber.liveness()
+
+    assert "more than 100 records failed" in problems[0]
+    assert await committed(kafka_bootstrap, topic) == 0
+
+
+async def test_what_is_read_is_described(kafka_bootstrap: str, topic: str, publisher: KafkaPublisher) -> None:
+    async def handler(_records: Sequence[Record]) -> None:
+        pass
+
+    async with subscribed(kafka_bootstrap, publisher, topic, handler, payload=Told) as subscriber:
+        document = asyncapi(subscriber, title="Facts")
+
+    assert document["asyncapi"].startswith("3.")
+    assert document["info"]["title"] == "Facts"
+    assert any(channel["address"] == topic for channel in document["channels"].values())
+    assert "number" in str(document["components"])
