@@ -37,6 +37,7 @@ from services.reporting.adapters.postgres_reports import PostgresReports
 from services.reporting.api import StillAdmitted, api_routes
 
 # TMP from services.reporting.dashboard.pages import Dashboard
+from services.reporting.dashboard.pages import Dashboard
 from services.reporting.events import Hub
 from services.reporting.facts import Reader
 from services.reporting.feed import PostgresFeed

@@ -1,0 +1,319 @@
+"""The page's routes: each finds out who looks, asks the report, and renders."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from schemas.reasons import ReasonCode
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+from services.kit.http.auth import SESSION_COOKIE
+from services.kit.http.bodies import read_body
+from services.kit.http.problems import Problem, not_found, unavailable
+from services.kit.http.routes import Routes
+from services.reporting import cursors
+from services.reporting.api import OrderPath, OrdersQuery, SessionOrdersQuery, SessionPath, SessionsQuery
+from services.reporting.dashboard.asking import asked, known_zone, local_path
+from services.reporting.dashboard.assets import Assets
+from services.reporting.dashboard.view import Renderer, Viewer, default_viewer, query
+from services.reporting.logins import Login, Logins
+from services.reporting.ports import (
+    ORDER_CURSOR,
+    SESSION_CURSOR,
+    SESSION_ORDER_CURSOR,
+    OrderFilter,
+    Reports,
+    SessionFilter,
+)
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
+_ZONE_COOKIE = "zone"
+_ZONE_KEPT_SECONDS = 400 * 24 * 3600
+_FORM_LIMIT_BYTES = 8192
+_PAGE = 50
+_RECENT = 6
+_MOST_STORES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who is logged in."""
+
+    request: web.Request
+    login: Login
+    viewer: Viewer
+    form: Mapping[str, str]
+
+    @property
+    def seller_id(self) -> str:
+        """Whose report is shown."""
+        return self.login.principal.seller_id
+
+
+Page = Callable[[Visit], Awaitable[web.Response]]
+
+
+class Dashboard:
+    """The page *Report Sync Order*."""
+
+    def __init__(self, reports: Reports, *, logins: Logins, clock: Clock) -> None:
+        self._reports = reports
+        self._logins = logins
+        self._clock = clock
+        self._renderer = Renderer()
+        self._assets = Assets()
+
+    def routes(self) -> Routes:
+        """Return the routes; they stand beside the API and in no document."""
+        routes = Routes(title="Report Sync Order", version="1")
+        _declare(routes, "GET", "/", self._for_logged_in(self._overview))
+        _declare(routes, "GET", "/sessions", self._for_logged_in(self._sessions))
+        _declare(routes, "GET", "/sessions/{id}", self._for_logged_in(self._session), path_model=SessionPath)
+        _declare(routes, "GET", "/orders", self._for_logged_in(self._orders))
+        _declare(routes, "GET", "/orders/{key}", self._for_logged_in(self._order), path_model=OrderPath)
+        _declare(routes, "POST", "/logout", self._for_logged_in(self._log_out))
+        _declare(routes, "POST", "/zone", self._for_logged_in(self._choose_zone))
+        _declare(routes, "GET", "/login", self._guarded(self._show_login))
+        _declare(routes, "POST", "/login", self._guarded(self._log_in))
+        _declare(routes, "GET", "/static/{name}", self._asset, path_model=FilePath)
+        _declare(routes, "GET", "/static/vendor/{name}", self._vendored, path_model=FilePath)
+        return routes
+
+    async def _overview(self, visit: Visit) -> web.Response:
+        summary = await self._reports.summary(visit.seller_id)
+        recent = await self._reports.sessions(
+            visit.seller_id, SessionFilter(with_orders_only=True), after=None, limit=_RECENT
+        )
+        return await self._page(visit, "overview.html", summary=summary, recent=recent.items)
+
+    async def _sessions(self, visit: Visit) -> web.Response:
+        wants = asked(SessionsQuery, visit.request.query, zone=visit.viewer.zone)
+        wanted = SessionFilter(
+            platform=wants.platform,
+            store_id=wants.store,
+            way=wants.way,
+            state=wants.state,
+            since=wants.since,
+            until=wants.until,
+            with_orders_only=wants.with_orders_only,
+        )
+        after = cursors.read(wants.cursor, like=SESSION_CURSOR)
+        page = await self._reports.sessions(visit.seller_id, wanted, after=after, limit=_PAGE)
+        return await self._page(visit, "sessions.html", page=page)
+
+    async def _session(self, visit: Visit) -> web.Response:
+        session_id = visit.request.match_info["id"]
+        wants = asked(SessionOrdersQuery, visit.request.query, zone=visit.viewer.zone)
+        session = await self._reports.session(visit.seller_id, session_id)
+        orders = await self._reports.session_orders(
+            visit.seller_id,
+            session_id,
+            result=wants.result,
+            after=cursors.read(wants.cursor, like=SESSION_ORDER_CURSOR),
+            limit=_PAGE,
+        )
+        if session is None or orders is None:
+            raise not_found("session")
+        return await self._page(visit, "session.html", session=session, page=orders, result=wants.result)
+
+    async def _orders(self, visit: Visit) -> web.Response:
+        wants = asked(OrdersQuery, visit.request.query, zone=visit.viewer.zone)
+        wanted = OrderFilter(
+            platform=wants.platform,
+            store_id=wants.store,
+            state=wants.state,
+            outcome=wants.outcome,
+            reason=wants.reason,
+            text=wants.text,
+            since=wants.since,
+            until=wants.until,
+        )
+        after = cursors.read(wants.cursor, like=ORDER_CURSOR)
+        page = await self._reports.orders(visit.seller_id, wanted, after=after, limit=_PAGE)
+        return await self._page(visit, "orders.html", page=page, codes=tuple(ReasonCode))
+
+    async def _order(self, visit: Visit) -> web.Response:
+        order = await self._reports.order(visit.seller_id, visit.request.match_info["key"])
+        if order is None:
+            raise not_found("order")
+        return await self._page(visit, "order.html", order=order)
+
+    async def _show_login(self, request: web.Request) -> web.Response:
+        return self._login_page(request, target=local_path(request.query.get("next")))
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        _refuse_foreign(request)
+        form = await _form(request)
+        target = local_path(form.get("next"))
+        cookie = await self._logins.open(form.get("key", "").strip())
+        if cookie is None:
+            return self._login_page(request, target=target, refused=True, status=401)
+        response = _redirect(target)
+        response.set_cookie(
+            SESSION_COOKIE,
+            cookie,
+            max_age=int(self._logins.lasts.total_seconds()),
+            httponly=True,
+            samesite="Lax",
+            secure=_is_secure(request),
+        )
+        if zone := known_zone(form.get("zone")):
+            _keep_zone(response, zone)
+        return response
+
+    async def _log_out(self, visit: Visit) -> web.Response:
+        response = _redirect("/login")
+        response.del_cookie(SESSION_COOKIE, httponly=True, samesite="Lax", secure=_is_secure(visit.request))
+        return response
+
+    async def _choose_zone(self, visit: Visit) -> web.Response:
+        response = _redirect(local_path(visit.form.get("next")))
+        if zone := known_zone(visit.form.get("zone")):
+            _keep_zone(response, zone)
+        return response
+
+    async def _asset(self, request: web.Request) -> web.Response:
+        return self._assets.answer(request.match_info["name"])
+
+    async def _vendored(self, request: web.Request) -> web.Response:
+        return self._assets.answer(f"vendor/{request.match_info['name']}")
+
+    def _for_logged_in(self, page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def answer(request: web.Request) -> web.Response:
+            login = await self._logins.read(request.cookies.get(SESSION_COOKIE, ""))
+            if login is None:
+                return _to_login(request)
+            form = await _form(request) if request.method == "POST" else {}
+            if request.method == "POST" and not hmac.compare_digest(form.get("form_token", ""), login.form_token):
+                raise Problem(403, "foreign_form", "The form is not one that this page gave.")
+            return await page(Visit(request, login, _viewer(request), form))
+
+        return self._guarded(answer)
+
+    def _guarded(
+        self, answer: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Show refusals as a page instead of JSON."""
+
+        async def guarded(request: web.Request) -> web.Response:
+            try:
+                return await answer(request)
+            except Problem as problem:
+                return self._problem_page(request, problem)
+            except TransientError as error:
+                return self._problem_page(request, unavailable(error.retry_after))
+
+        return guarded
+
+    async def _page(self, visit: Visit, template: str, **values: Any) -> web.Response:
+        stores = await self._reports.stores(visit.seller_id, after=None, limit=_MOST_STORES)
+        return self._rendered(
+            template,
+            visit.viewer,
+            stores=stores.items,
+            names={store.store_id: store.name for store in stores.items},
+            path=visit.request.rel_url.path_qs,
+            asked=visit.request.query,
+            form_token=visit.login.form_token,
+            now=self._clock.now(),
+            **values,
+        )
+
+    def _login_page(
+        self, request: web.Request, *, target: str, refused: bool = False, status: int = 200
+    ) -> web.Response:
+        return self._rendered("login.html", _viewer(request), status=status, target=target, refused=refused)
+
+    def _problem_page(self, request: web.Request, problem: Problem) -> web.Response:
+        response = self._rendered("problem.html", _viewer(request), status=problem.status, problem=problem)
+        response.headers.update(problem.headers)
+        return response
+
+    def _rendered(self, template: str, viewer: Viewer, *, status: int = 200, **values: Any) -> web.Response:
+        text = self._renderer.render(template, viewer, assets=self._assets.links(), **values)
+        return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+
+
+class FilePath(BaseModel):
+    """One of the page's files."""
+
+    name: str
+
+
+def _declare(
+    routes: Routes,
+    method: str,
+    path: str,
+    answer: Callable[[web.Request], Awaitable[web.Response]],
+    *,
+    path_model: type[BaseModel] | None = None,
+) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return await answer(request)
+
+    async def handler_of_one(request: web.Request, *, path: BaseModel) -> web.Response:  # noqa: ARG001
+        return await answer(request)
+
+    chosen: Callable[..., Awaitable[web.Response]] = handler
+    if path_model is not None:
+        # Routes learn the placeholders' form from the handler's own annotation.
+        handler_of_one.__annotations__["path"] = path_model
+        chosen = handler_of_one
+    routes.route(method, path, summary=f"Page {path}", scope=None, in_docs=False)(chosen)
+
+
+def _viewer(request: web.Request) -> Viewer:
+    return default_viewer(known_zone(request.cookies.get(_ZONE_COOKIE)) or "UTC")
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    body = await read_body(request, limit=_FORM_LIMIT_BYTES)
+    try:
+        values = parse_qs(body.decode(), max_num_fields=20)
+    except ValueError:
+        raise Problem(400, "form_malformed", "The form cannot be read.") from None
+    return {name: found[0] for name, found in values.items()}
+
+
+def _refuse_foreign(request: web.Request) -> None:
+    """Refuse a login that another site's page sends: it would have the viewer look at a stranger's report."""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site is not None:
+        foreign = site not in {"same-origin", "none"}
+    else:
+        foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if foreign:
+        raise Problem(403, "foreign_origin", "A login works only from its own page.")
+
+
+def _to_login(request: web.Request) -> web.Response:
+    target = request.rel_url.path_qs if request.method == "GET" else "/"
+    address = query("/login", next=None if target == "/" else target)
+    if "HX-Request" in request.headers:
+        # A page that refreshed itself goes to the login as a whole, instead of showing it inside.
+        return web.Response(status=401, headers={"HX-Redirect": address})
+    return _redirect(address)
+
+
+def _redirect(target: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": target})
+
+
+def _keep_zone(response: web.Response, zone: str) -> None:
+    response.set_cookie(_ZONE_COOKIE, zone, max_age=_ZONE_KEPT_SECONDS, httponly=True, samesite="Lax")
+
+
+def _is_secure(request: web.Request) -> bool:
+    return request.scheme == "https" or request.headers.get("X-Forwarded-Proto") == "https"
