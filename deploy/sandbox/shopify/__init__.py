@@ -6,8 +6,8 @@ authentication-authorization (tokens), apps/build/webhooks (delivery), apis/grap
 
 from __future__ import annotations
 
-from deploy.sandbox.shopify.standin import ShopifyStandIn
+from deploy.sandbox.shopify.sandbox import ShopifySandbox
 
-SANDBOX = ShopifyStandIn
+SANDBOX = ShopifySandbox
 
 __all__ = ["SANDBOX"]

@@ -13,7 +13,7 @@ _KNOWN = frozenset(good.sku for good in GOODS)
 def order_truth(order: Order) -> OrderTruth:
     """What is true of this order; ids are the plain numbers as strings."""
     return OrderTruth(
-        store=order.store.handle,
+        store=order.store.domain,
         id=str(order.id),
         name=order.name,
         scenario=order.scenario,

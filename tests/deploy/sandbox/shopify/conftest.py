@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from deploy.sandbox.app import running_sandbox
 from deploy.sandbox.shopify import SANDBOX
-from deploy.sandbox.shopify.standin import ShopifyStandIn
+from deploy.sandbox.shopify.sandbox import ShopifySandbox
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Client:
     session: aiohttp.ClientSession
     base: str
     control_url: str
-    stand_in: ShopifyStandIn
+    stand_in: ShopifySandbox
     receiver: Receiver
     store: dict[str, Any]
     token: str

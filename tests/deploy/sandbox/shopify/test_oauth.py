@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from deploy.sandbox.shopify.standin import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from deploy.sandbox.shopify.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 if TYPE_CHECKING:
     from .conftest import Answer, Client

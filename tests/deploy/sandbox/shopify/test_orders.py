@@ -16,33 +16,33 @@ from deploy.sandbox.catalog_of_goods import GOODS
 from deploy.sandbox.scenarios import MAKEABLE, SCENARIOS, Scenario
 from deploy.sandbox.shopify.bodies import order_body
 from deploy.sandbox.shopify.money import Price, convert, graph_amount, rest_amount
+from deploy.sandbox.shopify.sandbox import ShopifySandbox
 from deploy.sandbox.shopify.serving import SCHEMA
-from deploy.sandbox.shopify.standin import ShopifyStandIn
 from deploy.sandbox.standin import ControlError, OrdersAsked, OrderTruth
 
 SPECS = os.environ.get("PLATFORM_SPECS")
 
 
 @pytest.fixture
-def platform() -> ShopifyStandIn:
-    made = ShopifyStandIn()
+def platform() -> ShopifySandbox:
+    made = ShopifySandbox()
     made.create_store({"id": "shop"})
     return made
 
 
-def _make(platform: ShopifyStandIn, state: str, *, count: int = 1, **asked: Any) -> list[OrderTruth]:
+def _make(platform: ShopifySandbox, state: str, *, count: int = 1, **asked: Any) -> list[OrderTruth]:
     made = set(platform.create_orders("shop", OrdersAsked(count=count, state=state, **asked)))
     return [truth for truth in platform.truth("shop") if truth["id"] in made]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_truth_of_each_scenario_is_what_its_name_says(platform: ShopifyStandIn, scenario: Scenario) -> None:
+def test_the_truth_of_each_scenario_is_what_its_name_says(platform: ShopifySandbox, scenario: Scenario) -> None:
     for truth in _make(platform, scenario, count=25):
         assert truth["scenario"] == scenario
         assert truth["makeable"] is (scenario in MAKEABLE)
 
 
-def test_facts_of_single_scenarios(platform: ShopifyStandIn) -> None:
+def test_facts_of_single_scenarios(platform: ShopifySandbox) -> None:
     facts = {scenario: _make(platform, scenario)[0] for scenario in SCENARIOS}
 
     assert facts["unpaid_authorized"]["payment"] == "AUTHORIZED"
@@ -61,7 +61,7 @@ def test_facts_of_single_scenarios(platform: ShopifyStandIn) -> None:
 
 def test_the_same_seed_makes_the_same_orders() -> None:
     def made() -> list[dict[str, Any]]:
-        platform = ShopifyStandIn()
+        platform = ShopifySandbox()
         platform.create_store({"id": "shop"})
         truths = _make(platform, "mixed", count=50, seed=3)
         return [{**truth, "created_at": "", "updated_at": ""} for truth in truths]
@@ -69,7 +69,7 @@ def test_the_same_seed_makes_the_same_orders() -> None:
     assert made() == made()
 
 
-def test_orders_end_some_while_ago_and_never_in_the_future(platform: ShopifyStandIn) -> None:
+def test_orders_end_some_while_ago_and_never_in_the_future(platform: ShopifySandbox) -> None:
     ago, over = timedelta(minutes=10), timedelta(hours=1)
     truths = _make(platform, "mixed", count=60, created_over=over, created_ago=ago)
 
@@ -78,7 +78,7 @@ def test_orders_end_some_while_ago_and_never_in_the_future(platform: ShopifyStan
     assert newest <= datetime.now(UTC) - ago
 
 
-def test_an_unknown_sku_in_an_edit_is_an_item_that_cannot_be_matched(platform: ShopifyStandIn) -> None:
+def test_an_unknown_sku_in_an_edit_is_an_item_that_cannot_be_matched(platform: ShopifySandbox) -> None:
     [truth] = _make(platform, "ready")
 
     changed = platform.change_order("shop", truth["id"], {"action": "edit", "add": [{"sku": "NEW-1"}]})
@@ -87,7 +87,7 @@ def test_an_unknown_sku_in_an_edit_is_an_item_that_cannot_be_matched(platform: S
     assert changed["lines"][-1]["sku"] == "NEW-1"
 
 
-def test_a_refund_of_some_units_leaves_the_others(platform: ShopifyStandIn) -> None:
+def test_a_refund_of_some_units_leaves_the_others(platform: ShopifySandbox) -> None:
     [truth] = _make(platform, "many_lines")
     line = truth["lines"][0]["id"]
 
@@ -97,7 +97,7 @@ def test_a_refund_of_some_units_leaves_the_others(platform: ShopifyStandIn) -> N
     assert changed["makeable"]
 
 
-def test_an_address_can_be_spoilt_and_mended(platform: ShopifyStandIn) -> None:
+def test_an_address_can_be_spoilt_and_mended(platform: ShopifySandbox) -> None:
     [truth] = _make(platform, "ready")
 
     spoilt = platform.change_order("shop", truth["id"], {"action": "address", "address": {"city": ""}})
@@ -115,14 +115,14 @@ def test_an_address_can_be_spoilt_and_mended(platform: ShopifyStandIn) -> None:
         {"action": "address", "address": {"planet": "Mars"}},
     ],
 )
-def test_a_change_that_cannot_be_made_is_refused(platform: ShopifyStandIn, change: dict[str, Any]) -> None:
+def test_a_change_that_cannot_be_made_is_refused(platform: ShopifySandbox, change: dict[str, Any]) -> None:
     [truth] = _make(platform, "ready")
 
     with pytest.raises(ControlError):
         platform.change_order("shop", truth["id"], change)
 
 
-def test_a_deleted_order_is_still_in_the_truth(platform: ShopifyStandIn) -> None:
+def test_a_deleted_order_is_still_in_the_truth(platform: ShopifySandbox) -> None:
     [truth] = _make(platform, "ready")
 
     platform.change_order("shop", truth["id"], {"action": "delete"})
@@ -151,9 +151,9 @@ def test_currencies_without_decimals_convert_to_whole_units() -> None:
     assert convert(2998, source="JPY", target="USD") == 1999
 
 
-def test_every_good_has_its_own_variant(platform: ShopifyStandIn) -> None:
+def test_every_good_has_its_own_variant(platform: ShopifySandbox) -> None:
     _make(platform, "many_lines")
-    [order] = platform.stores["shop"].orders.values()
+    [order] = platform.orders_of("shop")
 
     assert len({line.variant_id for line in order.lines}) == len(GOODS)
 
@@ -184,11 +184,11 @@ def test_our_schema_is_a_part_of_the_official_one(version: str) -> None:
 
 @pytest.mark.skipif(SPECS is None, reason="the official payloads are not redistributed; set PLATFORM_SPECS")
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_webhook_bodies_have_the_documented_fields(platform: ShopifyStandIn, scenario: Scenario) -> None:
+def test_webhook_bodies_have_the_documented_fields(platform: ShopifySandbox, scenario: Scenario) -> None:
     path = Path(SPECS or "") / "shopify" / "examples" / "orders__create.json"
     documented = json.loads(path.read_text())["payload"]
     _make(platform, scenario)
-    [order] = platform.stores["shop"].orders.values()
+    [order] = platform.orders_of("shop")
 
     body = orjson.loads(orjson.dumps(order_body(order)))
 
@@ -200,7 +200,7 @@ def test_webhook_bodies_have_the_documented_fields(platform: ShopifyStandIn, sce
         assert set(documented["shipping_address"]) == set(body["shipping_address"])
 
 
-def test_random_orders_do_not_touch_the_process_wide_generator(platform: ShopifyStandIn) -> None:
+def test_random_orders_do_not_touch_the_process_wide_generator(platform: ShopifySandbox) -> None:
     random.seed(1)
     expected = random.Random(1).random()
 

@@ -36,7 +36,7 @@ DEFAULT_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - opens nothing bu
 _HANDLE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-_]*")
 
 
-class ShopifyStandIn(StandIn):
+class ShopifySandbox(StandIn):
     """One Shopify: all its shops share one address and are told apart by the host that a request names."""
 
     slug = "shopify"
@@ -91,9 +91,10 @@ class ShopifyStandIn(StandIn):
     def create_store(self, body: dict[str, Any]) -> dict[str, Any]:
         """Open a shop, with a custom app of its own; all fields are optional.
 
-        Fields: `id` (the handle), `name`, `currency`, `timezone` (IANA), `plan` (standard, advanced, plus,
-        enterprise), `scopes` (of the custom app), `country`, `redirect_uris` (registered for the public app;
-        until some are, it accepts any loopback address), `link_by` ("authorization" or "token").
+        Fields: `id` (the handle; the answer's `store` is the shop's domain, and either names it), `name`,
+        `currency`, `timezone` (IANA), `plan` (standard, advanced, plus, enterprise), `scopes` (of the custom
+        app), `country`, `redirect_uris` (registered for the public app; until some are, it accepts any
+        loopback address), `link_by` ("authorization" or "token").
         """
         handle = str(body.get("id") or f"sandbox-{len(self.stores) + 1}")
         if not _HANDLE.fullmatch(handle) or handle in self.stores:
@@ -143,7 +144,7 @@ class ShopifyStandIn(StandIn):
         pasted = {"shop": store.domain, "access_token": token, "webhook_secret": custom.client_secret}
         return {
             "platform": self.slug,
-            "store": store.handle,
+            "store": store.domain,
             "domain": store.domain,
             "currency": store.currency,
             "timezone": store.zone.key,
@@ -183,6 +184,10 @@ class ShopifyStandIn(StandIn):
                 self._announcer.order_events(order, *_birth_topics(order))
         self.books.count("orders_created", len(ids))
         return ids
+
+    def orders_of(self, store: str) -> list[Order]:
+        """The orders that the store has now, oldest first."""
+        return list(self._known_store(store).orders.values())
 
     def change_order(self, store: str, order: str, change: dict[str, Any]) -> OrderTruth:
         """Change an order; beyond the common actions: hold, release_hold, risk (`level`), note (`note`)."""
