@@ -180,6 +180,8 @@ class _Answering:
             return unavailable(error.retry_after).response()
         except web.HTTPException as error:
             return _of_aiohttp(error)
+        except ConnectionError:
+            raise  # the asker left in the middle of its answer; aiohttp closes what is left
         except Exception as error:  # noqa: BLE001 - a request's outermost frame: the process serves the others
             return self._unexpected(request, error)
 

@@ -37,6 +37,9 @@ _BATCH_BYTES = 256 * 1024
 #: A batch may hold one largest message and its framing.
 _REQUEST_BYTES = MAX_MESSAGE_BYTES - 1024
 
+#: A producer that fails this often in a row may itself be stuck; a new one costs a few round trips.
+_FAILURES_BEFORE_REPLACEMENT = 5
+
 #: After these the producer's sequence is broken for good; only a new one goes on.
 _FATAL = (
     IllegalStateError,
@@ -95,6 +98,7 @@ class KafkaPublisher:
         self._timeout = timeout
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._failures = 0
 
     async def start(self) -> None:
         """Connect; when Kafka is away, say so in the log and leave it to the first `publish`."""
@@ -124,9 +128,11 @@ class KafkaPublisher:
             raise OversizedMessage("a message is larger than its topic takes") from error
         except (KafkaError, TimeoutError, OSError) as error:
             self._metrics.increment("syncorder_publish_failures_total")
-            if isinstance(error, _FATAL):
+            self._failures += 1
+            if isinstance(error, _FATAL) or self._failures >= _FAILURES_BEFORE_REPLACEMENT:
                 self._discard(producer)
             raise TransientError(f"kafka: not published: {type(error).__name__}", retry_after=1) from error
+        self._failures = 0
         for topic, count in Counter(message.topic for message in messages).items():
             self._metrics.increment("syncorder_messages_published_total", count, topic=topic)
 
@@ -174,6 +180,7 @@ class KafkaPublisher:
             return
         log.warning("producer.replaced", client_id=self._client_id)
         self._producer = None
+        self._failures = 0
         stopping = asyncio.create_task(_stop(producer, within=1))
         _STOPPING.add(stopping)
         stopping.add_done_callback(_STOPPING.discard)

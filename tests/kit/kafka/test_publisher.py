@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from aiokafka.errors import OutOfOrderSequenceNumber
+from aiokafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumber
 from pydantic import BaseModel
 
 from schemas.topics import Topic
@@ -86,6 +86,30 @@ async def test_a_broken_sequence_gets_a_fresh_producer(kafka_bootstrap: str, mon
 
     assert fresh is not None
     assert fresh is not broken
+
+
+@pytest.mark.integration
+async def test_a_producer_that_keeps_failing_is_replaced(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = f"facts-{secrets.token_hex(4)}"
+    await ensure_topics(kafka_bootstrap, [Topic(topic, "key", BaseModel)], partitions=1)
+    publisher = KafkaPublisher(kafka_bootstrap, "test", timeout=10)
+    await publisher.start()
+
+    async def fail(*_: object, **__: object) -> None:
+        raise KafkaTimeoutError
+
+    monkeypatch.setattr(publisher._producer, "send", fail)
+    failed = 0
+    while True:
+        try:
+            await publisher.publish([Message(topic, "key", b"1")])
+        except TransientError:
+            failed += 1
+        else:
+            break
+    await publisher.stop()
+
+    assert failed == 5
 
 
 @pytest.mark.integration
