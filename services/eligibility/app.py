@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,8 @@ SETTINGS = EligibilitySettings
 
 _NAME = "eligibility"
 _RETRY_SECONDS = 2.0
+#: A batch makes thousands of objects and no cycles; looking for cycles as often as Python does by itself costs a tenth.
+_GC_THRESHOLDS = (50_000, 20, 50)
 
 
 async def serve(
@@ -67,6 +70,7 @@ async def serve(
     """
     settings = settings or load_settings(EligibilitySettings)
     configure_logging(service=_NAME, level=settings.log_level)
+    gc.set_threshold(*_GC_THRESHOLDS)
     _refuse_missing(settings)
     clock, topics = SystemClock(), Topics(topic_prefix)
     if not await _patiently(partial(_prepare, settings, topics), clock=clock, stop=stop):
@@ -77,7 +81,7 @@ async def serve(
         process = await _compose(settings, topics, pool, clock=clock)
         await stack.enter_async_context(_consuming(process))
         for work in process.background:
-            stack.push_async_callback(_cancelled, asyncio.create_task(work))
+            stack.push_async_callback(_cancelled, asyncio.create_task(_guarded(work, stop, process.metrics)))
         vault = process.vault
         app = build_app(
             api_routes(process.api),
@@ -219,6 +223,15 @@ async def _consuming(process: _Process) -> AsyncIterator[None]:
         await process.subscriber.stop()
         await process.shards.release_all()
         await process.publisher.stop()
+
+
+async def _guarded(work: Coroutine[Any, Any, None], stop: asyncio.Event, metrics: Metrics) -> None:
+    try:
+        await work
+    except Exception:
+        metrics.increment("syncorder_unexpected_errors_total", where="eligibility.background")
+        log.exception("eligibility.broken")
+        stop.set()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
