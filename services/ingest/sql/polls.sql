@@ -71,6 +71,36 @@ SELECT * FROM sessions WHERE store_id = $1 AND way = 'poll' AND state = 'running
 -- How many parts of a session are kept.
 SELECT part FROM sessions WHERE session_id = $1;
 
+-- name: record_part
+-- Keeps one more part of a poll session with what it saw and what is to be told of it, all or nothing and in one round
+-- trip, if the lease is still the newest; a part that is kept already changes nothing. Tells whether the lease held.
+WITH held AS (
+    SELECT store_id FROM polls WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3 FOR UPDATE
+),
+advanced AS (
+    UPDATE sessions
+    SET part = $5, read_through = $6, total = $7, new = $8, updated = $9, existing = $10, failed = $11
+    FROM held
+    WHERE sessions.session_id = $4 AND sessions.part < $5 AND sessions.state = 'running'
+    RETURNING sessions.session_id
+),
+kept AS (
+    INSERT INTO seen_orders AS known (order_key, revised_at, event_id, session_id)
+    SELECT seen.* FROM advanced, unnest($12::text[], $13::timestamptz[], $14::text[], $15::text[]) AS seen
+    ON CONFLICT (order_key) DO UPDATE
+    SET revised_at = excluded.revised_at, event_id = excluded.event_id, session_id = excluded.session_id,
+        last_seen_at = now()
+    WHERE known.revised_at <= excluded.revised_at
+),
+told AS (
+    INSERT INTO outbox (topic, key, value)
+    SELECT message.topic, message.key, message.value
+    FROM advanced, unnest($16::text[], $17::text[], $18::bytea[]) WITH ORDINALITY
+        AS message (topic, key, value, place)
+    ORDER BY message.place
+)
+SELECT store_id FROM held;
+
 -- name: keep_session
 -- Keeps a session as far as it got; an older state of it changes nothing.
 INSERT INTO sessions AS held (

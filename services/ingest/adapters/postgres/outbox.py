@@ -17,12 +17,16 @@ _SQL = load_sql(SQL / "polls.sql")
 async def put(connection: Connection, messages: Sequence[Message]) -> None:
     """Add `messages` to the outbox within the caller's transaction."""
     if messages:
-        await connection.execute(
-            _SQL.put_in_outbox,
-            [message.topic for message in messages],
-            [message.key for message in messages],
-            [message.value for message in messages],
-        )
+        await connection.execute(_SQL.put_in_outbox, *message_columns(messages))
+
+
+def message_columns(messages: Sequence[Message]) -> tuple[list[object], ...]:
+    """Messages as `unnest` takes them."""
+    return (
+        [message.topic for message in messages],
+        [message.key for message in messages],
+        [message.value for message in messages],
+    )
 
 
 class PostgresOutbox:

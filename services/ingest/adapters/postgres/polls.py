@@ -10,7 +10,7 @@ import asyncpg
 from schemas.ids import OrderKey
 from schemas.sessions import Window
 from services.ingest.adapters.postgres import SQL, Connection
-from services.ingest.adapters.postgres.outbox import put
+from services.ingest.adapters.postgres.outbox import message_columns, put
 from services.ingest.adapters.postgres.stores import store_of
 from services.ingest.ports import Lease, LeaseLost, Progress, Seen
 from services.ingest.sessions import Counts, Session, told_end
@@ -84,16 +84,18 @@ class PostgresPolls:
     async def record(
         self, lease: Lease, session: Session, *, seen: Mapping[OrderKey, Seen], messages: Sequence[Message]
     ) -> None:
-        """Under the lease, in one transaction."""
+        """Under the lease, in one statement."""
+        counts = session.counts
         with translated_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await _hold(connection, lease)
-                kept = await connection.fetchval(_SQL.session_part, session.session_id)
-                if kept is not None and kept >= session.part:
-                    return
-                await keep_seen(connection, seen)
-                await connection.execute(_SQL.keep_session, *_values(session))
-                await put(connection, messages)
+            held = await self._pool.fetchval(
+                _SQL.record_part,
+                *_holder(lease),
+                *(session.session_id, session.part, session.read_through, session.total),
+                *(counts.new, counts.updated, counts.existing, counts.failed),
+                *_seen_columns(seen),
+                *message_columns(messages),
+            )
+        _held(held)
 
     async def end(
         self,
@@ -169,9 +171,12 @@ async def keep_seen(connection: Connection, seen: Mapping[OrderKey, Seen]) -> No
     """Upsert in the order of keys, so that two processes never wait for each other in a circle."""
     if not seen:
         return
+    await connection.execute(_SQL.keep_seen, *_seen_columns(seen))
+
+
+def _seen_columns(seen: Mapping[OrderKey, Seen]) -> tuple[list[object], ...]:
     rows = sorted(seen.items())
-    await connection.execute(
-        _SQL.keep_seen,
+    return (
         [key for key, _ in rows],
         [row.revised_at for _, row in rows],
         [row.event_id for _, row in rows],
