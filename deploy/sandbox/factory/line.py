@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from deploy.sandbox.factory.goods import catalog
 BATCH = 500
 #: How long the line waits for records before it looks at its clock, in milliseconds.
 IDLE_MS = 200
+#: Nothing that the broker is asked for takes longer, in seconds; a client that waits on is stuck, and starts over.
+PATIENCE = 30.0
 _TOPIC_WAIT = 0.5
 
 
@@ -65,11 +68,11 @@ class Line:
     _one_transaction: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def work(self) -> None:
-        """Work until cancelled; KafkaError when the broker or another factory with our name ends it."""
+        """Work until cancelled; KafkaError or TimeoutError when the broker or another factory of our name ends it."""
         await self._wait_for_topics()
         async with self._started_producer() as producer:
             # The producer first: starting it ends a predecessor's transaction, after which the topics are settled.
-            await self._publish(producer, self.topics.catalog, [(one["sku"], one) for one in catalog()])
+            await self._send(producer, self.topics.catalog, [(one["sku"], one) for one in catalog()])
             self.floor.answered = await self._answered_ids()
             self._producer = producer
             async with self._reader(self.topics.commands) as commands:
@@ -83,19 +86,22 @@ class Line:
         """Change the catalog while orders wait; RuntimeError before the line is open."""
         if self._producer is None or not self.is_open.is_set():
             raise RuntimeError("the line is not open")
-        async with self._one_transaction:
-            await self._publish(self._producer, self.topics.catalog, [(variant["sku"], variant)])
+        await self._send(self._producer, self.topics.catalog, [(variant["sku"], variant)])
 
     async def _turn(self, producer: AIOKafkaProducer, records: list[ConsumerRecord], *, now: datetime) -> None:
-        answers = self._take(records, now=now) + self.floor.due(now)
-        if not records and not answers:
-            return
+        await self._answer(producer, self._take(records, now=now) + self.floor.due(now), records)
+
+    async def _catch_up(self, producer: AIOKafkaProducer, commands: AIOKafkaConsumer) -> None:
+        """Take everything there is before starting anything, so that a cancellation is known in time."""
+        async for records in _until_end(commands):
+            await self._answer(producer, self._take(records, now=self.now()), records)
+
+    async def _answer(
+        self, producer: AIOKafkaProducer, answers: list[Answer], records: Sequence[ConsumerRecord]
+    ) -> None:
         self.floor.book.pending = len(answers)
-        async with self._one_transaction, producer.transaction():
-            for one in answers:
-                await producer.send(self.topics.answers, _json(one.event), key=one.key.encode())
-            if records:
-                await producer.send_offsets_to_transaction(_positions(records), self.topics.group)
+        messages = [(one.key, one.event) for one in answers]
+        await self._send(producer, self.topics.answers, messages, taken=records)
         self.floor.book.answers += len(answers)
         self.floor.book.pending = 0
 
@@ -108,13 +114,6 @@ class Line:
                 self.floor.book.unreadable += 1
         return answers
 
-    async def _catch_up(self, producer: AIOKafkaProducer, commands: AIOKafkaConsumer) -> None:
-        """Take everything there is before starting anything, so that a cancellation is known in time."""
-        async for records in _until_end(commands):
-            answers = self._take(records, now=self.now())
-            await self._publish(producer, self.topics.answers, [(one.key, one.event) for one in answers])
-            self.floor.book.answers += len(answers)
-
     async def _answered_ids(self) -> set[str]:
         ids: set[str] = set()
         async with self._reader(self.topics.answers) as answers:
@@ -122,14 +121,22 @@ class Line:
                 ids.update(orjson.loads(record.value)["event_id"] for record in records)
         return ids
 
-    async def _publish(
-        self, producer: AIOKafkaProducer, topic: str, messages: Sequence[tuple[str, dict[str, Any]]]
+    async def _send(
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        messages: Sequence[tuple[str, dict[str, Any]]],
+        *,
+        taken: Sequence[ConsumerRecord] = (),
     ) -> None:
-        if not messages:
+        """Send the messages and the position after the taken records in one transaction."""
+        if not messages and not taken:
             return
-        async with producer.transaction():
+        async with self._one_transaction, asyncio.timeout(PATIENCE), producer.transaction():
             for key, value in messages:
-                await producer.send(topic, _json(value), key=key.encode())
+                await producer.send(topic, orjson.dumps(value), key=key.encode())
+            if taken:
+                await producer.send_offsets_to_transaction(_positions(taken), self.topics.group)
 
     async def _wait_for_topics(self) -> None:
         """The services create the topics; until then there is nothing to do."""
@@ -150,12 +157,13 @@ class Line:
             compression_type="lz4",
             max_batch_size=256 * 1024,
         )
-        await producer.start()
         try:
+            async with asyncio.timeout(PATIENCE):
+                await producer.start()
             yield producer
         finally:
             self._producer = None
-            await producer.stop()
+            await _stopped(producer)
 
     @contextlib.asynccontextmanager
     async def _reader(self, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
@@ -166,14 +174,14 @@ class Line:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
-        await consumer.start()
         try:
-            await consumer.topics()
-            consumer.assign(await _partitions(self.bootstrap, topic))
-            await consumer.seek_to_beginning()
+            async with asyncio.timeout(PATIENCE):
+                await consumer.start()
+                consumer.assign(await _partitions(self.bootstrap, topic))
+                await consumer.seek_to_beginning()
             yield consumer
         finally:
-            await consumer.stop()
+            await _stopped(consumer)
 
     def _idle_ms(self) -> int:
         due = self.floor.next_due()
@@ -199,12 +207,23 @@ async def _next_records(consumer: AIOKafkaConsumer, *, timeout_ms: int) -> list[
 
 
 async def _until_end(consumer: AIOKafkaConsumer) -> AsyncIterator[list[ConsumerRecord]]:
-    """Everything that stands on the assigned partitions now, in batches."""
+    """Everything that stands on the assigned partitions now, in batches; TimeoutError when nothing moves any more."""
     ends = await consumer.end_offsets(list(consumer.assignment()))
+    stuck_at = time.monotonic() + PATIENCE
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         records = await _next_records(consumer, timeout_ms=IDLE_MS)
         if records:
             yield records
+            stuck_at = time.monotonic() + PATIENCE
+        elif time.monotonic() > stuck_at:
+            raise TimeoutError("the end of a topic is never reached")
+
+
+async def _stopped(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Stop a client, and let go of one that will not."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await client.stop()
 
 
 def _positions(records: Iterable[ConsumerRecord]) -> dict[TopicPartition, int]:
@@ -212,7 +231,3 @@ def _positions(records: Iterable[ConsumerRecord]) -> dict[TopicPartition, int]:
     for record in records:
         positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
     return positions
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value)
