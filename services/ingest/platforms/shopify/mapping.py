@@ -294,12 +294,18 @@ def _address(address: GraphqlAddress | RestAddress | None) -> Address | None:
         "line1": text(address.address1),
         "line2": text(address.address2),
         "city": text(address.city),
-        "region": text(address.province_code) or text(address.province),
+        "region": _region(address) or text(address.province),
         "postal_code": text(address.zip),
         "country": text(address.country_code),
         "phone": text(address.phone),
     }
     return Address(**fields) if any(fields.values()) else None
+
+
+def _region(address: GraphqlAddress | RestAddress) -> str | None:
+    """Return the region's code; some countries' come with the country before it ("JP-13")."""
+    code = text(address.province_code)
+    return code.removeprefix(f"{address.country_code}-") if code and address.country_code else code
 
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:

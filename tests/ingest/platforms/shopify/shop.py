@@ -1,0 +1,121 @@
+"""A Shopify store in memory: answers our own documents the way the Admin API would, for tests of what reads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.ids import SellerId, StoreId
+from services.ingest.connector import Access, StoreRef
+from services.ingest.platforms.shopify.connector import ShopifyConnector
+from services.ingest.platforms.shopify.settings import ShopifySettings
+from services.kit.clock import ManualClock
+from services.kit.http.client import HttpAnswer
+from tests.ingest.platforms.golden import payload
+from tests.ingest.platforms.twin_http import Asked, ScriptedHttp, answer
+
+DOMAIN = "store.myshopify.com"
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+ACCESS = Access(
+    StoreRef(StoreId("store-1"), SellerId("seller-1"), "shopify", DOMAIN, "USD"),
+    {"kind": "custom", "shop": DOMAIN, "access_token": "shpat_canary", "webhook_secret": "hush"},
+)
+
+
+def node(number: int, *, lines: int = 1, **fields: Any) -> dict[str, Any]:
+    """An order changed `number` seconds into the hour, with so many lines."""
+    order: dict[str, Any] = json.loads(payload("shopify", "paid.graphql.json"))
+    line = order["lineItems"]["nodes"][0]
+    order["lineItems"] = [line | {"id": f"gid://shopify/LineItem/{number * 1000 + place}"} for place in range(lines)]
+    changed = f"2026-11-23T08:{number // 60:02d}:{number % 60:02d}Z"
+    return (
+        order | {"id": f"gid://shopify/Order/{number}", "legacyResourceId": str(number), "updatedAt": changed} | fields
+    )
+
+
+@dataclass
+class Shop:
+    """What the store holds, and what it refuses to answer at once."""
+
+    orders: list[dict[str, Any]] = field(default_factory=list)
+    #: Pages that cost more are refused; an order costs this many points and each of its lines one.
+    order_cost: int = 10
+    subscriptions: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    holds: list[str] = field(default_factory=list)
+    #: Called before each answer, to change the store while it is read.
+    meanwhile: Any = None
+
+    def answer(self, asked: Asked) -> HttpAnswer:
+        operation = asked.json["query"].split()[1].split("(")[0]
+        variables: dict[str, Any] = asked.json["variables"]
+        self.asked.append((operation, variables))
+        if self.meanwhile:
+            self.meanwhile(operation)
+        return self._answer(operation, variables)
+
+    def _answer(self, operation: str, variables: dict[str, Any]) -> HttpAnswer:
+        match operation:
+            case "FirstPage" | "NextPage":
+                return self._page(operation, variables)
+            case "OneOrder" | "MoreLines":
+                found = self._find(variables["id"])
+                start = int(variables.get("after") or 0)
+                return _data(order=found and _shown(found, start, variables["lines"]))
+            case "Holds":
+                held = {"status": "ON_HOLD", "fulfillmentHolds": [{"reason": reason} for reason in self.holds]}
+                return _data(order={"fulfillmentOrders": {"nodes": [held]}})
+            case "Subscriptions":
+                start = int(variables.get("after") or 0)
+                known = list(self.subscriptions.values())
+                info = {"hasNextPage": start + 2 < len(known), "endCursor": str(start + 2)}
+                return _data(webhookSubscriptions={"nodes": known[start : start + 2], "pageInfo": info})
+            case "Subscribe":
+                return self._subscribe(variables["topic"], variables["uri"])
+            case "Unsubscribe":
+                self.subscriptions.pop(variables["id"], None)
+                return _data(
+                    webhookSubscriptionDelete={"deletedWebhookSubscriptionId": variables["id"], "userErrors": []}
+                )
+            case _:
+                raise AssertionError(f"the store was asked for {operation}")
+
+    def _page(self, operation: str, variables: dict[str, Any]) -> HttpAnswer:
+        first, start = variables["orders"], int(variables["after"] or 0)
+        cost = first * (self.order_cost + variables["lines"])
+        if cost > 1000:
+            return answer({"errors": [{"message": "too dear", "extensions": {"code": "MAX_COST_EXCEEDED"}}]})
+        shown = [_shown(order, 0, variables["lines"]) for order in self.orders[start : start + first]]
+        more = start + first < len(self.orders)
+        info = {"hasNextPage": more, "endCursor": str(start + first) if shown else None}
+        data: dict[str, Any] = {"orders": {"nodes": shown, "pageInfo": info}}
+        if operation == "FirstPage":
+            data["ordersCount"] = {"count": len(self.orders), "precision": "EXACT"}
+        return answer({"data": data, "extensions": {"cost": {"requestedQueryCost": cost}}})
+
+    def _subscribe(self, topic: str, uri: str) -> HttpAnswer:
+        if any((known["topic"], known["uri"]) == (topic, uri) for known in self.subscriptions.values()):
+            errors = [{"field": ["uri"], "message": "Address for this topic has already been taken"}]
+            return _data(webhookSubscriptionCreate={"webhookSubscription": None, "userErrors": errors})
+        made = {"id": f"gid://shopify/WebhookSubscription/{1000 + len(self.asked)}", "topic": topic, "uri": uri}
+        self.subscriptions[made["id"]] = made
+        return _data(webhookSubscriptionCreate={"webhookSubscription": made, "userErrors": []})
+
+    def _find(self, gid: str) -> dict[str, Any] | None:
+        return next((order for order in self.orders if order["id"] == gid), None)
+
+
+def connector(shop: Shop) -> ShopifyConnector:
+    return ShopifyConnector(ShopifySettings(_env_file=None), ScriptedHttp(shop.answer), ManualClock(NOW))
+
+
+def _shown(order: dict[str, Any], start: int, lines: int) -> dict[str, Any]:
+    every = order["lineItems"]
+    info = {"hasNextPage": start + lines < len(every), "endCursor": str(start + lines)}
+    return order | {"lineItems": {"nodes": every[start : start + lines], "pageInfo": info}}
+
+
+def _data(**data: Any) -> HttpAnswer:
+    return answer({"data": data})

@@ -1,0 +1,92 @@
+"""Webhook subscriptions are put right, however Shopify has left them."""
+
+from __future__ import annotations
+
+from services.ingest.connector import Access
+from services.ingest.platforms.shopify.subscriptions import TOPICS
+from services.kit.errors import AuthorizationError
+from tests.ingest.platforms.shopify.shop import ACCESS, Shop, connector
+from tests.ingest.platforms.twin_http import ScriptedHttp
+
+URL = "https://sync.example.com/webhooks/shopify/store-1"
+
+
+def subscription(number: int, topic: str, uri: str) -> dict[str, str]:
+    return {"id": f"gid://shopify/WebhookSubscription/{number}", "topic": topic, "uri": uri}
+
+
+def holding(*subscriptions: dict[str, str]) -> Shop:
+    return Shop(subscriptions={known["id"]: known for known in subscriptions})
+
+
+def subscribed(shop: Shop) -> set[tuple[str, str]]:
+    return {(known["topic"], known["uri"]) for known in shop.subscriptions.values()}
+
+
+async def test_every_topic_is_subscribed() -> None:
+    shop = Shop()
+
+    topics = await connector(shop).subscribe(ACCESS, callback_url=URL)
+
+    assert topics == TOPICS
+    assert subscribed(shop) == {(topic, URL) for topic in TOPICS}
+
+
+async def test_subscribing_again_changes_nothing() -> None:
+    shop = Shop()
+    await connector(shop).subscribe(ACCESS, callback_url=URL)
+    before = dict(shop.subscriptions)
+
+    await connector(shop).subscribe(ACCESS, callback_url=URL)
+
+    assert shop.subscriptions == before
+
+
+async def test_what_shopify_deleted_is_made_again() -> None:
+    shop = holding(*(subscription(number, topic, URL) for number, topic in enumerate(TOPICS[1:])))
+
+    await connector(shop).subscribe(ACCESS, callback_url=URL)
+
+    assert subscribed(shop) == {(topic, URL) for topic in TOPICS}
+
+
+async def test_subscriptions_of_a_former_address_are_taken_away_and_others_left() -> None:
+    elsewhere = subscription(3, "ORDERS_CREATE", "https://other.example.com/hooks")
+    another_store = subscription(4, "ORDERS_CREATE", "https://sync.example.com/webhooks/shopify/store-2")
+    shop = holding(
+        subscription(1, "ORDERS_CREATE", "https://former.example.com/webhooks/shopify/store-1"),
+        subscription(2, "ORDERS_FULFILLED", URL),
+        elsewhere,
+        another_store,
+    )
+
+    await connector(shop).subscribe(ACCESS, callback_url=URL)
+
+    left = {(known["topic"], known["uri"]) for known in (elsewhere, another_store)}
+    assert subscribed(shop) == {(topic, URL) for topic in TOPICS} | left
+
+
+async def test_without_a_secret_that_could_verify_them_none_are_made() -> None:
+    shop = Shop()
+    secrets = {name: value for name, value in ACCESS.secrets.items() if name != "webhook_secret"}
+
+    topics = await connector(shop).subscribe(Access(ACCESS.store, secrets), callback_url=URL)
+
+    assert topics == ()
+    assert shop.asked == []
+
+
+async def test_unsubscribing_leaves_none_of_this_store() -> None:
+    shop = Shop()
+    await connector(shop).subscribe(ACCESS, callback_url=URL)
+
+    await connector(shop).unsubscribe(ACCESS)
+
+    assert shop.subscriptions == {}
+
+
+async def test_unsubscribing_without_access_is_nothing_to_do() -> None:
+    found = connector(Shop())
+    found._client._http = ScriptedHttp(AuthorizationError("gone"))
+
+    await found.unsubscribe(ACCESS)
