@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.kit.errors import SettingsError, TransientError, UnreadableMessage
+from services.kit.kafka.topics import partition_counts
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool, translated_errors
 from services.kit.postgres.sql import load_sql
@@ -113,6 +114,7 @@ class _Source:
 
 @asynccontextmanager
 async def _reading(bootstrap: str, reader: Reader) -> AsyncIterator[_Source]:
+    counts = await partition_counts(bootstrap)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
@@ -122,7 +124,7 @@ async def _reading(bootstrap: str, reader: Reader) -> AsyncIterator[_Source]:
     try:
         async with asyncio.timeout(_CONNECT_WITHIN.total_seconds()):
             await consumer.start()
-            consumer.assign(await _partitions(consumer, [topic.name for topic in reader.topics]))
+            consumer.assign(_partitions(counts, [topic.name for topic in reader.topics]))
             await consumer.seek_to_beginning()
         yield _Source(consumer, reader)
     except (KafkaError, TimeoutError, OSError) as error:
@@ -131,13 +133,12 @@ async def _reading(bootstrap: str, reader: Reader) -> AsyncIterator[_Source]:
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> list[TopicPartition]:
-    known = await consumer.topics()
+def _partitions(counts: Mapping[str, int], topics: Iterable[str]) -> list[TopicPartition]:
     partitions: list[TopicPartition] = []
     for topic in topics:
-        if topic not in known:
+        if topic not in counts:
             raise SettingsError(f"There is no topic {topic}; `python -m services topics` creates it.")
-        partitions += [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        partitions += [TopicPartition(topic, number) for number in range(counts[topic])]
     return partitions
 
 
