@@ -14,7 +14,7 @@ from schemas.order import OrderItem, RawOrder
 from schemas.reasons import Reason, ReasonCode
 from services.eligibility import address
 from services.eligibility.facts import Correction, Facts
-from services.eligibility.matching import items_to_make, making_of
+from services.eligibility.matching import Making, items_to_make, making_of
 
 #: Rises when a rule changes, so that a decision tells by which rules it was made.
 RULES_VERSION = "1"
@@ -114,8 +114,16 @@ def must_have_an_address(order: RawOrder, facts: Facts) -> Iterable[Reason]:
 def must_be_makeable(order: RawOrder, facts: Facts) -> Iterable[Reason]:
     """Every item is matched to a variant that is available and has its artwork."""
     reasons: list[Reason] = []
+    currency: str | None = None
     for item in items_to_make(order):
-        reasons += _objections_to(order, item, facts)
+        making = making_of(order, item, facts)
+        found = _objections_to(item, making)
+        if not found and making is not None and making.variant is not None:
+            currency = currency or making.variant.cost.currency
+            # One order has one cost; what costs in another currency cannot be made with it.
+            if making.variant.cost.currency != currency:
+                found = (_unavailable(item, making),)
+        reasons += found
     return reasons
 
 
@@ -180,14 +188,17 @@ def address_digest(ship_to: Address | None) -> str:
     return fact_id(ship_to.model_dump_json() if ship_to else "")
 
 
-def _objections_to(order: RawOrder, item: OrderItem, facts: Facts) -> Iterable[Reason]:
-    making = making_of(order, item, facts)
+def _objections_to(item: OrderItem, making: Making | None) -> tuple[Reason, ...]:
     if making is None:
         evidence = {"sku": item.sku or "", "title": item.title}
         return (Reason(code=ReasonCode.ITEM_NOT_MATCHED, item_id=item.external_id, evidence=evidence),)
-    evidence = {"sku": making.sku}
     if making.variant is None or not making.variant.available:
-        return (Reason(code=ReasonCode.VARIANT_UNAVAILABLE, item_id=item.external_id, evidence=evidence),)
+        return (_unavailable(item, making),)
     if making.variant.needs_artwork and not making.designs:
+        evidence = {"sku": making.sku}
         return (Reason(code=ReasonCode.ARTWORK_MISSING, item_id=item.external_id, evidence=evidence),)
     return ()
+
+
+def _unavailable(item: OrderItem, making: Making) -> Reason:
+    return Reason(code=ReasonCode.VARIANT_UNAVAILABLE, item_id=item.external_id, evidence={"sku": making.sku})

@@ -76,7 +76,8 @@ class Reading:
             topics=[self._topics.name(ORDERS_RAW), self._topics.name(PRODUCTION_UPDATES)],
             handler=self.handle_orders,
             max_records=BATCH,
-            isolation="read_uncommitted",
+            # Production answers in transactions; what it undid must not be believed.
+            isolation="read_committed",
             on_assigned=on_assigned,
             on_revoked=on_revoked,
             payload=OrderRevised,
@@ -89,7 +90,6 @@ class Reading:
             topics=[self._topics.name(STORES), self._topics.name(CATALOG_VARIANTS)],
             handler=self.handle_facts,
             max_records=2_000,
-            isolation="read_uncommitted",
             payload=CatalogVariant,
         )
 

@@ -74,7 +74,7 @@ class MemoryRepository:
             try:
                 yield self.tables
                 if self._failure is not None:
-                    raise self._failure
+                    raise self._failure  # noqa: TRY301 - it must undo what the block did
             except BaseException:
                 self.tables = before
                 raise
