@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -96,7 +97,7 @@ class ShopifySandbox(StandIn):
         app), `country`, `redirect_uris` (registered for the public app; until some are, it accepts any
         loopback address), `link_by` ("authorization" or "token").
         """
-        handle = str(body.get("id") or f"sandbox-{len(self.stores) + 1}")
+        handle = str(body.get("id") or self._free_handle())
         if not _HANDLE.fullmatch(handle) or handle in self.stores:
             raise ControlError("id must be a free shop handle of letters, digits and hyphens", status=409)
         link_by = body.get("link_by", "authorization")
@@ -118,6 +119,9 @@ class ShopifySandbox(StandIn):
         if body.get("redirect_uris"):
             public.redirect_uris = (*(public.redirect_uris or ()), *map(str, body["redirect_uris"]))
         return self._store_answer(store, custom, token, by_token=link_by == "token")
+
+    def _free_handle(self) -> str:
+        return next(name for number in count(1) if (name := f"sandbox-{number}") not in self.stores)
 
     def _new_store(self, handle: str, body: dict[str, Any]) -> Store:
         currency, plan = str(body.get("currency", "USD")), str(body.get("plan", "standard"))
