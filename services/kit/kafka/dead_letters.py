@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from services.kit.clock import Clock, SystemClock
 from services.kit.errors import TransientError
-from services.kit.kafka.publisher import Message, Publisher
+from services.kit.kafka.publisher import KafkaPublisher, Message, Publisher
 from services.kit.kafka.records import Record
 from services.kit.kafka.topics import DEAD_LETTER_SUFFIX, partition_counts
 
@@ -54,14 +54,14 @@ async def replay(
     bootstrap: str,
     topic: str,
     *,
-    publisher: Publisher,
     limit: int | None = None,
-    where: Callable[[Record], bool] = lambda _: True,
+    where: Callable[[Mapping[str, bytes]], bool] | None = None,
     group: str = "replay",
 ) -> int:
     """Publish dead letters of `topic` back to it, oldest first; return how many.
 
-    `where` picks by the dead letter's headers or value. All that is read is passed by, picked or not, and the place is
+    `where` picks by what the dead letter says of itself: `reason`, `detail`, `topic`, `partition`, `offset`, `group`
+    and `time`, each as bytes. All that is read is passed by, picked or not, and the place is
     kept in the consumer group `group`: a later replay goes on there; another group starts from the beginning. Replayed
     records may arrive twice when this is interrupted.
 
@@ -69,9 +69,10 @@ async def replay(
         TransientError: Kafka is away.
     """
     replayed = 0
-    async with _dead_letters_of(bootstrap, topic, group) as consumer:
+    publisher = KafkaPublisher(bootstrap, group, timeout=_READ_TIMEOUT_SECONDS)
+    async with _dead_letters_of(bootstrap, topic, group) as consumer, _stopping(publisher):
         async for batch in _until_end(consumer):
-            picked = [record for record in map(_record, batch) if where(record)]
+            picked = [record for record in map(_record, batch) if where is None or where(_told(record))]
             if limit is not None:
                 picked = picked[: limit - replayed]
             await publisher.publish([_as_it_was(record) for record in picked])
@@ -82,6 +83,14 @@ async def replay(
             if full:
                 break
     return replayed
+
+
+@asynccontextmanager
+async def _stopping(publisher: KafkaPublisher) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await publisher.stop()
 
 
 @asynccontextmanager
@@ -124,6 +133,12 @@ def _record(found: ConsumerRecord) -> Record:
         headers=dict(found.headers),
         timestamp_ms=found.timestamp,
     )
+
+
+def _told(record: Record) -> dict[str, bytes]:
+    return {
+        name.removeprefix(_OWN_PREFIX): value for name, value in record.headers.items() if name.startswith(_OWN_PREFIX)
+    }
 
 
 def _as_it_was(record: Record) -> Message:

@@ -29,6 +29,8 @@ _PASSING = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # "cannot switch to state …": seen when the server is killed while a transaction is being ended.
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )

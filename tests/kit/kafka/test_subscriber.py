@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from schemas.topics import Topic
 from services.kit.clock import SystemClock
 from services.kit.errors import TransientError, UnreadableMessage
-from services.kit.kafka import dead_letters
 from services.kit.kafka.dead_letters import DeadLetters, replay
 from services.kit.kafka.publisher import KafkaPublisher, Message
 from services.kit.kafka.subscriber import KafkaSubscriber, Record, Subscription, asyncapi
@@ -154,15 +153,18 @@ async def test_a_bad_record_becomes_a_dead_letter_that_can_be_replayed(
         is_fixed = True
         reasons: list[bytes] = []
 
-        def remember(record: Record) -> bool:
-            reasons.append(record.headers[dead_letters.REASON] + b" " + record.headers[dead_letters.DETAIL])
+        def remember(told: Mapping[str, bytes]) -> bool:
+            reasons.append(told["reason"] + b" " + told["detail"])
             return True
 
-        replayed = await replay(kafka_bootstrap, topic, publisher=publisher, where=remember, group=f"{topic}-replay")
-        again = await replay(kafka_bootstrap, topic, publisher=publisher, group=f"{topic}-replay")
+        others = await replay(
+            kafka_bootstrap, topic, where=lambda told: told["reason"] == b"failed", group=f"{topic}-x"
+        )
+        replayed = await replay(kafka_bootstrap, topic, where=remember, group=f"{topic}-replay")
+        again = await replay(kafka_bootstrap, topic, group=f"{topic}-replay")
         await until(lambda: 13 in handled)
 
-    assert (replayed, again) == (1, 0)
+    assert (others, replayed, again) == (0, 1, 0)
     assert reasons == [b"unreadable number: is unlucky"]
     assert sorted(handled) == list(range(50))
 
