@@ -39,6 +39,7 @@ class Shop:
     seconds: dict[int, int] = field(default_factory=dict)
     #: Fields that a receipt shows instead of the usual ones.
     fields: dict[int, dict[str, Any]] = field(default_factory=dict)
+    largest_offset: int = 12_000
     queries: list[dict[str, str]] = field(default_factory=list)
     #: Called before each answer with its number, to change the shop while it is read.
     meanwhile: Callable[[int], None] = lambda _number: None
@@ -62,7 +63,7 @@ class Shop:
         assert (query["sort_on"], query["sort_order"]) == ("updated", "asc")
         low, high = int(query["min_last_modified"]), int(query["max_last_modified"])
         offset, limit = int(query["offset"]), int(query["limit"])
-        if offset > 12_000 or limit > 100:
+        if offset > self.largest_offset or limit > 100:
             return answer({"error": "out of bounds"}, status=400)
         found = sorted((second, number) for number, second in self.seconds.items() if low <= HOUR_AGO + second <= high)
         shown = [self._receipt(number) for _, number in found[offset : offset + limit]]
