@@ -20,6 +20,7 @@ SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET = "dlq.topic", "dlq.partition", "d
 GROUP, TIME = "dlq.group", "dlq.time"
 _OWN_PREFIX = "dlq."
 
+_GROUP_OF_ALL = "replay"
 _REPLAY_BATCH = 500
 _READ_TIMEOUT_SECONDS = 10.0
 
@@ -56,21 +57,22 @@ async def replay(
     *,
     limit: int | None = None,
     where: Callable[[Mapping[str, bytes]], bool] | None = None,
-    group: str = "replay",
+    group: str | None = None,
 ) -> int:
     """Publish dead letters of `topic` back to it, oldest first; return how many.
 
     `where` picks by what the dead letter says of itself: `reason`, `detail`, `topic`, `partition`, `offset`, `group`
-    and `time`, each as bytes. All that is read is passed by, picked or not, and the place is
-    kept in the consumer group `group`: a later replay goes on there; another group starts from the beginning. Replayed
-    records may arrive twice when this is interrupted.
+    and `time`, each as bytes. A replay of everything remembers how far it came, and the next one goes on there. One that
+    picks starts from the beginning each time, so that it hides nothing from the others, unless it is given a `group` of
+    its own to remember its place in. Replayed records may arrive twice.
 
     Raises:
         TransientError: Kafka is away.
     """
     replayed = 0
-    publisher = KafkaPublisher(bootstrap, group, timeout=_READ_TIMEOUT_SECONDS)
-    async with _dead_letters_of(bootstrap, topic, group) as consumer, _stopping(publisher):
+    place = group or (_GROUP_OF_ALL if where is None else None)
+    publisher = KafkaPublisher(bootstrap, _GROUP_OF_ALL, timeout=_READ_TIMEOUT_SECONDS)
+    async with _dead_letters_of(bootstrap, topic, place) as consumer, _stopping(publisher):
         async for batch in _until_end(consumer):
             picked = [record for record in map(_record, batch) if where is None or where(_told(record))]
             if limit is not None:
@@ -79,7 +81,8 @@ async def replay(
             replayed += len(picked)
             full = limit is not None and replayed >= limit
             last = picked[-1].offset if full and picked else batch[-1].offset
-            await consumer.commit({TopicPartition(batch[0].topic, batch[0].partition): last + 1})
+            if place is not None:
+                await consumer.commit({TopicPartition(batch[0].topic, batch[0].partition): last + 1})
             if full:
                 break
     return replayed
@@ -94,7 +97,7 @@ async def _stopping(publisher: KafkaPublisher) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _dead_letters_of(bootstrap: str, topic: str, group: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _dead_letters_of(bootstrap: str, topic: str, group: str | None) -> AsyncIterator[AIOKafkaConsumer]:
     name = topic + DEAD_LETTER_SUFFIX
     counts = await partition_counts(bootstrap)
     consumer = AIOKafkaConsumer(
