@@ -183,6 +183,13 @@ def list_of(seller: Annotated[str, typer.Option(help="The seller's id.")]) -> No
     _with_keys(show)
 
 
+def _know_all_settings() -> None:
+    """Load every settings model, so that a name in `.env` is unknown only when nobody reads it."""
+    import_module("services.ingest.registry").platforms()
+    for name in SERVICES:
+        import_module(f"services.{name}.settings")
+
+
 def _app(service: str) -> ModuleType:
     # Loaded on demand, so that a process holds only the service that it runs.
     if service not in SERVICES:
@@ -250,6 +257,7 @@ def _configuration_page() -> str:
 
 def main() -> None:
     """Run the command line; what an operator can mend is said in one sentence, with exit code 2."""
+    _know_all_settings()
     try:
         command_line()
     except (SettingsError, TransientError) as error:

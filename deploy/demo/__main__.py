@@ -35,7 +35,8 @@ DIRECTORY = VAR / "demo"
 FOLLOW_SECONDS = 600.0
 SHOWN_DIFFERENCES = 10
 
-console = Console()
+#: Wide enough for the reasons' names where no terminal tells its width.
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ async def _run(world: World, orders: int) -> Outcome:
         shares = _shares(orders, sorted(world.platforms))
         opened = [await journey.open_store(api, name, ingest_url=world.services["ingest"]) for name in shares]
         for store in opened:
-            # Half exist before the store is linked, a while ago; the rest come while we watch.
+            # A quarter exist before the store is linked, a while ago; the rest come while we watch.
             await journey.create_orders(
                 api, store, _before(shares[store.platform]), created_over="PT2H", created_ago="PT2M"
             )
@@ -133,7 +134,7 @@ def _shares(orders: int, platforms: Sequence[str]) -> dict[str, int]:
 
 
 def _before(orders: int) -> int:
-    return orders // 2
+    return orders // 4
 
 
 def _progress_table(shares: Mapping[str, int], now: Mapping[str, Progress]) -> Table:
