@@ -62,9 +62,9 @@ async def replay(
     """Publish dead letters of `topic` back to it, oldest first; return how many.
 
     `where` picks by what the dead letter says of itself: `reason`, `detail`, `topic`, `partition`, `offset`, `group`
-    and `time`, each as bytes. A replay of everything remembers how far it came, and the next one goes on there. One that
-    picks starts from the beginning each time, so that it hides nothing from the others, unless it is given a `group` of
-    its own to remember its place in. Replayed records may arrive twice.
+    and `time`, each as bytes. A replay of everything remembers how far it came, and the next one goes on there. One
+    that picks starts from the beginning each time, so that it hides nothing from the others, unless it is given a
+    `group` of its own to remember its place in. Replayed records may arrive twice.
 
     Raises:
         TransientError: Kafka is away.
@@ -74,9 +74,8 @@ async def replay(
     publisher = KafkaPublisher(bootstrap, _GROUP_OF_ALL, timeout=_READ_TIMEOUT_SECONDS)
     async with _dead_letters_of(bootstrap, topic, place) as consumer, _stopping(publisher):
         async for batch in _until_end(consumer):
-            picked = [record for record in map(_record, batch) if where is None or where(_told(record))]
-            if limit is not None:
-                picked = picked[: limit - replayed]
+            found = [record for record in map(_record, batch) if where is None or where(_told(record))]
+            picked = found if limit is None else found[: limit - replayed]
             await publisher.publish([_as_it_was(record) for record in picked])
             replayed += len(picked)
             full = limit is not None and replayed >= limit
