@@ -1,0 +1,113 @@
+"""The report does not depend on the order, or the number of times, its facts arrive."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.reporting.facts import Fact
+from services.reporting.projections import Changes, reduce_facts
+from tests.reporting.facts import (
+    SESSION,
+    at,
+    decided,
+    finished,
+    key,
+    not_matched,
+    outcome,
+    progressed,
+    started,
+    store,
+    summary,
+    update,
+)
+
+FACTS: tuple[Fact, ...] = (
+    store(),
+    store(name="New name", changed_at=at(1)),
+    store(state="reconnect", changed_at=at(1)),
+    started(),
+    progressed(outcome(1), outcome(2, "existing"), part=1, total=5),
+    progressed(outcome(1, "updated", revised_at=at(3)), outcome(2, "failed", problem="no id"), part=2),
+    progressed(outcome(1, "existing"), session="session-2", part=1, minute=1.5),
+    finished(),
+    decided(key(1), reasons=(not_matched(),)),
+    decided(key(1), number=2, cause="match", step="released", minute=4),
+    decided(key(1), number=3, minute=6, summary=summary(key(1), revised_at=at(3)), step="amended"),
+    decided(key(1), number=4, minute=7, outcome="rejected", step="cancelled"),
+    decided(key(2), minute=4),
+    update("accepted", minute=5),
+    update("on_hold", minute=5),
+    update("in_production", minute=8),
+    update("cancel_refused", minute=8),
+    update("shipped", minute=9),
+    update("shipped", key(2), minute=9),
+    update("cancelled", key(2), minute=9),
+)
+
+
+@given(st.lists(st.sampled_from(FACTS), max_size=12).flatmap(lambda extra: st.permutations([*FACTS, *extra])))
+def test_any_order_and_any_repetition_give_the_same_rows(facts: Sequence[Fact]) -> None:
+    assert reduce_facts(facts) == reduce_facts(FACTS)
+
+
+@given(st.permutations(FACTS), st.lists(st.integers(0, len(FACTS)), max_size=4))
+def test_any_cut_into_batches_gives_the_same_rows(facts: Sequence[Fact], cuts: Sequence[int]) -> None:
+    kept = Changes()
+    edges = [0, *sorted(cuts), len(facts)]
+
+    for begin, end in itertools.pairwise(edges):
+        kept.merge(reduce_facts(facts[begin:end]))
+
+    assert kept == reduce_facts(FACTS)
+
+
+def test_a_tombstone_changes_nothing() -> None:
+    assert reduce_facts([None]) == Changes()
+
+
+def test_an_import_told_by_session_and_by_decision_is_one_entry() -> None:
+    changes = reduce_facts([progressed(outcome()), decided()])
+
+    imported = [entry for entry in changes.timeline.values() if entry.kind == "imported"]
+
+    assert [entry.at for entry in imported] == [at(1)]
+
+
+def test_a_revision_told_by_session_and_by_decision_is_one_entry() -> None:
+    told = progressed(outcome(1, "updated", revised_at=at(3)), minute=4)
+    judged = decided(number=2, minute=5, summary=summary(key(), revised_at=at(3)))
+
+    changes = reduce_facts([told, judged])
+
+    revised = [entry for entry in changes.timeline.values() if entry.kind == "revised"]
+    assert [(entry.at, entry.data["session_id"]) for entry in revised] == [(at(4), SESSION)]
+
+
+def test_an_order_that_was_there_already_adds_nothing_to_it() -> None:
+    changes = reduce_facts([progressed(outcome(1, "existing"), outcome(2, "failed", problem="no id"))])
+
+    assert changes.orders == {}
+    assert changes.timeline == {}
+
+
+@pytest.mark.parametrize("result", ["new", "updated", "existing"])
+def test_a_failure_does_not_hide_behind_another_result(result: str) -> None:
+    changes = reduce_facts([progressed(outcome(1, "failed", problem="no id"), outcome(1, result))])
+
+    [kept] = changes.session_orders.values()
+
+    assert kept.outcome.result == "failed"
+
+
+def test_no_row_holds_more_than_the_facts_without_personal_data() -> None:
+    changes = reduce_facts(FACTS)
+
+    known = {"session_id", "way", "revised_at", "number", "cause", "outcome", "reasons", "rules_version", "cost"}
+    known |= {"problem", "reason", "shipment_id", "carrier", "service", "tracking_number", "tracking_url", "items"}
+
+    assert {name for entry in changes.timeline.values() for name in entry.data} <= known

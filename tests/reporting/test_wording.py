@@ -1,0 +1,79 @@
+"""Every word of a closed set has a text, and no template says anything that has none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from schemas.decisions import Cause, Outcome
+from schemas.order import ItemKind, PaymentState, Way
+from schemas.reasons import Actor, Fact, Reason, ReasonCode
+from schemas.sessions import OrderResult, SessionState
+from schemas.stores import StoreState
+from services.reporting.changes import OrderState
+from services.reporting.timeline import EntryKind
+from services.reporting.wording import entry_sentence, load_texts, reason_sentence, reason_title
+
+TEMPLATES = Path(__file__).parents[2] / "services" / "reporting" / "dashboard" / "templates"
+
+CLOSED_SETS: dict[str, Iterable[str]] = {
+    "causes": get_args(Cause),
+    "entries.decided": get_args(Outcome),
+    "ways": get_args(Way),
+    "ways_in_words": get_args(Way),
+    "states.order": get_args(OrderState),
+    "states.session": get_args(SessionState),
+    "states.store": get_args(StoreState),
+    "results": get_args(OrderResult),
+    "payments": get_args(PaymentState),
+    "kinds": [kind for kind in get_args(ItemKind) if kind != "physical"],
+    "actors": get_args(Actor),
+    "recheck": get_args(Fact),
+    "reasons.titles": list(ReasonCode),
+}
+_NOT_TEXT = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>|[\w-]+="[^"]*"|&\w+;", re.DOTALL)
+
+
+@pytest.mark.parametrize("family", CLOSED_SETS)
+def test_every_word_of_a_closed_set_has_a_text(family: str) -> None:
+    texts = load_texts()
+
+    assert [word for word in CLOSED_SETS[family] if f"{family}.{word}" not in texts] == []
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+def test_a_template_has_no_text_of_its_own(template: Path) -> None:
+    bare = _NOT_TEXT.sub(" ", template.read_text(encoding="utf-8"))
+
+    assert re.findall(r"[^\W\d_]{2,}", bare) == []
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+def test_every_text_that_a_template_names_is_there(template: Path) -> None:
+    content = template.read_text(encoding="utf-8")
+    named = set(re.findall(r"""\bt\(["']([\w.]+)["'](?!\s*~)""", content))
+    named |= {f"{key}.other" for key in re.findall(r"""t\.count\(["']([\w.]+)["']""", content)}
+
+    assert {key for key in named if key not in load_texts()} == set()
+
+
+@pytest.mark.parametrize("kind", get_args(EntryKind))
+def test_every_entry_has_a_sentence(kind: EntryKind) -> None:
+    data = {"way": "poll", "cause": "match", "outcome": "held", "carrier": "USPS", "tracking_number": "94"}
+    data |= {"problem": "Too small.", "reason": "Asked."}
+
+    sentence = entry_sentence(kind, data)
+
+    assert sentence.endswith(".")
+    assert "{" not in sentence
+
+
+def test_a_reason_says_its_evidence() -> None:
+    reason = Reason(code=ReasonCode.PRODUCTION_NOT_PAID, evidence={"cost": "8.99 USD", "balance": "0.00 USD"})
+
+    assert "8.99 USD" in reason_sentence(reason)
+    assert reason_title(reason.code) == "Balance does not cover production"
