@@ -9,8 +9,8 @@ from schemas.address import Address
 from schemas.reasons import ReasonCode
 from services.eligibility.facts import Approval, Correction, Facts, Match, MatchRef, SellerSettings
 from services.eligibility.rules import FINAL, RESOLVABLE, address_digest, objections
-from tests.eligibility.workbench import NOON, SELLER, SKU, STORE, dollars, facts, variant
-from tests.schemas.orders import order_item, raw_order
+from tests.eligibility.workbench import SELLER, SKU, STORE, dollars, facts, variant
+from tests.schemas.orders import NOON, order_item, raw_order
 
 
 def codes(order: dict[str, Any], by: Facts | None = None) -> list[str]:

@@ -66,7 +66,7 @@ def store(**changes: Any) -> StoreRecord:
 
 def facts(**changes: Any) -> Facts:
     """Facts by which `raw_order()` is eligible, unless told otherwise."""
-    known = {
+    known: dict[str, Any] = {
         "import_since": {STORE: NOON - timedelta(days=1)},
         "catalog": {SKU: variant()},
     }
@@ -117,6 +117,8 @@ class Bench:
         }
         if state in {"cancelled", "cancel_refused"}:
             values["reason"] = "asked"
+        if state == "on_hold":
+            values["problem"] = "the artwork is too small"
         if state == "shipped":
             values["shipment"] = Shipment(
                 shipment_id=f"{key}-{number}",
