@@ -35,7 +35,7 @@ CLOSED_SETS: dict[str, Iterable[str]] = {
     "recheck": get_args(Fact),
     "reasons.titles": list(ReasonCode),
 }
-_NOT_TEXT = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>|[\w-]+="[^"]*"|&\w+;", re.DOTALL)
+_NOT_TEXT = re.compile(r"""\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>|[\w-]+="[^"]*"|&\w+;""", re.DOTALL)
 
 
 @pytest.mark.parametrize("family", CLOSED_SETS)
