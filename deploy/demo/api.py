@@ -49,7 +49,7 @@ class Api:
         after: str | None = None
         while True:
             asked = "&".join(
-                f"{name}={value}" for name, value in {**query, **({"after": after} if after else {})}.items()
+                f"{name}={value}" for name, value in {**query, **({"cursor": after} if after else {})}.items()
             )
             page = await self.call(service, "GET", f"{path}?{asked}")
             for item in page["items"]:
