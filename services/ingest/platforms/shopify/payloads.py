@@ -174,7 +174,7 @@ class RestAddress(_Payload):
 
 
 class RestLine(_Payload):
-    """line_items[]. A group id says that the line is part of a bundle, of which this form tells too little."""
+    """line_items[]. A group id says that the line may be part of a bundle."""
 
     id: str = Field(pattern=r"^[0-9]+$")
     title: str
@@ -224,10 +224,16 @@ class RestOrder(_Payload):
     shipping_address: RestAddress | None = None
     shipping_lines: list[RestShippingLine] | None = None
     line_items: list[RestLine]
+    line_item_groups: list[Any] | None = None
 
     @property
     def has_bundles(self) -> bool:
-        """Whether a line belongs to a group: then the order must be read from the API to be understood."""
+        """Whether lines belong to bundles: then the order must be read from the API to be understood.
+
+        Shopify's own sample gives lines group ids beside an empty list of groups: the list is believed where it is.
+        """
+        if self.line_item_groups is not None:
+            return bool(self.line_item_groups)
         return any(line.sales_line_item_group_id for line in self.line_items)
 
     @property

@@ -174,12 +174,14 @@ def test_a_bundle_in_graphql_brings_its_words_to_each_line() -> None:
     assert (names.name, names.value) == ("Names", "A & B")
 
 
-def test_a_bundle_in_a_webhook_asks_for_a_second_look() -> None:
-    body = changed_line("paid", "webhook", sales_line_item_group_id=77)
+@pytest.mark.parametrize(("groups", "second_look"), [([{"id": 77, "title": "Set"}], True), ([], False), (None, True)])
+def test_a_bundle_in_a_webhook_asks_for_a_second_look(groups: object, second_look: bool) -> None:  # noqa: FBT001
+    order = json.loads(changed_line("paid", "webhook", sales_line_item_group_id=77))
+    body = json.dumps(order | {"line_item_groups": groups}).encode()
 
     fact = read_webhook(STORE, {"x-shopify-topic": "orders/create"}, body, now=FETCHED_AT)
 
-    assert fact == OrderHinted("9007199254741994")
+    assert (fact == OrderHinted("9007199254741994")) is second_look
 
 
 @pytest.mark.parametrize(
