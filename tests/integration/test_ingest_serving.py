@@ -3,144 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.order import OrderRevised
-from services.ingest import app
-from services.ingest.settings import IngestSettings
-from services.kit.clock import SystemClock
-from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, create_key
-from services.kit.postgres.migrations import migrate
-from services.kit.postgres.pool import create_pool
-from tests.ingest.twin_platform import TwinConnector, webhook
+from deploy.local.kafka.broker import KafkaBroker
+from deploy.local.kafka.jars import ensure_jars
+from deploy.local.stack import JARS, running
+from tests.ingest.processes import ingest, raw_orders, seller_key, twin, until
+from tests.ingest.twin_platform import webhook
 
 pytestmark = pytest.mark.integration
-
-PARTITIONS = IngestSettings.model_fields["topic_partitions"].default
-
-
-@dataclass
-class Ingest:
-    """A running process and a seller's way to it."""
-
-    base: str
-    client: aiohttp.ClientSession
-    platform: TwinConnector
-
-    async def call(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
-        async with self.client.request(method, self.base + path, **request) as response:
-            return response.status, await response.json(content_type=None)
-
-    async def link(self, shop: str) -> str:
-        credentials = {"shop": shop, "token": self.platform.accepted}
-        status, store = await self.call("POST", "/v1/stores", json={"platform": "twin", "credentials": credentials})
-        assert status == 201, store
-        return str(store["store_id"])
-
-    async def push(self, store_id: str, topic: str, external_id: str = "") -> int:
-        headers, body = webhook(topic, external_id)
-        address = f"{self.base}/webhooks/twin/{store_id}"
-        async with self.client.post(address, data=body, headers=headers) as response:
-            return response.status
-
-
-@asynccontextmanager
-async def ingest(
-    kafka: str, dsn: str, directory: Path, platform: TwinConnector, *, poll_seconds: float = 0.3
-) -> AsyncIterator[Ingest]:
-    """Serve until the block ends."""
-    settings = IngestSettings(
-        kafka_bootstrap_servers=kafka,
-        database_url=dsn,
-        master_key_file=directory / "master.key",
-        ingest_port=free_port(),
-        poll_seconds=poll_seconds,
-    )
-    stop = asyncio.Event()
-    serving = asyncio.create_task(
-        app.serve(platforms=["twin"], stop=stop, settings=settings, connectors={"twin": platform})
-    )
-    base = f"http://127.0.0.1:{settings.ingest_port}"
-    key = await seller_key(dsn)
-    try:
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as client:
-            await until(lambda: answers(client, f"{base}/livez"))
-            yield Ingest(base, client, platform)
-    finally:
-        stop.set()
-        await asyncio.wait_for(serving, 20)
-
-
-async def seller_key(dsn: str) -> str:
-    await migrate(dsn, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
-    pool = await create_pool(dsn, schema=ACCESS_SCHEMA, max_size=1)
-    text, _ = await create_key(pool, "seller-1", ["*"], "test")
-    await pool.close()
-    return text
-
-
-async def answers(client: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with client.get(url) as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
-
-
-async def until(fact: Callable[[], Awaitable[bool]], *, within: float = 20) -> None:
-    async with asyncio.timeout(within):
-        while not await fact():  # noqa: ASYNC110 - the fact is in another process
-            await asyncio.sleep(0.05)
-
-
-async def raw_orders(kafka: str, store_id: str) -> list[OrderRevised]:
-    """What `orders.raw` holds of one store by now."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka, group_id=secrets.token_hex(4), enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition("orders.raw", number) for number in range(PARTITIONS)]
-        consumer.assign(partitions)
-        found = []
-        for partition, end in (await consumer.end_offsets(partitions)).items():
-            while await consumer.position(partition) < end:
-                for records in (await consumer.getmany(partition, timeout_ms=500)).values():
-                    found += [OrderRevised.model_validate_json(record.value) for record in records]
-    finally:
-        await consumer.stop()
-    return [event for event in found if event.order.store_id == store_id]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def twin() -> TwinConnector:
-    platform = TwinConnector(SystemClock(), page_size=10)
-    platform.pace = type(platform.pace)(timedelta(seconds=2), timedelta(seconds=0.1), timedelta(seconds=60))
-    return platform
 
 
 async def test_a_linked_store_is_polled_and_its_webhooks_are_durable_when_answered(
     kafka_bootstrap: str, fresh_database: str, tmp_path: Path
 ) -> None:
     async with ingest(kafka_bootstrap, fresh_database, tmp_path, twin()) as process:
-        shop = secrets.token_hex(4)
-        store_id = await process.link(shop)
+        store_id = await process.link(secrets.token_hex(4))
         process.platform.put("pushed")
 
         status = await process.push(store_id, "order", "pushed")
@@ -158,3 +42,165 @@ async def test_a_linked_store_is_polled_and_its_webhooks_are_durable_when_answer
         assert shown["state"] == "linked"
         assert shown["subscriptions"] == ["orders"]
         assert process.platform.subscribed == [f"{process.base}/webhooks/twin/{store_id}"]
+
+
+async def test_a_store_is_its_sellers_alone(kafka_bootstrap: str, fresh_database: str, tmp_path: Path) -> None:
+    async with ingest(kafka_bootstrap, fresh_database, tmp_path, twin()) as process:
+        store_id = await process.link("shop-1")
+        stranger = {"Authorization": f"Bearer {await seller_key(fresh_database, 'seller-2')}"}
+        path = f"/v1/stores/{store_id}"
+
+        answers = [
+            await process.call(method, place, headers=stranger, **({"json": {}} if method == "PATCH" else {}))
+            for method, place in [("GET", path), ("PATCH", path), ("DELETE", path), ("POST", f"{path}/poll")]
+        ]
+        _, listed = await process.call("GET", "/v1/stores", headers=stranger)
+        without_key, _ = await process.call("GET", path, headers={"Authorization": ""})
+
+        assert [(status, problem["code"]) for status, problem in answers] == [(404, "store_not_found")] * 4
+        assert listed == {"items": [], "next": None}
+        assert without_key == 401
+
+
+async def test_a_store_goes_through_its_life_over_http(
+    kafka_bootstrap: str, fresh_database: str, tmp_path: Path
+) -> None:
+    async with ingest(kafka_bootstrap, fresh_database, tmp_path, twin()) as process:
+        _, unknown = await process.call("POST", "/v1/stores", json={"platform": "nowhere"})
+        refused, problem = await process.call(
+            "POST", "/v1/stores", json={"platform": "twin", "credentials": {"shop": "a", "token": "wrong"}}
+        )
+        created, pending = await process.call(
+            "POST", "/v1/stores", json={"platform": "twin", "request": {"shop": "shop-1"}, "settings": {"paid_only": 1}}
+        )
+        path = f"/v1/stores/{pending['store_id']}"
+        early, _ = await process.call("POST", f"{path}/poll")
+        state = pending["authorization"]["url"].split("state=")[1].split("&")[0]
+        callback = f"{process.base}/oauth/twin/callback?state={state}&code=good"
+        pages = [await process.page(callback) for _ in range(2)]
+        _, linked = await process.call("GET", path)
+        _, changed = await process.call("PATCH", path, json={"name": "<New>", "settings": {"auto_sync": False}})
+        asked, _ = await process.call("POST", f"{path}/poll")
+        _, unlinked = await process.call("DELETE", path)
+        gone = await process.push(pending["store_id"], "order", "o1")
+
+        assert unknown["code"] == "platform_not_found"
+        assert (refused, problem["code"]) == (422, "linking_refused")
+        assert (created, pending["state"]) == (201, "pending")
+        assert early == 409
+        assert [status for status, _ in pages] == [200, 400]
+        assert "The store is linked" in pages[0][1]
+        assert (linked["state"], linked["settings"]) == ("linked", {"auto_sync": True, "paid_only": True})
+        assert (changed["name"], changed["settings"]) == ("<New>", {"auto_sync": False, "paid_only": True})
+        assert asked == 202
+        assert unlinked["state"] == "unlinked"
+        assert gone == 404
+
+
+async def test_bad_webhooks_are_refused_and_counted(kafka_bootstrap: str, fresh_database: str, tmp_path: Path) -> None:
+    async with ingest(kafka_bootstrap, fresh_database, tmp_path, twin()) as process:
+        store_id = await process.link("shop-1")
+        _, body = webhook("order", "o1")
+        address = f"{process.base}/webhooks/twin/{store_id}"
+
+        async def post(data: bytes, **headers: str) -> int:
+            async with process.client.post(address, data=io.BytesIO(data), headers=headers) as response:
+                return response.status
+
+        statuses = [
+            await post(body),
+            await post(body, **{"X-Signature": "0" * 64}),
+            await post(body, **{"X-Signature": "not hexadecimal ☃"}),
+            await post(b"x" * (2 * 1024 * 1024 + 1)),
+        ]
+        async with process.client.get(f"{process.base}/metrics") as response:
+            metrics = await response.text()
+
+        assert statuses == [401, 401, 401, 413]
+        assert 'syncorder_webhooks_total{outcome="signature_refused",platform="twin"} 3.0' in metrics
+
+
+async def test_two_processes_never_poll_one_store_at_once(
+    kafka_bootstrap: str, fresh_database: str, tmp_path: Path
+) -> None:
+    platform = twin()
+    platform.pause = 0.05
+    async with (
+        ingest(kafka_bootstrap, fresh_database, tmp_path, platform, poll_seconds=0.1) as first,
+        ingest(kafka_bootstrap, fresh_database, tmp_path, platform, poll_seconds=0.1) as second,
+    ):
+        store_id = await first.link("shop-1")
+        for number in range(30):
+            platform.put(f"o{number}")
+
+        for _ in range(10):
+            await second.call("POST", f"/v1/stores/{store_id}/poll")
+            await asyncio.sleep(0.3)
+
+        assert len(platform.reads) > 10
+        assert platform.most_reading == 1
+
+
+async def test_a_process_that_stops_in_the_middle_is_gone_on_with(
+    kafka_bootstrap: str, fresh_database: str, tmp_path: Path
+) -> None:
+    platform = twin()
+    platform.pause = 0.1
+    for number in range(100):
+        platform.put(f"o{number:03}")
+    await asyncio.sleep(1.2)
+    async with ingest(kafka_bootstrap, fresh_database, tmp_path, platform, poll_seconds=60) as first:
+        store_id = await first.link("shop-1", import_since="2026-01-01T00:00:00Z")
+
+        async def halfway() -> bool:
+            return len(platform.reads) >= 5
+
+        await until(halfway)
+    reads = len(platform.reads)
+    assert reads < 10
+
+    async with ingest(kafka_bootstrap, fresh_database, tmp_path, platform, poll_seconds=60):
+
+        async def all_there() -> bool:
+            return len({event.order.key for event in await raw_orders(kafka_bootstrap, store_id)}) == 100
+
+        await until(all_there)
+
+    # The rest of the window was read, not all of it again.
+    windows = {window for window, _ in platform.reads[reads:]}
+    assert len({window.end for window, _ in platform.reads}) == 1
+    assert len(windows) == 1
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    """A broker that a test may kill."""
+    broker = KafkaBroker(tmp_path / "kafka", jars=ensure_jars(JARS), preferred_port=0)
+    with running(broker):
+        yield broker
+
+
+async def test_a_webhook_gets_503_within_4_seconds_while_kafka_is_away_and_200_when_it_is_back(
+    own_broker: KafkaBroker, fresh_database: str, tmp_path: Path
+) -> None:
+    async with ingest(own_broker.bootstrap_servers, fresh_database, tmp_path, twin(), poll_seconds=60) as process:
+        store_id = await process.link("shop-1")
+        process.platform.put("o1")
+        await process.push(store_id, "order", "o1")
+        await asyncio.to_thread(own_broker.kill)
+        process.platform.put("o2")
+
+        started = time.monotonic()
+        away = await asyncio.gather(*(process.push(store_id, "order", "o2") for _ in range(5)))
+        seconds = time.monotonic() - started
+        await asyncio.to_thread(own_broker.start)
+        await asyncio.to_thread(own_broker.wait_ready)
+
+        async def accepted() -> bool:
+            return await process.push(store_id, "order", "o2") == 200
+
+        await until(accepted, within=30)
+        assert away == [503] * 5
+        assert seconds < 4.5
+        stored = {event.order.external_id for event in await raw_orders(own_broker.bootstrap_servers, store_id)}
+        assert stored == {"o1", "o2"}
