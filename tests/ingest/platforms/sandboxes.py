@@ -20,6 +20,8 @@ from services.kit.settings import KitSettings
 
 #: How often a reader begins a page again before a test gives up.
 TRIES = 200
+#: How a platform may fail in passing.
+FAULTS = ("status_429", "status_500", "status_503", "cut_connection", "truncated_json", "html_200")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError, TransientError
-from tests.ingest.platforms.sandboxes import Sandboxes, access_of, read_window, readable, sandboxes
+from tests.ingest.platforms.sandboxes import FAULTS, Sandboxes, access_of, read_window, readable, sandboxes
 
 pytestmark = pytest.mark.integration
 CLOCK = SystemClock()
@@ -87,9 +87,7 @@ async def test_more_receipts_in_one_second_than_a_page_holds_are_read() -> None:
         assert len(await shop.read()) == 700
 
 
-@pytest.mark.parametrize(
-    "kind", ["status_429", "status_500", "status_503", "cut_connection", "truncated_json", "html_200"]
-)
+@pytest.mark.parametrize("kind", FAULTS)
 async def test_a_failing_platform_costs_time_but_no_receipt(kind: str) -> None:
     async with world() as shop:
         await shop.make(400)
