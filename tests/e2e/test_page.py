@@ -1,0 +1,159 @@
+"""A seller opens the page in a browser: logs in, sees a sync go on by itself, and reads why an order waits."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from schemas.decisions import OrderDecided
+from schemas.stores import StoreRecord
+from services.kit.kafka.publisher import KafkaPublisher, Message
+from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, create_key
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import create_pool
+from services.reporting.app import serve
+from services.reporting.facts import Fact
+from services.reporting.logins import READ_SCOPE
+from services.reporting.settings import ReportingSettings
+from tests.reporting.facts import (
+    SELLER,
+    SESSION,
+    decided,
+    finished,
+    key,
+    not_matched,
+    outcome,
+    progressed,
+    started,
+    store,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+WITHIN_MS = 20_000
+VENDORED = Path(__file__).parents[2] / "services/reporting/dashboard/static/vendor/htmx.min.js"
+
+
+@dataclass
+class Report:
+    """The running service, a key, and a way to tell it facts."""
+
+    address: str
+    key: str
+    prefix: str
+    publisher: KafkaPublisher
+
+    async def tell(self, *facts: Fact) -> None:
+        await self.publisher.publish([self._message(fact) for fact in facts])
+
+    def _message(self, fact: Fact) -> Message:
+        value = fact.model_dump_json().encode()
+        if isinstance(fact, OrderDecided):
+            return Message(f"{self.prefix}orders.decisions", fact.order_key, value)
+        if isinstance(fact, StoreRecord):
+            return Message(f"{self.prefix}stores", fact.store_id, value)
+        return Message(f"{self.prefix}sync.sessions", SESSION, value)
+
+
+@pytest.fixture
+async def report(kafka_bootstrap: str, fresh_database: str, tmp_path: Path) -> AsyncIterator[Report]:
+    prefix = f"t{secrets.token_hex(4)}."
+    settings = ReportingSettings(
+        kafka_bootstrap_servers=kafka_bootstrap,
+        database_url=fresh_database,
+        master_key_file=tmp_path / "master.key",
+        reporting_port=0,
+        topic_partitions=2,
+    )
+    await migrate(fresh_database, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
+    pool = await create_pool(fresh_database, schema=ACCESS_SCHEMA, max_size=1)
+    text, _ = await create_key(pool, SELLER, [READ_SCOPE], "browser")
+    await pool.close()
+    stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
+    service = asyncio.create_task(serve(stop=stop, settings=settings, topic_prefix=prefix, started=port.set_result))
+    publisher = KafkaPublisher(kafka_bootstrap, "test", timeout=20)
+    await publisher.start()
+    yield Report(f"http://127.0.0.1:{await asyncio.wait_for(port, 60)}", text, prefix, publisher)
+    await publisher.stop()
+    stop.set()
+    await asyncio.wait_for(service, 30)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    assert CHROMIUM, "chromium is missing: install Debian's chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+async def _log_in(page: Page, report: Report) -> None:
+    await page.goto(report.address)
+    await page.get_by_label("API key").fill(report.key)
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=WITHIN_MS)
+
+
+async def test_a_seller_watches_a_sync_and_reads_why_an_order_waits(report: Report, browser: Browser) -> None:
+    assert VENDORED.exists(), "run services/reporting/dashboard/build-assets"
+    page = await browser.new_page(timezone_id="America/New_York")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await _log_in(page, report)
+    await expect(page.get_by_text("Live")).to_be_visible(timeout=WITHIN_MS)
+
+    await page.get_by_role("link", name="Syncs", exact=True).click()
+    await report.tell(store(), started(), progressed(outcome(1), outcome(2), total=3))
+    row = page.get_by_role("row", name="Paper Moon")
+    await expect(row).to_contain_text("2 of 3", timeout=WITHIN_MS)
+    await expect(row).to_contain_text("Running")
+
+    await report.tell(progressed(outcome(3), part=2, total=3), finished())
+    await expect(row).to_contain_text("Succeeded", timeout=WITHIN_MS)
+    await expect(row).to_contain_text("3 new")
+    await expect(row).to_contain_text("1 Mar 2026, 07:00:00")
+
+    await report.tell(decided(key(1), reasons=(not_matched(),)))
+    await row.get_by_role("link").click()
+    await page.get_by_role("link", name="#1001").click()
+    await expect(page.get_by_role("heading", name="Why it is held")).to_be_visible(timeout=WITHIN_MS)
+    await expect(page.get_by_text("No product of ours is matched to this item (SKU MUG-11)").first).to_be_visible()
+
+    await report.tell(decided(key(1), number=2, cause="match", step="released", minute=9))
+    await expect(page.get_by_text("Released to production.")).to_be_visible(timeout=WITHIN_MS)
+    assert complaints == []
+
+
+async def test_the_page_is_read_without_scripts(report: Report, browser: Browser) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await report.tell(store(), decided(key(1), reasons=(not_matched(),)))
+    await _log_in(page, report)
+
+    await _reloaded_until(page, "Item not matched to a product")
+    await page.get_by_role("link", name="Item not matched to a product").click()
+    await page.get_by_role("link", name="#1001").click()
+
+    await expect(page.get_by_role("heading", name="Why it is held")).to_be_visible()
+    await context.close()
+
+
+async def _reloaded_until(page: Page, text: str) -> None:
+    async with asyncio.timeout(WITHIN_MS / 1000):
+        while not await page.get_by_text(text).count():
+            await asyncio.sleep(0.2)
+            await page.reload()
