@@ -84,7 +84,7 @@ def to_deleted_order(external_id: str, store: StoreRef, *, body: str, at: dateti
         fetched_at=fetched_at,
         way="webhook",
         deleted=True,
-        payment="voided",
+        payment="paid",  # not told; anything else would read as a reason of its own beside the deletion
         total=Money.zero(store.currency or "USD"),
         items=(),
         payload=Payload(form="rest", body=body),
