@@ -26,6 +26,7 @@ from services.ingest.linking import Linking
 from services.ingest.polling import Poller
 from services.ingest.registry import platform_of
 from services.ingest.relaying import Relay
+from services.ingest.rereading import Rereading
 from services.ingest.schedule import Schedule
 from services.ingest.settings import IngestSettings
 from services.ingest.stores import StoreApi, store_routes
@@ -132,7 +133,7 @@ def routes_document() -> dict[str, Any]:
     """The OpenAPI document of ingest; needs neither Kafka nor Postgres."""
     nothing: Any = None
     routes = _routes()
-    routes.include(store_routes(StoreApi(nothing, nothing, nothing, nothing, nothing)))
+    routes.include(store_routes(StoreApi(nothing, nothing, nothing, nothing, nothing, nothing)))
     routes.include(webhook_routes(nothing, nothing))
     return routes.openapi()
 
@@ -195,8 +196,9 @@ def _compose(
         clock=clock,
         metrics=metrics,
     )
+    rereading = Rereading(connectors, tokens, seen, books_port, publisher, clock)
     routes = _routes()
-    routes.include(store_routes(StoreApi(linking, stores, polls, schedule, clock)))
+    routes.include(store_routes(StoreApi(linking, stores, polls, schedule, rereading, clock)))
     routes.include(webhook_routes(webhooks, metrics))
     return _Parts(
         routes, schedule, books, Relay(PostgresOutbox(pool), publisher), Tidying(authorizations, books_port, clock)

@@ -97,13 +97,15 @@ class Bookkeeping:
         await self.flush(ending=True)
 
     async def flush(self, *, ending: bool = False) -> bool:
-        """Record all notes; False when Postgres is away, and then they are kept for the next time."""
+        """Record the notes there are; False when Postgres is away, and then they are kept for the next time."""
+        # What arrives meanwhile waits for the next time: small batches cost more than they hurry.
+        rounds = len(self._notes) // _AT_ONCE + 1
         try:
-            while True:
+            for _ in range(rounds + (self._prepared is not None)):
                 # A batch that failed is repeated as it was: its parts are numbered already.
                 self._prepared = self._prepared or await self._prepare(ending=ending)
                 if self._prepared is None:
-                    return True
+                    break
                 batch = self._prepared
                 await self._books.record(list(batch.sessions.values()), seen=batch.seen, messages=batch.messages)
                 self._prepared = None
@@ -111,6 +113,7 @@ class Bookkeeping:
         except TransientError as error:
             log.warning("bookkeeping.waiting", problem=str(error), notes=len(self._notes))
             return False
+        return True
 
     def _keep_open(self, batch: _Batch) -> None:
         self._open.update(batch.sessions)

@@ -39,7 +39,7 @@ def judge_page(
     *,
     store: StoreRef,
     seen: Mapping[OrderKey, Seen],
-    session_id: SessionId,
+    session_id: SessionId | None,
     paid_only: bool,
     now: datetime,
 ) -> Listed:
@@ -61,7 +61,7 @@ def judge_page(
         result = result_of(event, held)
         if result == "existing" and held is not None:
             listed.seen[order.key] = Seen(held.revised_at, held.event_id, session_id)
-            if held.session_id == session_id:
+            if session_id is not None and held.session_id == session_id:
                 continue
         else:
             message = event_message(event)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
@@ -26,7 +26,7 @@ from services.ingest.ports import Lease, Polls, SeenOrders, Stores
 from services.ingest.sessions import Session, told_end, told_part, told_start
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens
-from services.ingest.windows import backoff, next_window, rest_of
+from services.ingest.windows import backoff, look_again, next_window, rest_of
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
 from services.kit.kafka.publisher import Message, Publisher
@@ -70,7 +70,10 @@ class Poller:
         connector = self.connectors[lease.store.platform]
         session = await self.polls.interrupted(lease) or await self._begun(lease, connector)
         if session is None:
-            await self.polls.give_back(lease, due=self.clock.now() + connector.pace.settle)
+            due = look_again(
+                cursor=lease.cursor, linked_at=_linked_at(lease), now=self.clock.now(), pace=connector.pace
+            )
+            await self.polls.give_back(lease, due=due)
             return
         run = _Run(lease, connector, session)
         try:
@@ -86,7 +89,13 @@ class Poller:
 
     async def _begun(self, lease: Lease, connector: Connector) -> Session | None:
         now = self.clock.now()
-        window = next_window(cursor=lease.cursor, import_since=lease.store.import_since, now=now, pace=connector.pace)
+        window = next_window(
+            cursor=lease.cursor,
+            import_since=lease.store.import_since,
+            linked_at=_linked_at(lease),
+            now=now,
+            pace=connector.pace,
+        )
         if window is None:
             return None
         session = Session(
@@ -223,3 +232,8 @@ class Poller:
 
 def _unfinished(session: Session) -> Literal["partial", "failed"]:
     return "partial" if session.counts.listed else "failed"
+
+
+def _linked_at(lease: Lease) -> datetime:
+    # Only linked stores are leased, and every linked store has the moment.
+    return lease.store.linked_at or lease.claimed_at

@@ -96,6 +96,22 @@ class StorePath(BaseModel):
     store_id: str
 
 
+class OrderPath(BaseModel):
+    """One order of a store, by its id on the platform."""
+
+    store_id: str
+    external_id: str = Field(min_length=1, max_length=200)
+
+
+class OrderRead(BaseModel):
+    """What reading one order gave; `problem` says why it could not be read."""
+
+    external_id: str
+    order_key: str | None
+    result: Literal["new", "updated", "existing", "failed"]
+    problem: str | None
+
+
 class PlatformPath(BaseModel):
     """One platform."""
 

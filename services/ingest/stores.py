@@ -11,12 +11,15 @@ from services.ingest.callback_page import callback_page
 from services.ingest.connector import LinkingRefused
 from services.ingest.linking import Linking, NewStore, renamed
 from services.ingest.ports import Polls, Progress, Stores
+from services.ingest.rereading import Rereading
 from services.ingest.schedule import Schedule
 from services.ingest.store import Store
 from services.ingest.store_views import (
     AuthorizationView,
     ChangeStore,
     LinkStore,
+    OrderPath,
+    OrderRead,
     PageQuery,
     PlatformPath,
     StartAuthorization,
@@ -26,7 +29,7 @@ from services.ingest.store_views import (
     store_view,
 )
 from services.kit.clock import Clock
-from services.kit.errors import TransientError
+from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.auth import principal
 from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
@@ -42,6 +45,7 @@ class StoreApi:
     stores: Stores
     polls: Polls
     schedule: Schedule
+    rereading: Rereading
     clock: Clock
 
     async def link_store(self, request: web.Request, *, body: LinkStore) -> StoreView:
@@ -107,6 +111,25 @@ class StoreApi:
         await self.polls.ask(store.store_id, now=self.clock.now())
         self.schedule.wake()
         return await self._view(store)
+
+    async def read_order(self, request: web.Request, *, path: OrderPath) -> OrderRead:
+        """Read one order from the platform again, such as one that could not be read when it was listed."""
+        store = await self._own(request, path.store_id)
+        self._refuse_unknown(store.platform)
+        if store.state != "linked":
+            raise Problem(409, "store_not_linked", "Only a linked store can be read.", state=store.state)
+        try:
+            outcome = await self.rereading.read(store, path.external_id)
+        except AuthorizationError as error:
+            raise Problem(409, "access_refused", "The platform refuses our access; connect the store again.") from error
+        if outcome is None:
+            raise not_found("order")
+        return OrderRead(
+            external_id=outcome.external_id,
+            order_key=outcome.order_key,
+            result=outcome.result,
+            problem=outcome.problem,
+        )
 
     async def end_authorization(self, request: web.Request, *, path: PlatformPath) -> web.Response:
         """Where platforms send the seller's browser back to; answers a page that says what happened."""

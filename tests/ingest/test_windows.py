@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.ports import LeaseLost
-from services.ingest.windows import backoff, next_window, rest_of
+from services.ingest.windows import backoff, look_again, next_window, rest_of
 from tests.ingest.twin_platform import PACE
 from tests.ingest.workbench import LEASE, START, STORE, Workbench
 
@@ -20,29 +20,44 @@ HOUR = timedelta(hours=1)
 
 
 def test_the_first_window_starts_where_the_seller_said() -> None:
-    window = next_window(cursor=None, import_since=START - HOUR, now=START, pace=PACE)
+    window = next_window(cursor=None, import_since=START - HOUR, linked_at=START - HOUR, now=START, pace=PACE)
 
     assert window is not None
     assert (window.start, window.end) == (START - HOUR, START - PACE.settle)
 
 
 def test_a_window_overlaps_the_one_before_but_not_the_time_before_import() -> None:
-    soon = next_window(cursor=START, import_since=START - timedelta(seconds=30), now=START + HOUR, pace=PACE)
-    later = next_window(cursor=START, import_since=START - HOUR, now=START + HOUR, pace=PACE)
+    just_now = START - timedelta(seconds=30)
+    soon = next_window(cursor=START, import_since=just_now, linked_at=START, now=START + HOUR, pace=PACE)
+    later = next_window(cursor=START, import_since=START - HOUR, linked_at=START, now=START + HOUR, pace=PACE)
 
     assert soon is not None
-    assert soon.start == START - timedelta(seconds=30)
+    assert soon.start == just_now
     assert later is not None
     assert later.start == START - PACE.overlap
 
 
 def test_there_is_no_window_before_anything_can_be_over() -> None:
-    assert next_window(cursor=START, import_since=START - HOUR, now=START + PACE.settle, pace=PACE) is None
-    assert next_window(cursor=None, import_since=START, now=START, pace=PACE) is None
+    soon = START + PACE.settle
+    assert next_window(cursor=START, import_since=START - HOUR, linked_at=START, now=soon, pace=PACE) is None
+    assert next_window(cursor=None, import_since=START, linked_at=START, now=START, pace=PACE) is None
+
+
+def test_the_first_window_waits_for_what_the_seller_had_when_linking() -> None:
+    linked_at, soon = START, START + timedelta(seconds=1)
+
+    window = next_window(cursor=None, import_since=START - HOUR, linked_at=linked_at, now=soon, pace=PACE)
+    again = look_again(cursor=None, linked_at=linked_at, now=soon, pace=PACE)
+
+    assert window is None
+    assert again == START + PACE.settle
+    first = next_window(cursor=None, import_since=START - HOUR, linked_at=linked_at, now=again, pace=PACE)
+    assert first is not None
+    assert first.end == linked_at
 
 
 def test_the_rest_of_a_window_never_leaves_it() -> None:
-    window = next_window(cursor=None, import_since=START - HOUR, now=START, pace=PACE)
+    window = next_window(cursor=None, import_since=START - HOUR, linked_at=START - HOUR, now=START, pace=PACE)
     assert window is not None
 
     assert rest_of(window, read_through=START - 2 * HOUR).start == window.start

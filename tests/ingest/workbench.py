@@ -182,7 +182,7 @@ def linked_store(
     external_id: str | None = None,
     settings: StoreSettings | None = None,
 ) -> Store:
-    """A store that was linked at noon and is read since an hour before."""
+    """A store that was linked half an hour ago and is read since an hour ago."""
     return Store(
         store_id=StoreId(store_id),
         seller_id=SELLER,
@@ -194,7 +194,7 @@ def linked_store(
         created_at=START,
         changed_at=START,
         external_id=external_id or f"shop-of-{store_id}",
-        linked_at=START,
+        linked_at=START - timedelta(minutes=30),
         subscribed_to=subscribed_to,
         subscribed_at=START if subscribed_to else None,
     )
