@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -59,7 +60,13 @@ def claim_of(case: Case, proposal: Proposal) -> Claim | None:
 
 
 def conclude(
-    case: Case, proposal: Proposal, settlement: Settlement | None, *, now: datetime, keep_for: timedelta
+    case: Case,
+    proposal: Proposal,
+    settlement: Settlement | None,
+    *,
+    seal: Callable[[OutboxMessage], OutboxMessage],
+    now: datetime,
+    keep_for: timedelta,
 ) -> Judgement:
     """Return the judgement. `keep_for` is how long personal data stay after the last thing that needs them."""
     verdict = _verdict(proposal, settlement)
@@ -72,7 +79,7 @@ def conclude(
         dossier=replace(case.dossier, decided=decided, told=told),
         cause=case.cause,
         waits=waits,
-        messages=messages if command is None else (*messages, command),
+        messages=messages if command is None else (*messages, seal(command)),
         erase_after=now + keep_for if _is_over(verdict, told) else None,
         judged_before=case.dossier.decided is not None,
     )

@@ -57,7 +57,9 @@ def merge(standing: Standing | None, event: OrderRevised) -> Merged:
     order = event.order
     stamp = Stamp(order.revised_at, order.fetched_at, event.event_id)
     if standing is None:
-        return Merged(_told(Standing(stamp), order, stamp), is_new=True, changed=True, moved=True)
+        risk_at, holds_at = (stamp if value is not None else None for value in (order.risk, order.holds))
+        first = Standing(stamp, order.risk, risk_at, order.holds, holds_at)
+        return Merged(first, is_new=True, changed=True, moved=True)
     merged = _told(standing, order, stamp)
     is_newer = stamp > standing.content
     is_new = is_newer and stamp.event_id != standing.content.event_id

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cramjam
 from pydantic import ValidationError
 
@@ -54,11 +52,12 @@ class Sealer:
         """Seal a message that is marked so, for its stay in the outbox."""
         if not message.sealed:
             return message
-        return replace(message, value=self._vault.seal(message.value, context=f"{_OUTBOX}|{message.key}"))
+        value = self._vault.seal(message.value, context=f"{_OUTBOX}|{message.key}")
+        return OutboxMessage(message.topic, message.key, value, sealed=True)
 
     def open_message(self, message: OutboxMessage) -> OutboxMessage:
         """Return the message as it is sent."""
         if not message.sealed:
             return message
         value = self._vault.unseal(message.value, context=f"{_OUTBOX}|{message.key}")
-        return replace(message, value=value, sealed=False)
+        return OutboxMessage(message.topic, message.key, value)

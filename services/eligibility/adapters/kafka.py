@@ -23,7 +23,7 @@ _PUBLISH_SECONDS = 30.0
 _STOP_SECONDS = 2.0
 #: How long readers wait for a shard whose owner died and that nobody took over.
 _TRANSACTION_MS = 30_000
-_BATCH_BYTES = 512 * 1024
+_BATCH_BYTES = 1024 * 1024
 
 
 class KafkaShardLog:
@@ -81,19 +81,24 @@ class KafkaShardLog:
             log.warning("producer.abandoned", problem=type(error).__name__)
 
     async def _send(self, messages: Sequence[OutboxMessage]) -> None:
-        # The shard is the partition, so nobody needs to compute it from the key again.
-        acknowledgements = [
-            await self._producer.send(
-                self._topics[message.topic],
-                key=message.key.encode(),
-                value=message.value,
-                partition=self._place.partition,
-            )
-            for message in messages
-        ]
-        for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
+        # Whole batches, a topic each: half the work of single sends. The shard is the partition.
+        by_topic: dict[str, list[OutboxMessage]] = {}
+        for message in messages:
+            by_topic.setdefault(self._topics[message.topic], []).append(message)
+        sending = [self._send_to(topic, of_topic) for topic, of_topic in by_topic.items()]
+        for outcome in await asyncio.gather(*sending, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def _send_to(self, topic: str, messages: Sequence[OutboxMessage]) -> None:
+        batch = self._producer.create_batch()
+        for message in messages:
+            key = message.key.encode()
+            if batch.append(key=key, value=message.value, timestamp=None) is None:
+                await (await self._producer.send_batch(batch, topic, partition=self._place.partition))
+                batch = self._producer.create_batch()
+                batch.append(key=key, value=message.value, timestamp=None)
+        await (await self._producer.send_batch(batch, topic, partition=self._place.partition))
 
 
 class KafkaLogOpener:

@@ -17,10 +17,21 @@ from schemas.production import Design
 from schemas.reasons import Reason
 from services.eligibility.dossier import Decided, Dossier, Judgement
 from services.eligibility.facts import Approval, Match, SellerSettings
+from services.eligibility.payments import Claim
 from services.eligibility.released import Told
 from services.eligibility.revisions import Stamp, Standing
 
 Row = tuple[Any, ...]
+
+ORDER_COLUMNS = (
+    *("order_key", "shard", "seller_id", "store_id", "imported_at", "revised_at", "fetched_at", "raw_event_id"),
+    *("registers", "number", "outcome", "reasons", "judged_event_id", "decided_at", "cost_amount", "cost_currency"),
+    *("told_revision", "told_cancelled"),
+)
+PERSONAL_COLUMNS = ("order_key", "sealed_event", "told_address", "told_items", "erase_after")
+WAIT_COLUMNS = ("order_key", "fact", "ref", "shard")
+OUTBOX_COLUMNS = ("shard", "number", "topic", "order_key", "value", "sealed")
+CHARGE_COLUMNS = ("order_key", "seller_id", "currency", "amount", "charged_at", "changed_at")
 
 _REASONS: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
 _DESIGNS: TypeAdapter[tuple[Design, ...]] = TypeAdapter(tuple[Design, ...])
@@ -96,13 +107,18 @@ def order_row(judgement: Judgement) -> Row:
     )
 
 
-def personal_row(judgement: Judgement) -> Row | None:
-    """Return the columns of `write_personal_data`; None when everything was erased."""
-    dossier, told = judgement.dossier, judgement.dossier.told
-    if dossier.sealed_event is None:
-        return None
-    digests = (told.address, told.items) if told else ("", "")
-    return (dossier.order_key, dossier.sealed_event, *digests, judgement.erase_after)
+def personal_rows(judgements: Iterable[Judgement]) -> Iterator[Row]:
+    """Yield the columns of `write_personal_data`, for orders of which not everything was erased."""
+    for judgement in judgements:
+        dossier, told = judgement.dossier, judgement.dossier.told
+        if dossier.sealed_event is not None:
+            digests = (told.address, told.items) if told else ("", "")
+            yield (dossier.order_key, dossier.sealed_event, *digests, judgement.erase_after)
+
+
+def charge_row(claim: Claim, now: datetime) -> Row:
+    """Return the columns of a charge."""
+    return (claim.order_key, claim.seller_id, claim.cost.currency, claim.cost.amount, now, now)
 
 
 def standing_row(dossier: Dossier) -> Row:

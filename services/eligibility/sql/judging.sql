@@ -80,17 +80,6 @@ WHERE o.order_key = n.order_key;
 -- Orders that were judged again wait for nothing of before.
 DELETE FROM waits WHERE order_key = ANY($1::text[]);
 
--- name: add_waits
--- Notes what held orders wait for.
-INSERT INTO waits (order_key, fact, ref, shard)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[])
-ON CONFLICT DO NOTHING;
-
--- name: add_messages
--- Puts messages into the outbox under the numbers that the shard's lock reserved.
-INSERT INTO outbox (shard, number, topic, order_key, value, sealed)
-SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::boolean[]);
-
 -- name: number_shards
 -- Takes the numbers.
 UPDATE shards AS s SET last_number = n.last_number
