@@ -88,6 +88,7 @@ async def serve(
         health.add_check("kafka", subscriber.check)
         health.watch(subscriber)
         hub = Hub(PostgresFeed(settings.database_url, clock=clock))
+        health.watch(hub)
         stack.push_async_callback(_cancelled, asyncio.create_task(hub.run()))
         app = _application(
             settings, PostgresReports(pool, clock=clock), hub, keys=keys, health=health, metrics=metrics, clock=clock
@@ -212,5 +213,4 @@ def _still_admitted(keys: Authenticator, logins: Logins) -> StillAdmitted:
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.gather(task, return_exceptions=True)

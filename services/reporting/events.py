@@ -56,11 +56,19 @@ class Hub:
         self._feed = feed
         self._listeners: set[Listener] = set()
         self._past: deque[Change] = deque(maxlen=REMEMBERED)
+        self._ended = False
 
     async def run(self) -> None:
         """Hand on changes for ever."""
-        async for change in self._feed.changes():
-            self.hand_on(change)
+        try:
+            async for change in self._feed.changes():
+                self.hand_on(change)
+        finally:
+            self._ended = True
+
+    def liveness(self) -> list[str]:
+        """Return what stands still, for whoever restarts the process."""
+        return ["no page hears of changes any more"] if self._ended else []
 
     def hand_on(self, change: Change) -> None:
         """Tell everyone whom a change concerns."""

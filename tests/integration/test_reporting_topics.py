@@ -15,6 +15,7 @@ import aiohttp
 import asyncpg
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from schemas.base import Event
 from schemas.sessions import SessionFinished, SessionProgressed, SessionStarted
@@ -128,6 +129,25 @@ async def test_a_rebuild_mends_tables_that_were_spoilt(place: Place, tmp_path: P
     await rebuild(place.settings(tmp_path), topic_prefix=place.prefix)
 
     assert await _dump(place.dsn) == expected
+
+
+async def test_a_rebuild_passes_over_what_a_transaction_left_open_or_took_back(place: Place, tmp_path: Path) -> None:
+    topic = f"{place.prefix}orders.decisions"
+    kept, taken_back, unfinished = decided(key(1)), decided(key(2)), decided(key(3))
+    async with _transacting(place) as producer:
+        async with producer.transaction():
+            await producer.send_and_wait(topic, kept.to_bytes(), key=key(1).encode(), partition=0)
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, taken_back.to_bytes(), key=key(2).encode(), partition=0)
+        await producer.abort_transaction()
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, unfinished.to_bytes(), key=key(3).encode(), partition=1)
+
+        await asyncio.wait_for(rebuild(place.settings(tmp_path), topic_prefix=place.prefix), 30)
+
+        orders = [row.split(",")[0] for row in (await _dump(place.dsn))["orders"]]
+        assert orders == [f"({key(1)}"]
+        await producer.abort_transaction()
 
 
 async def test_an_unreadable_record_becomes_a_dead_letter_and_the_rest_goes_on(place: Place, tmp_path: Path) -> None:
@@ -252,6 +272,16 @@ async def _running(place: Place, directory: Path) -> AsyncIterator[tuple[aiohttp
     finally:
         stop.set()
         await asyncio.wait_for(service, 30)
+
+
+@asynccontextmanager
+async def _transacting(place: Place) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=place.bootstrap, transactional_id=f"{place.prefix}decisions")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
 
 
 async def _imported(client: aiohttp.ClientSession) -> int:
