@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
-
 from services.ingest.budgets import CallBudget
+from services.ingest.connector import UnreadablePayload
 from services.ingest.platforms.etsy.settings import EtsySettings
+from services.ingest.platforms.parsing import answer_object
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer, HttpClient, OversizedAnswer, RefusedAddress
@@ -135,9 +135,6 @@ def _count(answer: HttpAnswer, header: str) -> int | None:
 
 def _object(answer: HttpAnswer) -> dict[str, Any]:
     try:
-        value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        raise TransientError("Etsy's answer is not JSON", retry_after=RETRY_AFTER) from None
-    if not isinstance(value, dict):
-        raise TransientError("Etsy's answer is not a JSON object", retry_after=RETRY_AFTER)
-    return value
+        return answer_object(answer.body)
+    except UnreadablePayload as error:
+        raise TransientError(f"Etsy's answer is {error.problem}", retry_after=RETRY_AFTER) from None

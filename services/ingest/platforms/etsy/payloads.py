@@ -53,7 +53,7 @@ class EtsyRefund(_Payload):
 class EtsyReceipt(_Payload):
     """An order. Times are Unix seconds in UTC; `status` is capitalised in live replies and lower case in the spec."""
 
-    receipt_id: str = Field(pattern=r"^[0-9]+$")
+    receipt_id: str = Field(pattern=r"^[0-9]{1,20}$")
     status: str
     is_paid: bool
     is_shipped: bool

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 import structlog
 
 from services.ingest.budgets import CostBudget
+from services.ingest.connector import UnreadablePayload
+from services.ingest.platforms.parsing import answer_object
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
@@ -192,12 +193,9 @@ def _retry_after(answer: HttpAnswer) -> float:
 
 def _object(answer: HttpAnswer) -> dict[str, Any]:
     try:
-        value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        raise TransientError("Shopify's answer is not JSON", retry_after=RETRY_AFTER) from None
-    if not isinstance(value, dict):
-        raise TransientError("Shopify's answer is not a JSON object", retry_after=RETRY_AFTER)
-    return value
+        return answer_object(answer.body)
+    except UnreadablePayload as error:
+        raise TransientError(f"Shopify's answer is {error.problem}", retry_after=RETRY_AFTER) from None
 
 
 def _as_object(value: object) -> Mapping[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,9 +12,6 @@ from schemas.ids import order_key
 from schemas.money import Money
 from schemas.order import (
     FulfilmentState,
-    ItemKind,
-    NameValue,
-    OrderItem,
     Payload,
     PaymentState,
     RawOrder,
@@ -24,13 +20,12 @@ from schemas.order import (
 )
 from services.ingest.connector import StoreRef, UnreadablePayload
 from services.ingest.platforms.parsing import money, pair, text, unreadable
+from services.ingest.platforms.shopify.lines import Line, graphql_line, graphql_money, in_order, rest_line, rest_money
 from services.ingest.platforms.shopify.payloads import (
     GraphqlAddress,
-    GraphqlLine,
     GraphqlMoney,
     GraphqlOrder,
     RestAddress,
-    RestLine,
     RestMoney,
     RestOrder,
 )
@@ -46,16 +41,6 @@ _PAYMENTS: dict[str, PaymentState] = {
     "voided": "voided",
 }
 _RISKS: dict[str, Risk] = {"ACCEPT": "accept", "CANCEL": "cancel", "INVESTIGATE": "investigate"}
-#: What Shopify calls the only variant of a product without variants.
-_NO_VARIANT = "Default Title"
-#: Names with this prefix are hidden from buyers by convention: an app's bookkeeping, not the buyer's words.
-_HIDDEN = "_"
-
-
-class _Line(NamedTuple):
-    item: OrderItem
-    #: Units that were ordered, not refunded, and have left already.
-    shipped: int
 
 
 def to_raw_order(
@@ -92,8 +77,8 @@ def to_deleted_order(external_id: str, store: StoreRef, *, body: str, at: dateti
 
 
 def _from_graphql(order: GraphqlOrder, store: StoreRef, *, body: str, way: Way, fetched_at: datetime) -> RawOrder:
-    lines = _sorted(_graphql_line(line, place) for place, line in enumerate(order.line_items.nodes))
-    total = _graphql_money(order.total_price_set, path="totalPriceSet")
+    lines = in_order(graphql_line(line, place) for place, line in enumerate(order.line_items.nodes))
+    total = graphql_money(order.total_price_set, path="totalPriceSet")
     return RawOrder(
         key=order_key(store.platform, store.store_id, order.legacy_resource_id),
         seller_id=store.seller_id,
@@ -127,8 +112,8 @@ def _from_graphql(order: GraphqlOrder, store: StoreRef, *, body: str, way: Way, 
 
 
 def _from_rest(order: RestOrder, store: StoreRef, *, body: str, way: Way, fetched_at: datetime) -> RawOrder:
-    lines = _sorted(_rest_line(line, place, order.currency) for place, line in enumerate(order.line_items))
-    total = _rest_money(order.total_price_set, order.total_price, order.currency, path="total_price")
+    lines = in_order(rest_line(line, place, order.currency) for place, line in enumerate(order.line_items))
+    total = rest_money(order.total_price_set, order.total_price, order.currency, path="total_price")
     return RawOrder(
         key=order_key(store.platform, store.store_id, order.id),
         seller_id=store.seller_id,
@@ -162,101 +147,6 @@ def _from_rest(order: RestOrder, store: StoreRef, *, body: str, way: Way, fetche
     )
 
 
-def _graphql_line(line: GraphqlLine, place: int) -> _Line:
-    path = f"lineItems.nodes.{place}"
-    attributes = [*(line.custom_attributes or ())]
-    if line.line_item_group is not None:
-        attributes += line.line_item_group.custom_attributes or ()
-    return _line(
-        external_id=_tail(line.id, path=f"{path}.id"),
-        title=line.title,
-        variant_title=line.variant_title,
-        sku=line.sku,
-        product_id=_tail(line.product.id, path=f"{path}.product.id") if line.product else None,
-        variant_id=_tail(line.variant.id, path=f"{path}.variant.id") if line.variant else None,
-        kind=_kind(
-            gift_card=line.is_gift_card, ships=line.requires_shipping, title=line.title, known=line.product is not None
-        ),
-        quantity=line.quantity,
-        current=line.current_quantity,
-        unfulfilled=line.unfulfilled_quantity,
-        unit_price=_graphql_money(line.original_unit_price_set, path=f"{path}.originalUnitPriceSet"),
-        words=[(attribute.key, attribute.value) for attribute in attributes],
-    )
-
-
-def _rest_line(line: RestLine, place: int, currency: str) -> _Line:
-    path = f"line_items.{place}"
-    return _line(
-        external_id=line.id,
-        title=line.title,
-        variant_title=line.variant_title,
-        sku=line.sku,
-        product_id=line.product_id,
-        variant_id=line.variant_id,
-        kind=_kind(
-            gift_card=line.gift_card,
-            ships=line.requires_shipping,
-            title=line.title,
-            known=line.product_id is not None,
-        ),
-        quantity=line.quantity,
-        current=line.current_quantity,
-        unfulfilled=line.fulfillable_quantity,
-        unit_price=_rest_money(line.price_set, line.price, currency, path=f"{path}.price"),
-        words=[(attribute.name, attribute.value) for attribute in line.properties or ()],
-    )
-
-
-def _line(
-    *,
-    external_id: str,
-    title: str,
-    variant_title: str | None,
-    sku: str | None,
-    product_id: str | None,
-    variant_id: str | None,
-    kind: ItemKind,
-    quantity: int,
-    current: int,
-    unfulfilled: int,
-    unit_price: Money,
-    words: Sequence[tuple[str, object]],
-) -> _Line:
-    # `quantity` counts refunded and removed units too. What is left to ship is neither refunded nor fulfilled;
-    # the smaller number wins, for the two forms count refunded units differently in what is not fulfilled yet.
-    remaining = max(0, min(current, unfulfilled))
-    shown = text(variant_title)
-    item = OrderItem(
-        external_id=external_id,
-        title=title,
-        variant_title=None if shown == _NO_VARIANT else shown,
-        sku=text(sku),
-        product_id=product_id,
-        variant_id=variant_id,
-        kind=kind,
-        quantity=quantity,
-        quantity_to_make=remaining if kind == "physical" else 0,
-        unit_price=unit_price,
-        personalization=_personalization(words),
-    )
-    return _Line(item, shipped=max(0, current - remaining))
-
-
-def _kind(*, gift_card: bool, ships: bool, title: str, known: bool) -> ItemKind:
-    if gift_card:
-        return "gift_card"
-    if ships:
-        return "physical"
-    # Shopify marks a tip by nothing but its title and that no product belongs to it.
-    return "tip" if title == "Tip" and not known else "digital"
-
-
-def _sorted(lines: Iterable[_Line]) -> list[_Line]:
-    """Lines by id: the two forms need not list them in the same order."""
-    return sorted(lines, key=lambda line: int(line.item.external_id))
-
-
 def _payment(status: str | None, *, path: str) -> PaymentState:
     if status is None:
         return "pending"  # nothing was collected yet that Shopify could give a name to
@@ -266,7 +156,7 @@ def _payment(status: str | None, *, path: str) -> PaymentState:
         raise UnreadablePayload(path, "not a payment status that we know") from None
 
 
-def _fulfilment(status: str | None, lines: Sequence[_Line]) -> FulfilmentState:
+def _fulfilment(status: str | None, lines: Sequence[Line]) -> FulfilmentState:
     """Return the state from the lines, unless Shopify says fulfilled.
 
     The forms differ in everything else: a webhook knows null, partial, fulfilled and restocked, where GraphQL shows
@@ -279,10 +169,6 @@ def _fulfilment(status: str | None, lines: Sequence[_Line]) -> FulfilmentState:
     if not shipped:
         return "unfulfilled"
     return "partial" if left else "fulfilled"
-
-
-def _personalization(words: Iterable[tuple[str, object]]) -> tuple[NameValue, ...]:
-    return tuple(pair(name, value) for name, value in words if not name.startswith(_HIDDEN))
 
 
 def _address(address: GraphqlAddress | RestAddress | None) -> Address | None:
@@ -313,23 +199,11 @@ def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({tag.strip() for tag in tags} - {""}))
 
 
-def _graphql_money(bag: GraphqlMoney, *, path: str) -> Money:
-    return money(bag.shop_money.amount, bag.shop_money.currency_code, path=path)
-
-
 def _graphql_for_buyer(bag: GraphqlMoney, total: Money) -> Money | None:
     shown = bag.presentment_money
     if shown is None or shown.currency_code == total.currency:
         return None
     return money(shown.amount, shown.currency_code, path="totalPriceSet.presentmentMoney")
-
-
-def _rest_money(bag: RestMoney | None, amount: str | None, currency: str, *, path: str) -> Money:
-    if bag is not None:
-        return money(bag.shop_money.amount, bag.shop_money.currency_code, path=f"{path}_set.shop_money")
-    if amount is None:
-        raise UnreadablePayload(path, "Field required")
-    return money(amount, currency, path=path)
 
 
 def _rest_for_buyer(bag: RestMoney | None, total: Money) -> Money | None:
@@ -341,11 +215,3 @@ def _rest_for_buyer(bag: RestMoney | None, total: Money) -> Money | None:
 
 def _lower(value: str | None) -> str | None:
     return value.lower() if value else None
-
-
-def _tail(gid: str, *, path: str) -> str:
-    """Return the digits of a gid such as gid://shopify/LineItem/N, the id that webhooks carry."""
-    digits = gid.rpartition("/")[2]
-    if not digits.isdecimal():
-        raise UnreadablePayload(path, "not a global id that ends in digits")
-    return digits

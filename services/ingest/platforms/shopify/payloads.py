@@ -112,7 +112,7 @@ class GraphqlRisk(_Graphql):
 class GraphqlOrder(_Graphql):
     """Order. `holds` is put in by the reader for orders that show ON_HOLD."""
 
-    legacy_resource_id: str = Field(pattern=r"^[0-9]+$")
+    legacy_resource_id: str = Field(pattern=r"^[0-9]{1,20}$")
     name: str
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -176,7 +176,7 @@ class RestAddress(_Payload):
 class RestLine(_Payload):
     """line_items[]. A group id says that the line may be part of a bundle."""
 
-    id: str = Field(pattern=r"^[0-9]+$")
+    id: str = Field(pattern=r"^[0-9]{1,20}$")
     title: str
     variant_title: str | None = None
     sku: str | None = None
@@ -203,7 +203,7 @@ class RestShippingLine(_Payload):
 class RestOrder(_Payload):
     """The body of orders/create, updated, paid, cancelled, fulfilled and partially_fulfilled."""
 
-    id: str = Field(pattern=r"^[0-9]+$")
+    id: str = Field(pattern=r"^[0-9]{1,20}$")
     name: str
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -248,11 +248,11 @@ class RestOrder(_Payload):
 class OrderNamed(_Payload):
     """The body of orders/delete."""
 
-    id: str = Field(pattern=r"^[0-9]+$")
+    id: str = Field(pattern=r"^[0-9]{1,20}$")
 
 
 class _OrderEdit(_Payload):
-    order_id: str = Field(pattern=r"^[0-9]+$")
+    order_id: str = Field(pattern=r"^[0-9]{1,20}$")
 
 
 class OrderEdited(_Payload):

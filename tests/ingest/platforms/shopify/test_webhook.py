@@ -166,6 +166,8 @@ def test_another_topic_is_not_ours(topic: str) -> None:
         ("orders/create", b"\xff\xfe"),
         ("orders/create", b"[" * 100_000),
         ("orders/create", b'{"id": NaN}'),
+        ("orders/create", BODY.replace(b'"id": 9007199254741994', b'"id": ' + b"9" * 5_000)),
+        ("orders/create", BODY.replace(b"90071992547409931", b"9" * 5_000)),
         ("orders/edited", b"{}"),
         ("orders/delete", b'{"id": "x"}'),
         ("orders/delete", b'{"id": ' + b"9" * 10_000 + b"1.5}"),
@@ -176,3 +178,12 @@ def test_a_body_that_cannot_be_read_becomes_a_dead_letter_not_an_error(topic: st
 
     assert isinstance(fact, OrderTold)
     assert isinstance(fact.order, Unreadable)
+
+
+def test_half_an_emoji_is_replaced_for_no_text_with_it_can_be_sent_on() -> None:
+    fact = told("orders/create", BODY.replace(b"Classic Tee", b"Tee \\ud83d"))
+
+    assert isinstance(fact, OrderTold)
+    assert isinstance(fact.order, RawOrder)
+    assert fact.order.items[0].title == "Tee \ufffd"
+    assert fact.order.model_dump_json()
