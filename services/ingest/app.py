@@ -178,6 +178,7 @@ def _compose(
     linking = Linking(
         connectors=connectors,
         stores=stores,
+        polls=polls,
         authorizations=authorizations,
         tokens=tokens,
         subscriptions=subscriptions,

@@ -14,7 +14,7 @@ import structlog
 from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
 from services.ingest.connector import Access, Connector, Grant, LinkingRefused
-from services.ingest.ports import AlreadyLinked, Authorization, Authorizations, Stores
+from services.ingest.ports import AlreadyLinked, Authorization, Authorizations, Polls, Stores
 from services.ingest.store import Store
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens, seal_secrets
@@ -57,6 +57,7 @@ class Linking:
 
     connectors: Mapping[str, Connector]
     stores: Stores
+    polls: Polls
     authorizations: Authorizations
     tokens: Tokens
     subscriptions: Subscriptions
@@ -125,12 +126,13 @@ class Linking:
         return await self._adopt(store, connector, grant)
 
     async def unlink(self, store: Store) -> Store:
-        """Take subscriptions and secrets away; orders, sessions and the cursor stay."""
+        """Take subscriptions, secrets and a poll under way; orders, sessions and the cursor stay."""
         stored = await self.stores.open(store.store_id)
         if stored is not None and stored.sealed is not None:
             await self._unsubscribe(self.connectors[store.platform], store)
         now = self.clock.now()
         unlinked = await self.stores.change(store.store_id, lambda held: held.unlinked(now=now), erase=True)
+        await self.polls.cancel(store.store_id, now=now)
         log.info("store.unlinked", store_id=store.store_id, platform=store.platform)
         return unlinked or store
 

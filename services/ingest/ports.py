@@ -182,6 +182,10 @@ class Polls(Protocol):
         """Make a store due now, even one whose automatic sync is off."""
         ...
 
+    async def cancel(self, store_id: str, *, now: datetime) -> None:
+        """Take the lease from whoever polls the store, and end its open session as cancelled."""
+        ...
+
     async def progress(self, store_ids: Collection[str]) -> Mapping[str, Progress]:
         """How far these stores are read."""
         ...

@@ -12,16 +12,9 @@ import pytest
 
 from schemas.ids import OrderKey, SessionId, StoreId
 from schemas.sessions import OrderOutcome, Window
-from services.ingest.adapters.memory import (
-    Memory,
-    MemoryAuthorizations,
-    MemoryOutbox,
-    MemoryPolls,
-    MemorySecrets,
-    MemorySeenOrders,
-    MemoryStores,
-    MemoryWebhookBooks,
-)
+from services.ingest.adapters.memory import Memory
+from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
+from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
 from services.ingest.adapters.postgres import MIGRATIONS, SCHEMA
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
@@ -369,6 +362,21 @@ async def test_a_poll_asked_for_while_one_runs_follows_it(ports: Ports) -> None:
     )
 
     assert await ports.lease(after=timedelta(seconds=2)) is not None
+
+
+async def test_cancelling_takes_the_lease_and_ends_the_session(ports: Ports) -> None:
+    await ports.stores.add(linked_store())
+    lease = await ports.leased()
+    begun = session(lease)
+    await ports.polls.begin(lease, begun, messages=[])
+    await ports.told()
+
+    await ports.polls.cancel("st-1", now=START)
+
+    with pytest.raises(LeaseLost):
+        await ports.polls.record(lease, begun.progressed([outcome()]), seen={}, messages=[])
+    assert [message.key for message in await ports.told()] == ["s-1"]
+    assert await ports.polls.interrupted(await ports.leased()) is None
 
 
 async def test_only_linked_stores_of_the_asked_platforms_are_due(ports: Ports) -> None:

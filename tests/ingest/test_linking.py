@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,7 @@ import pytest
 from schemas.stores import StoreRecord, StoreSettings
 from services.ingest.connector import LinkingRefused
 from services.ingest.linking import NewStore
+from services.ingest.ports import LeaseLost
 from services.ingest.store import Store
 from services.kit.errors import TransientError
 from tests.ingest.workbench import START, Workbench
@@ -172,6 +174,24 @@ async def test_unlinking_unsubscribes_erases_the_secrets_and_keeps_the_store() -
     assert bench.memory.secrets == {}
     assert [record.state for record in await announced(bench)][-1] == "unlinked"
     assert await bench.claim() is None
+
+
+async def test_unlinking_stops_a_poll_under_way() -> None:
+    bench = Workbench()
+    store = await by_credentials(bench)
+    bench.clock.advance(30)
+    bench.platform.put("o1", at=START)
+    lease = await bench.claim()
+    assert lease is not None
+    bench.platform.pause = 0.001
+    polling = asyncio.create_task(bench.poller.poll(lease))
+    await asyncio.sleep(0)
+
+    await bench.linking.unlink(store)
+
+    with pytest.raises(LeaseLost):
+        await polling
+    assert bench.memory.polls[store.store_id].cursor is None
 
 
 async def test_unlinking_succeeds_while_the_platform_is_away() -> None:

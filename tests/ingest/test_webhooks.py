@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schemas.sessions import SessionProgressed
-from services.ingest.adapters.memory import MemoryStores
+from services.ingest.adapters.memory.stores import MemoryStores
 from services.ingest.connector import UnreadablePayload
 from services.ingest.ports import StoredAccess
 from services.kit.errors import TransientError

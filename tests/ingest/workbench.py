@@ -15,16 +15,9 @@ from schemas.order import OrderRevised
 from schemas.sessions import SESSION_EVENT, SessionEvent
 from schemas.stores import StoreSettings
 from services.ingest.access import AccessCache
-from services.ingest.adapters.memory import (
-    Memory,
-    MemoryAuthorizations,
-    MemoryOutbox,
-    MemoryPolls,
-    MemorySecrets,
-    MemorySeenOrders,
-    MemoryStores,
-    MemoryWebhookBooks,
-)
+from services.ingest.adapters.memory import Memory
+from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
+from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
 from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.linking import Linking
 from services.ingest.polling import Poller
@@ -68,6 +61,7 @@ class Workbench:
         self.linking = Linking(
             connectors=connectors,
             stores=self.stores,
+            polls=self.polls,
             authorizations=self.authorizations,
             tokens=self.tokens,
             subscriptions=self.subscriptions,

@@ -46,6 +46,12 @@ RETURNING store_id;
 -- Makes a store due now.
 UPDATE polls SET asked_at = $2 WHERE store_id = $1;
 
+-- name: take_lease_away
+-- Ends whatever lease a store has, so that its holder can write nothing more.
+UPDATE polls
+SET lease_number = lease_number + 1, lease_owner = NULL, lease_expires_at = NULL, asked_at = NULL
+WHERE store_id = $1;
+
 -- name: progress_of_polls
 -- How far stores are read.
 SELECT store_id, cursor, next_poll_at, last_poll_at FROM polls WHERE store_id = ANY($1::text[]);

@@ -60,6 +60,17 @@ class PostgresPolls:
         with translated_errors():
             await self._pool.execute(_SQL.ask_for_poll, store_id, now)
 
+    async def cancel(self, store_id: str, *, now: datetime) -> None:
+        """In one transaction."""
+        with translated_errors():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(_SQL.take_lease_away, store_id)
+                row = await connection.fetchrow(_SQL.running_poll, store_id)
+                if row is not None:
+                    cancelled = _session(row).finished("cancelled", now=now)
+                    await connection.execute(_SQL.keep_session, *_values(cancelled))
+                    await put(connection, [told_end(cancelled)])
+
     async def progress(self, store_ids: Collection[str]) -> Mapping[str, Progress]:
         """In one statement."""
         with translated_errors():

@@ -1,0 +1,54 @@
+"""Ingest's ports in memory: the twins, bound by the same contract as the real ones. One event loop, one process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.ids import OrderKey
+from services.ingest.ports import Authorization, Seen
+from services.ingest.sessions import Session
+from services.ingest.store import Store
+from services.kit.kafka.publisher import Message
+
+
+@dataclass
+class Poll:
+    """A row of the due-table."""
+
+    cursor: datetime | None = None
+    next_poll_at: datetime | None = None
+    asked_at: datetime | None = None
+    last_poll_at: datetime | None = None
+    claimed_at: datetime | None = None
+    failures: int = 0
+    owner: str | None = None
+    number: int = 0
+    expires_at: datetime | None = None
+
+
+@dataclass
+class Memory:
+    """What all twins of one test share, as the real ones share a database."""
+
+    stores: dict[str, Store] = field(default_factory=dict)
+    secrets: dict[str, bytes] = field(default_factory=dict)
+    authorizations: dict[bytes, Authorization] = field(default_factory=dict)
+    polls: dict[str, Poll] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    seen: dict[OrderKey, Seen] = field(default_factory=dict)
+    outbox: list[Message] = field(default_factory=list)
+
+    def keep_seen(self, seen: Mapping[OrderKey, Seen]) -> None:
+        """Keep what is newest."""
+        for key, row in seen.items():
+            held = self.seen.get(key)
+            if held is None or held.revised_at <= row.revised_at:
+                self.seen[key] = row
+
+    def keep_session(self, session: Session) -> None:
+        """Keep what got furthest."""
+        held = self.sessions.get(session.session_id)
+        if held is None or (held.state == "running" and held.part <= session.part):
+            self.sessions[session.session_id] = session

@@ -1,0 +1,201 @@
+"""Leases, sessions, seen orders and the outbox in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from schemas.ids import OrderKey
+from services.ingest.adapters.memory import Memory, Poll
+from services.ingest.ports import Lease, LeaseLost, Progress, Seen
+from services.ingest.sessions import Session, told_end
+from services.kit.kafka.publisher import Message
+
+
+class MemoryPolls:
+    """`Polls` in dictionaries."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def claim(
+        self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
+    ) -> list[Lease]:
+        """Whatever is due and free."""
+        chosen = sorted(
+            (store_id for store_id in self._memory.stores if self._due(store_id, platforms, now)), key=self._urgency
+        )[:limit]
+        return [self._leased(store_id, owner, now, until) for store_id in chosen]
+
+    async def renew(self, lease: Lease, *, until: datetime) -> None:
+        """If it is still ours."""
+        poll = self._held(lease)
+        poll.expires_at = max(poll.expires_at or until, until)
+
+    async def give_back(self, lease: Lease, *, due: datetime) -> None:
+        """If it is still ours."""
+        poll = self._held(lease)
+        poll.owner = poll.expires_at = None
+        poll.next_poll_at = due
+
+    async def ask(self, store_id: str, *, now: datetime) -> None:
+        """At once."""
+        if store_id in self._memory.polls:
+            self._memory.polls[store_id].asked_at = now
+
+    async def cancel(self, store_id: str, *, now: datetime) -> None:
+        """At once."""
+        poll = self._memory.polls[store_id]
+        poll.number, poll.owner, poll.expires_at, poll.asked_at = poll.number + 1, None, None, None
+        session = self._running(store_id)
+        if session is not None:
+            cancelled = session.finished("cancelled", now=now)
+            self._memory.keep_session(cancelled)
+            self._memory.outbox.append(told_end(cancelled))
+
+    async def progress(self, store_ids: Collection[str]) -> Mapping[str, Progress]:
+        """Of those that exist."""
+        return {
+            store_id: Progress(poll.cursor, poll.next_poll_at, poll.last_poll_at)
+            for store_id in store_ids
+            if (poll := self._memory.polls.get(store_id))
+        }
+
+    async def interrupted(self, lease: Lease) -> Session | None:
+        """At most one."""
+        return self._running(lease.store.store_id)
+
+    async def begin(self, lease: Lease, session: Session, *, messages: Sequence[Message]) -> None:
+        """Under the lease."""
+        self._held(lease)
+        if session.session_id not in self._memory.sessions:
+            self._memory.keep_session(session)
+            self._memory.outbox.extend(messages)
+
+    async def record(
+        self, lease: Lease, session: Session, *, seen: Mapping[OrderKey, Seen], messages: Sequence[Message]
+    ) -> None:
+        """Under the lease."""
+        self._held(lease)
+        kept = self._memory.sessions.get(session.session_id)
+        if kept is not None and kept.part >= session.part:
+            return
+        self._memory.keep_seen(seen)
+        self._memory.keep_session(session)
+        self._memory.outbox.extend(messages)
+
+    async def end(
+        self,
+        lease: Lease,
+        session: Session,
+        *,
+        cursor: datetime | None,
+        next_poll_at: datetime,
+        failures: int,
+        messages: Sequence[Message],
+    ) -> None:
+        """Under the lease."""
+        poll = self._held(lease)
+        poll.cursor = max(filter(None, (poll.cursor, cursor)), default=None)
+        poll.next_poll_at, poll.failures, poll.last_poll_at = next_poll_at, failures, session.finished_at
+        if poll.asked_at and poll.claimed_at and poll.asked_at <= poll.claimed_at:
+            poll.asked_at = None
+        poll.owner = poll.expires_at = None
+        self._memory.keep_session(session)
+        self._memory.outbox.extend(messages)
+
+    def _running(self, store_id: str) -> Session | None:
+        wanted = (store_id, "poll", "running")
+        sessions = self._memory.sessions.values()
+        return next((one for one in sessions if (one.store_id, one.way, one.state) == wanted), None)
+
+    def _due(self, store_id: str, platforms: Collection[str], now: datetime) -> bool:
+        store, poll = self._memory.stores[store_id], self._memory.polls[store_id]
+        automatic = store.settings.auto_sync and (poll.next_poll_at is None or poll.next_poll_at <= now)
+        free = poll.expires_at is None or poll.expires_at <= now
+        return (
+            store.state == "linked"
+            and store.platform in platforms
+            and (poll.asked_at is not None or automatic)
+            and free
+        )
+
+    def _urgency(self, store_id: str) -> tuple[bool, float, float]:
+        poll = self._memory.polls[store_id]
+        asked = poll.asked_at.timestamp() if poll.asked_at else 0.0
+        return poll.asked_at is None, asked, poll.next_poll_at.timestamp() if poll.next_poll_at else 0.0
+
+    def _leased(self, store_id: str, owner: str, now: datetime, until: datetime) -> Lease:
+        poll = self._memory.polls[store_id]
+        poll.owner, poll.number, poll.expires_at, poll.claimed_at = owner, poll.number + 1, until, now
+        return Lease(self._memory.stores[store_id], owner, poll.number, poll.cursor, poll.failures, now)
+
+    def _held(self, lease: Lease) -> Poll:
+        poll = self._memory.polls.get(lease.store.store_id)
+        if poll is None or (poll.owner, poll.number) != (lease.owner, lease.number):
+            raise LeaseLost("another process holds the store's lease")
+        return poll
+
+
+class MemorySeenOrders:
+    """`SeenOrders` in a dictionary."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def seen(self, keys: Collection[OrderKey]) -> Mapping[OrderKey, Seen]:
+        """Of those that are known."""
+        return {key: self._memory.seen[key] for key in keys if key in self._memory.seen}
+
+
+class MemoryWebhookBooks:
+    """`WebhookBooks` in dictionaries."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def record(
+        self, sessions: Sequence[Session], *, seen: Mapping[OrderKey, Seen], messages: Sequence[Message]
+    ) -> None:
+        """All of it."""
+        self._memory.keep_seen(seen)
+        for session in sessions:
+            self._memory.keep_session(session)
+        self._memory.outbox.extend(messages)
+
+    async def end_abandoned(self, *, before: datetime, now: datetime) -> int:
+        """All of them."""
+        abandoned = [
+            session
+            for session in self._memory.sessions.values()
+            if session.way == "webhook" and session.state == "running" and session.window.end < before
+        ]
+        for session in abandoned:
+            ended = session.finished("succeeded", now=now)
+            self._memory.keep_session(ended)
+            self._memory.outbox.append(told_end(ended))
+        return len(abandoned)
+
+    async def forget_sessions(self, *, before: datetime) -> None:
+        """All of them."""
+        held = self._memory.sessions
+        self._memory.sessions = {
+            name: session
+            for name, session in held.items()
+            if session.finished_at is None or session.finished_at >= before
+        }
+
+
+class MemoryOutbox:
+    """`Outbox` in a list."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def relay(self, publish: Callable[[Sequence[Message]], Awaitable[None]], *, limit: int) -> int:
+        """The oldest first."""
+        messages = self._memory.outbox[:limit]
+        if messages:
+            await publish(messages)
+            del self._memory.outbox[: len(messages)]
+        return len(messages)
