@@ -82,9 +82,8 @@ async def _run(world: World, orders: int) -> Outcome:
         shares = _shares(orders, sorted(world.platforms))
         opened = [await journey.open_store(api, name, ingest_url=world.services["ingest"]) for name in shares]
         for store in opened:
-            # A quarter exist before the store is linked, a while ago; the rest come while we watch.
             await journey.create_orders(
-                api, store, _before(shares[store.platform]), created_over="PT2H", created_ago="PT2M"
+                api, store, _before(store, shares[store.platform]), created_over="PT2H", created_ago="PT2M"
             )
         began = time.monotonic()
         linked = [await _link(api, store, shares[store.platform]) for store in opened]
@@ -98,13 +97,7 @@ async def _run(world: World, orders: int) -> Outcome:
 
 async def _link(api: Api, store: Opened, orders: int) -> Linked:
     linked = await journey.link_store(api, store)
-    view = await api.call("ingest", "GET", f"/v1/stores/{linked.store_id}")
-    rest = orders - _before(orders)
-    # Where a platform does not push, an order made this second would wait for the next poll: it came earlier instead.
-    when = {} if view["subscriptions"] else {"created_over": "PT1H", "created_ago": "PT2M"}
-    await journey.create_orders(api, store, rest, seed=11, **when)
-    if not view["subscriptions"]:
-        await api.call("ingest", "POST", f"/v1/stores/{linked.store_id}/poll")
+    await journey.create_orders(api, store, orders - _before(store, orders), seed=11)
     return linked
 
 
@@ -133,8 +126,9 @@ def _shares(orders: int, platforms: Sequence[str]) -> dict[str, int]:
     return {name: orders * (place + 1) // count - orders * place // count for place, name in enumerate(platforms)}
 
 
-def _before(orders: int) -> int:
-    return orders // 4
+def _before(store: Opened, orders: int) -> int:
+    """How many orders exist before the store is linked: a quarter, or all where only the next poll would tell."""
+    return orders // 4 if store.pushes else orders
 
 
 def _progress_table(shares: Mapping[str, int], now: Mapping[str, Progress]) -> Table:

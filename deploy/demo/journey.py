@@ -21,11 +21,12 @@ AFTER_RELEASE = frozenset({"released", "accepted", "on_hold", "in_production", "
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A store on a sandbox platform: its id there, and how a seller links it."""
+    """A store on a sandbox platform: its id there, how a seller links it, whether the platform tells of orders."""
 
     platform: str
     external_id: str
     link: Mapping[str, Any]
+    pushes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ async def open_store(api: Api, platform: str, *, ingest_url: str, **options: Any
     """Open a store on the platform, with our callback address registered."""
     body = {"redirect_uris": [f"{ingest_url}/oauth/{platform}/callback"], **options}
     answer = await api.control("POST", f"/{platform}/stores", body=body)
-    return Opened(platform, answer["store"], answer["link"])
+    return Opened(platform, answer["store"], answer["link"], answer["pushes"])
 
 
 async def create_orders(api: Api, opened: Opened, count: int, **options: Any) -> None:
@@ -111,17 +112,15 @@ async def follow(
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def reported_orders(api: Api, platform: str) -> list[Reported]:
-    """Every order of a platform as the report shows it."""
-    return [
-        _reported(item) async for item in api.pages("reporting", "/v1/orders", {"platform": platform, "limit": "200"})
-    ]
+async def reported_orders(api: Api, linked: Linked) -> list[Reported]:
+    """Every order of a store as the report shows it."""
+    query = {"store": linked.store_id, "limit": "200"}
+    return [_reported(item) async for item in api.pages("reporting", "/v1/orders", query)]
 
 
 async def tally(api: Api, linked: Linked) -> PlatformTally:
     """Hold the platform's truth against the report."""
-    platform = linked.opened.platform
-    return tally_platform(await truth(api, linked.opened), await reported_orders(api, platform))
+    return tally_platform(await truth(api, linked.opened), await reported_orders(api, linked))
 
 
 async def units_wanted(api: Api, linked: Linked) -> dict[str, int]:

@@ -92,7 +92,8 @@ class _Control:
         self._platform = platform
 
     async def create_store(self, request: web.Request) -> web.Response:
-        return json_answer(self._platform.create_store(await read_body(request)), status=201)
+        opened = self._platform.create_store(await read_body(request))
+        return json_answer({"pushes": self._platform.pushes, **opened}, status=201)
 
     async def create_orders(self, request: web.Request) -> web.Response:
         asked = _orders_asked(await read_body(request))

@@ -95,6 +95,8 @@ class StandIn(ABC):
     """
 
     slug: ClassVar[str]
+    #: Whether software that links a store is told of new orders without asking again.
+    pushes: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.clock = SandboxClock()

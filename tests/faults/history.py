@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import uuid
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from services.kit.kafka.topics import partition_counts
 from tests.faults.checker import Command
 
 QUIET_MS = 2000
@@ -26,11 +28,17 @@ async def production_commands(bootstrap: str) -> list[Command]:
 async def read_all(bootstrap: str, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
     """All committed records up to now, each partition in its order."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
+        bootstrap_servers=bootstrap,
+        # Without a group, aiokafka's stop raises CancelledError when it comes right after assign.
+        group_id=f"history-{uuid.uuid4()}",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        count = (await partition_counts(bootstrap))[topic]
+        partitions = [TopicPartition(topic, number) for number in range(count)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         records: list[ConsumerRecord[bytes, bytes]] = []

@@ -41,6 +41,7 @@ class ShopifySandbox(StandIn):
     """One Shopify: all its shops share one address and are told apart by the host that a request names."""
 
     slug = "shopify"
+    pushes = True
 
     def __init__(self) -> None:
         super().__init__()
