@@ -44,8 +44,8 @@ up: packages $(JARS_STAMP) assets ## the services with Kafka and Postgres of the
 down: $(VENV_STAMP) ## stop what `make up` started
 	@$(BIN)/python -m deploy.local down
 
-sandbox: $(VENV_STAMP) ## stand-in platforms and factory, against the running services
-	@$(BIN)/python -m deploy.sandbox
+sandbox: packages $(JARS_STAMP) ## stand-in platforms and factory, against the running services
+	@$(BIN)/python -m deploy.demo.attached
 
 bench: packages $(JARS_STAMP) assets ## figures measured side by side; writes var/bench/summary.json
 	@$(BIN)/python -m tests.bench

@@ -73,7 +73,7 @@ class World:
 def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
     """Start everything over `data_dir` and stop it all when the block ends, however it ends."""
     with local_stack(data_dir / "stack") as stack, Supervisor(data_dir / "logs") as supervisor:
-        sandbox = _ready(_start_sandbox(supervisor, choices))
+        sandbox = ready_line(_start_sandbox(supervisor, choices))
         environment = stack.environment() | _settings(data_dir, sandbox["settings"]) | dict(choices.settings)
         _prepare(environment)
         factory = supervisor.start_python("factory", "deploy.sandbox.factory", "--pace", "0", env=environment)
@@ -85,7 +85,7 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
             supervisor=supervisor,
             platforms=sandbox["platforms"],
             control=sandbox["control"],
-            factory=_ready(factory)["factory"],
+            factory=ready_line(factory)["factory"],
             services=services,
             settings=environment,
             key=_make_key(environment),
@@ -144,7 +144,7 @@ def _run_services_command(arguments: Sequence[str], environment: Mapping[str, st
     return done.stdout
 
 
-def _ready(child: Child) -> dict[str, Any]:
+def ready_line(child: Child) -> dict[str, Any]:
     """The line of JSON by which a sandbox process says where it listens."""
     give_up = time.monotonic() + READY_TIMEOUT
     while time.monotonic() < give_up and child.exit_code is None:

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from services.ingest.budgets import CallBudget
 from services.ingest.connector import UnreadablePayload
+from services.ingest.parsing import answer_object
 from services.ingest.platforms.etsy.settings import EtsySettings
-from services.ingest.platforms.parsing import answer_object
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer, HttpClient, OversizedAnswer, RefusedAddress

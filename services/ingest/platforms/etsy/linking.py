@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from services.ingest.connector import Access, AuthorizationStart, Grant, LinkingRefused, UnreadablePayload
+from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.payloads import EtsySelf, EtsyShop, EtsyTokens
 from services.ingest.platforms.etsy.settings import EtsySettings
-from services.ingest.platforms.parsing import parsed
 from services.kit.errors import AuthorizationError, TransientError
 
 #: What we ask for: receipts, tracking, and whose shop it is.

@@ -14,8 +14,8 @@ from schemas.ids import order_key
 from schemas.money import Money
 from schemas.order import FulfilmentState, NameValue, OrderItem, Payload, PaymentState, RawOrder, Way
 from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.parsing import text, unreadable
 from services.ingest.platforms.etsy.payloads import EtsyMoney, EtsyReceipt, EtsyTransaction, EtsyVariation
-from services.ingest.platforms.parsing import text, unreadable
 
 #: The property under which the buyer's answers to the seller's questions stand, whatever their name.
 PERSONALIZATION = 54

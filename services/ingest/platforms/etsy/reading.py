@@ -18,10 +18,10 @@ import orjson
 
 from schemas.order import RawOrder, Way
 from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.mapping import to_raw_order
 from services.ingest.platforms.etsy.payloads import EtsyReceipt
-from services.ingest.platforms.parsing import parsed
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 

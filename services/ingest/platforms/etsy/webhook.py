@@ -21,8 +21,8 @@ from services.ingest.connector import (
     UnreadablePayload,
     WebhookFact,
 )
+from services.ingest.parsing import json_object, parsed
 from services.ingest.platforms.etsy.payloads import EtsyNotice
-from services.ingest.platforms.parsing import json_object, parsed
 
 #: A webhook signed longer ago, or in the future by more than this, is not accepted.
 SIGNATURE_AGE = timedelta(seconds=300)

@@ -9,7 +9,7 @@ import structlog
 
 from services.ingest.budgets import CostBudget
 from services.ingest.connector import UnreadablePayload
-from services.ingest.platforms.parsing import answer_object
+from services.ingest.parsing import answer_object
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError

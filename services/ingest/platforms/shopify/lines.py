@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.money import Money
 from schemas.order import ItemKind, NameValue, OrderItem
 from services.ingest.connector import UnreadablePayload
-from services.ingest.platforms.parsing import money, pair, text
+from services.ingest.parsing import money, pair, text
 from services.ingest.platforms.shopify.payloads import GraphqlLine, GraphqlMoney, RestLine, RestMoney
 
 #: What Shopify calls the only variant of a product without variants.

@@ -19,7 +19,7 @@ from schemas.order import (
     Way,
 )
 from services.ingest.connector import StoreRef, UnreadablePayload
-from services.ingest.platforms.parsing import money, pair, text, unreadable
+from services.ingest.parsing import money, pair, text, unreadable
 from services.ingest.platforms.shopify.lines import Line, graphql_line, graphql_money, in_order, rest_line, rest_money
 from services.ingest.platforms.shopify.payloads import (
     GraphqlAddress,

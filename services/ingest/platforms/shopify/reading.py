@@ -10,7 +10,7 @@ import orjson
 
 from schemas.order import RawOrder, Way
 from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
-from services.ingest.platforms.parsing import parsed
+from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear
 from services.ingest.platforms.shopify.mapping import to_raw_order

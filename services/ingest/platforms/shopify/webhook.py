@@ -24,7 +24,7 @@ from services.ingest.connector import (
     UnreadablePayload,
     WebhookFact,
 )
-from services.ingest.platforms.parsing import json_object, parsed
+from services.ingest.parsing import json_object, parsed
 from services.ingest.platforms.shopify.mapping import to_deleted_order, to_raw_order
 from services.ingest.platforms.shopify.payloads import OrderEdited, OrderNamed, RestOrder
 

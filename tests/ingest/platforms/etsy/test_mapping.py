@@ -9,9 +9,9 @@ import pytest
 
 from schemas.order import RawOrder
 from services.ingest.connector import UnreadablePayload
+from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.mapping import to_raw_order
 from services.ingest.platforms.etsy.payloads import EtsyReceipt
-from services.ingest.platforms.parsing import parsed
 from tests.ingest.platforms.golden import FETCHED_AT, cases, content, expected, payload, store_ref
 
 CASES = cases("etsy", ending=".json")

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.order import RawOrder, fingerprint, order_revised
 from services.ingest.connector import OrderHinted, OrderTold, Unreadable, UnreadablePayload
-from services.ingest.platforms.parsing import parsed
+from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify.mapping import to_raw_order
 from services.ingest.platforms.shopify.payloads import GraphqlOrder
 from services.ingest.platforms.shopify.webhook import read_webhook

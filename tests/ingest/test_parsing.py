@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.ingest.connector import UnreadablePayload
-from services.ingest.platforms.parsing import answer_object, json_object, money, plain, text
+from services.ingest.parsing import answer_object, json_object, money, plain, text
 
 
 def test_numbers_keep_every_digit() -> None:
