@@ -1,0 +1,53 @@
+"""`python -m deploy.demo.attached`: the sandbox platforms and factory against the services that `make up` runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import suppress
+
+from deploy.demo.world import ready_line
+from deploy.local import background
+from deploy.local.errors import LocalStackError
+from deploy.local.processes import Supervisor
+from deploy.local.stack import VAR, exit_on_sigterm
+
+DIRECTORY = VAR / "sandbox"
+
+
+def main() -> int:
+    """Start both, let the services know the platforms' addresses, and stay until Ctrl-C."""
+    if background.find() is None:
+        print("Nothing is up: run `make up` first.", file=sys.stderr)
+        return 2
+    try:
+        with exit_on_sigterm(), Supervisor(DIRECTORY) as supervisor, suppress(KeyboardInterrupt):
+            _run(supervisor)
+            threading.Event().wait()
+    except LocalStackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(supervisor: Supervisor) -> None:
+    for log in DIRECTORY.glob("*.log"):
+        log.unlink()
+    sandbox = ready_line(supervisor.start_python("sandbox", "deploy.sandbox"))
+    # Services read their settings when they start; their data stay where they are.
+    os.environ.update(sandbox["settings"], ALLOW_PRIVATE_ADDRESSES="1")
+    background.bring_down()
+    running = background.bring_up()
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": running.kafka_bootstrap_servers}
+    factory = ready_line(supervisor.start_python("factory", "deploy.sandbox.factory", env=settings))
+    for name, url in sandbox["platforms"].items():
+        print(f"{name:<10} {url}")
+    print(f"{'factory':<10} {factory['factory']}")
+    print(f"{'control':<10} {sandbox['control']}   (deploy/sandbox/README.md says what it takes)")
+    print(f"The services were started again with the platforms' addresses; the page is at {running.page}/")
+    print("Ctrl-C stops the sandbox and the factory; the services stay up.", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
