@@ -123,9 +123,13 @@ def reduce_facts(facts: Iterable[Fact | None]) -> Changes:
 R = TypeVar("R", SellerRecord, StoreRecord)
 
 
-def later_record(left: R, right: R) -> R:
-    """Return the record that was changed last."""
-    return max(left, right, key=lambda record: (record.changed_at, record.model_dump_json()))
+def later_record(kept: R, new: R) -> R:
+    """Return the record that was changed last; of two changed at one moment the one that was told last.
+
+    This alone depends on Kafka's order, which for one key is certain. Compaction keeps what was told last, so any other
+    choice between the two could not be made again from the topic.
+    """
+    return new if new.changed_at >= kept.changed_at else kept
 
 
 def _of_decision(decided: OrderDecided) -> OrderChange:

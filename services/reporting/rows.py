@@ -8,7 +8,7 @@ from typing import Any
 from schemas.decisions import OrderDecided
 from schemas.ids import split_order_key
 from schemas.stores import SellerRecord, StoreRecord
-from services.reporting.changes import PRECEDENCE, PRODUCTION_RANK, OrderChange, SessionChange, SessionOrder
+from services.reporting.changes import PRECEDENCE, PRODUCTION_RANK, OrderChange, Production, SessionChange, SessionOrder
 from services.reporting.timeline import SEQUENCE, Entry
 
 Row = dict[str, Any]
@@ -82,7 +82,7 @@ def session_order_row(order: SessionOrder) -> Row:
 def order_row(change: OrderChange) -> Row:
     """Return the row of `orders`, without the generated columns."""
     parts = split_order_key(change.order_key)
-    heard, production = change.heard, change.production
+    heard = change.heard
     return {
         "order_key": change.order_key,
         "seller_id": change.seller_id,
@@ -100,11 +100,23 @@ def order_row(change: OrderChange) -> Row:
         "heard_display_name": heard.display_name if heard else None,
         "heard_placed_at": heard.placed_at if heard else None,
         **(_decision_columns(change.verdict.decided) if change.verdict else _NO_DECISION),
-        "production_at": production.at if production else None,
-        "production_rank": PRODUCTION_RANK[production.state] if production else None,
-        "production_event_id": production.event_id if production else None,
-        "production_state": production.state if production else None,
-        "production_problem": production.problem if production else None,
+        **_production_columns(change.production),
+    }
+
+
+def progress_row(change: OrderChange) -> Row:
+    """Return the columns of `orders` that change after the release; for a change without decision and session."""
+    parts = split_order_key(change.order_key)
+    return {
+        "order_key": change.order_key,
+        "seller_id": change.seller_id,
+        "store_id": parts.store_id,
+        "platform": parts.platform,
+        "external_id": parts.external_id,
+        "changed_at": change.changed_at,
+        "shipped_at": change.shipped_at,
+        "cancel_refused_at": change.cancel_refused_at,
+        **_production_columns(change.production),
     }
 
 
@@ -150,6 +162,16 @@ def _decision_columns(decided: OrderDecided) -> Row:
         "cost_currency": decided.cost.currency if decided.cost else None,
         "items": [item.model_dump(mode="json") for item in summary.items],
         "searched": _searched(decided),
+    }
+
+
+def _production_columns(production: Production | None) -> Row:
+    return {
+        "production_at": production.at if production else None,
+        "production_rank": PRODUCTION_RANK[production.state] if production else None,
+        "production_event_id": production.event_id if production else None,
+        "production_state": production.state if production else None,
+        "production_problem": production.problem if production else None,
     }
 
 

@@ -305,6 +305,15 @@ async def test_the_summary_adds_up(kept: Kept) -> None:
     ]
 
 
+async def test_of_two_records_of_a_store_with_one_time_the_last_told_stands(kept: Kept) -> None:
+    await kept.take(store(name="B"), store(name="A"))
+    await kept.take(store(name="Z"), store(name="C"), first=2)
+
+    [shown] = (await kept.reports.stores(SELLER, after=None, limit=10)).items
+
+    assert shown.name == "C"
+
+
 async def test_a_store_shows_its_state_and_what_happened_last(kept: Kept) -> None:
     await kept.take(store(), started(), decided())
     await kept.take(

@@ -12,41 +12,14 @@ from hypothesis import strategies as st
 from services.reporting.facts import Fact
 from services.reporting.projections import Changes, reduce_facts
 from tests.reporting.facts import (
+    FACTS,
     SESSION,
     at,
     decided,
-    finished,
     key,
-    not_matched,
     outcome,
     progressed,
-    started,
-    store,
     summary,
-    update,
-)
-
-FACTS: tuple[Fact, ...] = (
-    store(),
-    store(name="New name", changed_at=at(1)),
-    store(state="reconnect", changed_at=at(1)),
-    started(),
-    progressed(outcome(1), outcome(2, "existing"), part=1, total=5),
-    progressed(outcome(1, "updated", revised_at=at(3)), outcome(2, "failed", problem="no id"), part=2),
-    progressed(outcome(1, "existing"), session="session-2", part=1, minute=1.5),
-    finished(),
-    decided(key(1), reasons=(not_matched(),)),
-    decided(key(1), number=2, cause="match", step="released", minute=4),
-    decided(key(1), number=3, minute=6, summary=summary(key(1), revised_at=at(3)), step="amended"),
-    decided(key(1), number=4, minute=7, outcome="rejected", step="cancelled"),
-    decided(key(2), minute=4),
-    update("accepted", minute=5),
-    update("on_hold", minute=5),
-    update("in_production", minute=8),
-    update("cancel_refused", minute=8),
-    update("shipped", minute=9),
-    update("shipped", key(2), minute=9),
-    update("cancelled", key(2), minute=9),
 )
 
 

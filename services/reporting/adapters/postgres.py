@@ -19,6 +19,7 @@ from services.reporting.rows import (
     Row,
     entry_row,
     order_row,
+    progress_row,
     seller_row,
     session_order_row,
     session_row,
@@ -81,13 +82,16 @@ async def _locked(connection: Connection, ends: Mapping[Place, int]) -> Mapping[
 
 
 async def _write(connection: Connection, changes: Changes) -> None:
-    # Always in this order, and each statement by key: two processes that write the same rows cannot deadlock.
+    # Always in this order, and each statement by key, so that two processes that write the same orders hardly ever
+    # wait for each other in a circle; Postgres breaks such a circle, and the batch is repeated.
+    changed = changes.orders.values()
     for statement, rows in (
         (_SQL.write_sellers, [seller_row(seller) for seller in changes.sellers.values()]),
         (_SQL.write_stores, [store_row(store) for store in changes.stores.values()]),
         (_SQL.write_sessions, [session_row(session) for session in changes.sessions.values()]),
         (_SQL.write_session_orders, [session_order_row(order) for order in changes.session_orders.values()]),
-        (_SQL.write_orders, [order_row(order) for order in changes.orders.values()]),
+        (_SQL.write_orders, [order_row(order) for order in changed if order.verdict or order.heard]),
+        (_SQL.write_progress, [progress_row(order) for order in changed if not (order.verdict or order.heard)]),
         (_SQL.write_timeline, [entry_row(entry) for entry in changes.timeline.values()]),
     ):
         if rows:

@@ -217,6 +217,36 @@ ON CONFLICT (order_key) DO UPDATE SET
         ORDER BY at DESC NULLS LAST, rank DESC, event_id DESC LIMIT 1
     );
 
+-- name: write_progress
+-- Merges what production told of orders, which is most of what is told; the same rules as in write_orders.
+INSERT INTO orders AS kept (
+    order_key, seller_id, store_id, platform, external_id, changed_at, shipped_at, cancel_refused_at, production_at,
+    production_rank, production_event_id, production_state, production_problem
+)
+SELECT
+    order_key, seller_id, store_id, platform, external_id, changed_at, shipped_at, cancel_refused_at, production_at,
+    production_rank, production_event_id, production_state, production_problem
+FROM jsonb_to_recordset($1) AS batch (
+    order_key text, seller_id text, store_id text, platform text, external_id text, changed_at timestamptz,
+    shipped_at timestamptz, cancel_refused_at timestamptz, production_at timestamptz, production_rank smallint,
+    production_event_id text, production_state text, production_problem text
+)
+ORDER BY order_key
+ON CONFLICT (order_key) DO UPDATE SET
+    changed_at = GREATEST(kept.changed_at, excluded.changed_at),
+    shipped_at = LEAST(kept.shipped_at, excluded.shipped_at),
+    cancel_refused_at = LEAST(kept.cancel_refused_at, excluded.cancel_refused_at),
+    (production_at, production_rank, production_event_id, production_state, production_problem) = (
+        SELECT at, rank, event_id, state, problem
+        FROM (VALUES
+            (kept.production_at, kept.production_rank, kept.production_event_id, kept.production_state,
+             kept.production_problem),
+            (excluded.production_at, excluded.production_rank, excluded.production_event_id,
+             excluded.production_state, excluded.production_problem)
+        ) AS known (at, rank, event_id, state, problem)
+        ORDER BY at DESC NULLS LAST, rank DESC, event_id DESC LIMIT 1
+    );
+
 -- name: write_timeline
 -- Puts in what happened; of two messages that tell the same, the earlier stands.
 INSERT INTO timeline AS kept (order_key, entry_id, at, source, kind, sequence, data)
