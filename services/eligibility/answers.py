@@ -238,7 +238,7 @@ class SettingsChange(Asked):
 
 
 class RuleView(BaseModel):
-    """A reason code: its sentence, who must act, what re-checks it, and whether it is final."""
+    """A reason code: its sentence, who must act, and what has the order judged again by itself."""
 
     code: ReasonCode
     sentence: str
