@@ -120,7 +120,7 @@ async def serve(
             repeat=Idempotency(access_pool, vault=vault, clock=clock, service="ingest").answer,
         )
         server = await listen(app, "0.0.0.0", settings.ingest_port)  # noqa: S104 - platforms reach it from outside
-        # What is loaded by now stays for good; walking it in every full collection takes a tenth of a second, in which
+        # What is loaded by now stays for good; walking it in every full collection takes 50 ms, in which
         # no webhook is answered.
         gc.collect()
         gc.freeze()
