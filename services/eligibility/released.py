@@ -22,6 +22,14 @@ ProductionState = Literal["accepted", "on_hold", "in_production", "shipped", "ca
 
 #: From these states on production does not follow a change any more.
 _TOO_LATE: frozenset[ProductionState] = frozenset({"in_production", "shipped", "cancel_refused"})
+_STAGE: dict[ProductionState, int] = {
+    "accepted": 1,
+    "on_hold": 1,
+    "in_production": 2,
+    "cancel_refused": 2,
+    "shipped": 3,
+    "cancelled": 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,14 @@ class Told:
 
 
 def after_update(told: Told, state: ProductionState) -> tuple[ProductionState, bool]:
-    """Return the state after production reported `state`, and whether the point of no return is passed."""
-    return state, told.past_return or state in _TOO_LATE
+    """Return the state after production reported `state`, and whether the point of no return is passed.
+
+    States only move forward: an answer that comes again, or late, takes nothing back.
+    """
+    past_return = told.past_return or state in _TOO_LATE
+    if told.state is not None and _STAGE[state] < _STAGE[told.state]:
+        return told.state, past_return
+    return state, past_return
 
 
 def propose_after_release(

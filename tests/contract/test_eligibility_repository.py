@@ -233,15 +233,16 @@ async def test_words_are_kept_and_a_later_judgement_does_not_touch_them(bench: B
     assert await bench.reasons() == ["HELD_BY_SELLER"]
 
 
-async def test_production_states_are_kept(bench: Bench) -> None:
+async def test_production_states_are_kept_and_only_move_forward(bench: Bench) -> None:
     await bench.arrive(raw_order())
 
-    await bench.production_says("in_production")
     await bench.production_says("on_hold")
+    await bench.production_says("in_production")
+    await bench.production_says("accepted")
 
     told = (await bench.dossier()).told
     assert told is not None
-    assert (told.state, told.past_return) == ("on_hold", True)
+    assert (told.state, told.past_return) == ("in_production", True)
 
 
 async def test_a_cancelled_order_is_paid_back_in_the_same_transaction(bench: Bench) -> None:
