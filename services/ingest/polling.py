@@ -120,16 +120,15 @@ class Poller:
 
     async def _read(self, run: _Run) -> None:
         asked = rest_of(run.session.window, read_through=run.session.read_through)
-        listed_before = run.session.counts.listed
         if asked.start >= asked.end:
             return
         reading: asyncio.Task[Page] | None = asyncio.create_task(self._page(run, asked, None))
-        total: int | None = None
+        # An interrupted session knows its total: it was told for the whole window, not for the rest.
+        total = run.session.total
         try:
             while reading is not None:
                 page = await reading
-                if total is None and page.total is not None:
-                    total = listed_before + page.total
+                total = page.total if total is None else total
                 # The platform answers the next question while Kafka and Postgres take this page.
                 reading = asyncio.create_task(self._page(run, asked, page.after)) if page.after is not None else None
                 await self._keep(run, page, total=total)

@@ -147,6 +147,7 @@ async def test_a_poll_killed_at_any_step_is_gone_on_with_as_the_same_session(cou
     assert set(published(bench)) == {f"o{number}" for number in range(7)}
     [session] = [one for one in bench.memory.sessions.values() if one.counts.listed]
     assert (session.state, session.counts.listed, session.counts.new) == ("succeeded", 7, 7)
+    assert session.total == 7
     events = await bench.sessions()
     assert [event.type for event in events if event.session_id == session.session_id].count("session.started") == 1
     parts = [event.part for event in events if event.type == "session.progressed"]
