@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import asyncpg
 import pytest
 
 from services.kit.postgres.migrations import migrate
@@ -12,10 +11,10 @@ from services.kit.postgres.pool import create_pool
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, PostgresProjections
 from services.reporting.facts import Fact
 from tests.reporting.facts import FACTS, located
+from tests.reporting.tables import dump
 
 pytestmark = pytest.mark.integration
 
-TABLES = ("sellers", "stores", "sessions", "session_orders", "orders", "timeline")
 SEEDS = range(8)
 
 
@@ -47,18 +46,4 @@ async def _tables_of(dsn: str, schema: str, batches: list[list[Fact]]) -> dict[s
         await projections.apply(located(*batch, first=offset))
         offset += len(batch)
     await pool.close()
-    return await _dump(dsn, schema)
-
-
-async def _dump(dsn: str, schema: str) -> dict[str, list[str]]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return {
-            table: [
-                row["text"]
-                for row in await connection.fetch(f"SELECT kept::text AS text FROM {schema}.{table} AS kept ORDER BY 1")
-            ]
-            for table in TABLES
-        }
-    finally:
-        await connection.close()
+    return await dump(dsn, schema=schema)

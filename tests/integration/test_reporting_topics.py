@@ -49,12 +49,12 @@ from tests.reporting.facts import (
     store,
     update,
 )
+from tests.reporting.tables import dump
 
 pytestmark = pytest.mark.integration
 
 T = TypeVar("T")
 
-TABLES = ("sellers", "stores", "sessions", "session_orders", "orders", "timeline")
 ORDERS = 120
 
 
@@ -100,19 +100,19 @@ async def test_a_projector_killed_in_the_middle_leaves_the_same_report(place: Pl
         async with _projecting(place):
             await _until_rows(place.dsn, int(share * enough))
     async with _projecting(place):
-        await _until(lambda: _dump(place.dsn), lambda dump: dump == expected)
+        await _until(lambda: dump(place.dsn), lambda found: found == expected)
 
 
 async def test_a_rebuilt_report_is_equal_and_stays_readable(place: Place, tmp_path: Path) -> None:
     await place.publish(_story())
     expected = await _expected(place.dsn)
     async with _running(place, tmp_path) as (client, _):
-        await _until(lambda: _dump(place.dsn), lambda dump: dump == expected)
+        await _until(lambda: dump(place.dsn), lambda found: found == expected)
         reading = asyncio.create_task(_read_for_ever(client))
 
         await rebuild(place.settings(tmp_path), topic_prefix=place.prefix)
 
-        assert await _dump(place.dsn) == expected
+        assert await dump(place.dsn) == expected
         await place.publish([decided(key(ORDERS + 1))])
         await _until(lambda: _imported(client), lambda imported: imported == ORDERS + 1)
         assert not reading.done()
@@ -123,12 +123,12 @@ async def test_a_rebuild_mends_tables_that_were_spoilt(place: Place, tmp_path: P
     await place.publish(_story())
     expected = await _expected(place.dsn)
     async with _projecting(place):
-        await _until(lambda: _dump(place.dsn), lambda dump: dump == expected)
+        await _until(lambda: dump(place.dsn), lambda found: found == expected)
     await _execute(place.dsn, "UPDATE reporting.orders SET display_name = 'spoilt'; DELETE FROM reporting.timeline")
 
     await rebuild(place.settings(tmp_path), topic_prefix=place.prefix)
 
-    assert await _dump(place.dsn) == expected
+    assert await dump(place.dsn) == expected
 
 
 async def test_a_rebuild_passes_over_what_a_transaction_left_open_or_took_back(place: Place, tmp_path: Path) -> None:
@@ -145,9 +145,23 @@ async def test_a_rebuild_passes_over_what_a_transaction_left_open_or_took_back(p
 
         await asyncio.wait_for(rebuild(place.settings(tmp_path), topic_prefix=place.prefix), 30)
 
-        orders = [row.split(",")[0] for row in (await _dump(place.dsn))["orders"]]
+        orders = [row.split(",")[0] for row in (await dump(place.dsn))["orders"]]
         assert orders == [f"({key(1)}"]
         await producer.abort_transaction()
+
+
+async def test_connections_that_are_cut_are_opened_again_and_nothing_is_lost(place: Place, tmp_path: Path) -> None:
+    expected = await _expected(place.dsn)
+    async with _running(place, tmp_path) as (client, _):
+        telling = asyncio.create_task(place.publish(_story()))
+        for _ in range(5):
+            await _execute(place.dsn, _CUT)
+            await asyncio.sleep(0.1)
+        await telling
+
+        await _until(lambda: dump(place.dsn), lambda found: found == expected)
+
+        assert await _imported(client) == ORDERS
 
 
 async def test_an_unreadable_record_becomes_a_dead_letter_and_the_rest_goes_on(place: Place, tmp_path: Path) -> None:
@@ -193,6 +207,10 @@ def _story() -> list[Fact]:
     return facts + facts[::7]
 
 
+_CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 _WAY_OUT = ("accepted", "in_production", "shipped")
 
 
@@ -315,21 +333,7 @@ async def _expected(dsn: str) -> dict[str, list[str]]:
     pool = await create_pool(dsn, schema="expected", max_size=1)
     await PostgresProjections(pool, silent=True).apply(located(*_story()))
     await pool.close()
-    return await _dump(dsn, schema="expected")
-
-
-async def _dump(dsn: str, *, schema: str = SCHEMA) -> dict[str, list[str]]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return {
-            table: [
-                row["text"]
-                for row in await connection.fetch(f"SELECT kept::text AS text FROM {schema}.{table} AS kept ORDER BY 1")
-            ]
-            for table in TABLES
-        }
-    finally:
-        await connection.close()
+    return await dump(dsn, schema="expected")
 
 
 async def _until_rows(dsn: str, rows: int) -> None:

@@ -11,7 +11,6 @@ from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import jinja2
-from markupsafe import Markup
 
 from schemas.money import Money
 from services.reporting.wording import Texts, load_texts
@@ -82,7 +81,7 @@ class Renderer:
             t=viewer.texts,
             zone=viewer.zone,
             zones=zones,
-            when=lambda at: when(at, zone),
+            when=lambda at: when(at, zone, nothing=viewer.texts("common.none")),
             clock=lambda at: short(at, zone),
             **values,
         )
@@ -93,16 +92,25 @@ def default_viewer(zone: str = "UTC") -> Viewer:
     return Viewer(zone=zone, texts=load_texts())
 
 
-def when(at: datetime | None, zone: ZoneInfo) -> Markup:
-    """Return a moment in the viewer's zone, with UTC for whoever asks."""
-    if at is None:
-        return Markup("–")  # noqa: RUF001 - a dash for nothing
-    local = at.astimezone(zone)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.astimezone(UTC).isoformat(),
-        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        f"{local.day} {local:%b %Y, %H:%M:%S}",
-    )
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A moment in the viewer's zone, with UTC for whoever points at it."""
+
+    at: datetime
+    zone: ZoneInfo
+
+    def __html__(self) -> str:
+        """Return markup made of numbers and names of months alone: what jinja2 leaves as it is."""
+        utc, local = self.at.astimezone(UTC), self.at.astimezone(self.zone)
+        return (
+            f'<time datetime="{utc.isoformat()}" title="{utc:%Y-%m-%d %H:%M:%S} UTC">'
+            f"{local.day} {local:%b %Y, %H:%M:%S}</time>"
+        )
+
+
+def when(at: datetime | None, zone: ZoneInfo, *, nothing: str) -> Shown | str:
+    """Return a moment as the page shows it."""
+    return Shown(at, zone) if at is not None else nothing
 
 
 def short(at: datetime, zone: ZoneInfo) -> str:

@@ -30,13 +30,27 @@
   };
   const changed = () => document.body.dispatchEvent(new CustomEvent("sync-changed"));
 
-  const events = new EventSource(address);
-  events.addEventListener("changed", changed);
-  events.addEventListener("resync", changed);
-  events.addEventListener("open", () => show(true));
-  events.addEventListener("error", () => {
-    show(false);
-    // A refused connection is not tried again by the browser: the login is over, or the service was too busy.
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 10000);
+  let events = null;
+  const listen = () => {
+    events = new EventSource(address);
+    events.addEventListener("changed", changed);
+    events.addEventListener("resync", changed);
+    events.addEventListener("open", () => show(true));
+    events.addEventListener("error", () => {
+      show(false);
+      // A refused connection is not tried again by the browser: the login is over, or the service was too busy.
+      if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 10000);
+    });
+  };
+
+  // A browser opens few connections to one address, so a page that nobody sees gives its own back.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      events.close();
+    } else {
+      listen();
+      changed();
+    }
   });
+  listen();
 })();
