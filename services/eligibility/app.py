@@ -149,7 +149,7 @@ async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.
     dead_letters = DeadLetters(publisher, clock=clock)
     subscriber = KafkaSubscriber(bootstrap, _NAME, clock=clock, metrics=metrics, dead_letters=dead_letters)
     answers = partial(take_answers, repository=repository, clock=clock, keep_for=settings.keep_for)
-    reading = Reading(topics, judge=judge, repository=repository, take_answers=answers)
+    reading = Reading(topics, judge=judge, repository=repository, take_answers=answers, clock=clock)
     subscriber.add(reading.of_facts())
     subscriber.add(reading.of_orders(on_assigned=shards.assigned, on_revoked=shards.revoked))
     return _Process(

@@ -26,6 +26,7 @@ from services.eligibility.decisions import DECISIONS, PRODUCTION
 from services.eligibility.judging import Arrival, Judge
 from services.eligibility.ports import Repository
 from services.eligibility.production import Answer
+from services.kit.clock import Clock
 from services.kit.errors import UnreadableMessage
 from services.kit.kafka.subscriber import OnPartitions, Record, Subscription
 
@@ -33,6 +34,9 @@ TakeAnswers = Callable[[Sequence[Answer]], Awaitable[None]]
 
 #: Records a batch: more make each cheaper, and hold a shard's lock for longer.
 BATCH = 500
+#: How long the first orders of a store wait for the store itself, which comes by another topic.
+STORE_WAIT_SECONDS = 3.0
+_LOOK_EVERY_SECONDS = 0.1
 
 T = TypeVar("T")
 
@@ -63,7 +67,11 @@ _READ = (SELLERS, STORES, CATALOG_VARIANTS, ORDERS_RAW, PRODUCTION_UPDATES)
 class Reading:
     """The handlers of eligibility's topics."""
 
-    def __init__(self, topics: Topics, *, judge: Judge, repository: Repository, take_answers: TakeAnswers) -> None:
+    def __init__(
+        self, topics: Topics, *, judge: Judge, repository: Repository, take_answers: TakeAnswers, clock: Clock
+    ) -> None:
+        self._clock = clock
+        self._awaited: set[str] = set()
         self._topics = topics
         self._judge = judge
         self._repository = repository
@@ -103,9 +111,22 @@ class Reading:
             if record.topic != raw
         ]
         if arrivals:
+            await self._await_stores({arrival.event.order.store_id for arrival in arrivals})
             await self._judge.judge_arrivals(arrivals)
         if answers:
             await self._take_answers(answers)
+
+    async def _await_stores(self, stores: set[str]) -> None:
+        """Give a store that was linked a moment ago the time to be heard of, once.
+
+        Its orders would be held and released at once otherwise, which is right but reads like a mistake.
+        """
+        for store in sorted(stores - self._awaited):
+            waited = 0.0
+            while waited < STORE_WAIT_SECONDS and await self._repository.seller_of_store(store) is None:
+                await self._clock.sleep(_LOOK_EVERY_SECONDS)
+                waited += _LOOK_EVERY_SECONDS
+            self._awaited.add(store)
 
     async def handle_facts(self, records: Sequence[Record]) -> None:
         """Keep the stores and the variants; an empty record says that a SKU is gone."""

@@ -16,11 +16,6 @@ SELECT published FROM relays WHERE shard = $1;
 INSERT INTO relays AS r (shard, published) VALUES ($1, $2)
 ON CONFLICT (shard) DO UPDATE SET published = greatest(r.published, excluded.published);
 
--- name: find_unfinished
--- The shards among these that have something to publish.
-SELECT s.shard FROM shards s LEFT JOIN relays r USING (shard)
-WHERE s.shard = ANY($1::smallint[]) AND s.last_number > coalesce(r.published, 0);
-
 -- name: find_requested
 -- The shards among these that have orders to judge again.
 SELECT DISTINCT shard FROM reassessments WHERE shard = ANY($1::smallint[]);
@@ -32,10 +27,15 @@ WHERE order_key IN (SELECT order_key FROM personal_data WHERE erase_after <= $1 
 RETURNING order_key;
 
 -- name: forget_published
--- Drops messages that were published long ago.
+-- Drops messages that were published long ago. Numbers follow time, so only each shard's lowest ones are looked at.
 DELETE FROM outbox AS o USING (
-    SELECT x.shard, x.number FROM outbox x JOIN relays r USING (shard)
-    WHERE x.number <= r.published AND x.created_at <= $1 LIMIT $2
+    SELECT x.shard, x.number
+    FROM relays r
+    CROSS JOIN LATERAL (
+        SELECT shard, number, created_at FROM outbox
+        WHERE shard = r.shard AND number <= r.published ORDER BY number LIMIT $2
+    ) AS x
+    WHERE x.created_at <= $1
 ) AS old
 WHERE o.shard = old.shard AND o.number = old.number
 RETURNING o.number;
