@@ -192,7 +192,8 @@ def _fresh(new: NewStore, *, now: datetime) -> Store:
         name=new.name,
         state="pending",
         settings=new.settings,
-        import_since=new.import_since or now,
+        # Platforms tell change times in whole seconds: what changes later in this second bears its beginning.
+        import_since=new.import_since or now.replace(microsecond=0),
         created_at=now,
         changed_at=now,
     )

@@ -51,6 +51,19 @@ async def test_credentials_link_a_store_at_once() -> None:
     assert await bench.claim() is not None
 
 
+async def test_an_order_placed_in_the_second_of_linking_is_imported() -> None:
+    bench = Workbench()
+    bench.clock.advance(0.4)
+    await by_credentials(bench)
+    bench.clock.advance(0.5)
+    bench.platform.put("o1")
+    bench.clock.advance(5)
+
+    await bench.poll()
+
+    assert [event.order.external_id for event in bench.told] == ["o1"]
+
+
 async def test_credentials_that_the_platform_refuses_link_nothing() -> None:
     bench = Workbench()
 

@@ -13,6 +13,7 @@ import pytest
 
 from deploy.local.kafka.broker import KafkaBroker
 from deploy.local.kafka.jars import ensure_jars
+from deploy.local.postgres import PostgresServer
 from deploy.local.stack import JARS, running
 from tests.ingest.processes import ingest, raw_orders, seller_key, twin, until
 from tests.ingest.twin_platform import webhook
@@ -204,3 +205,36 @@ async def test_a_webhook_gets_503_within_4_seconds_while_kafka_is_away_and_200_w
         assert seconds < 4.5
         stored = {event.order.external_id for event in await raw_orders(own_broker.bootstrap_servers, store_id)}
         assert stored == {"o1", "o2"}
+
+
+@pytest.fixture
+def own_database(tmp_path: Path) -> Iterator[PostgresServer]:
+    """A Postgres that a test may kill."""
+    server = PostgresServer(tmp_path / "postgres", preferred_port=0)
+    with running(server):
+        yield server
+
+
+async def test_postgres_away_loses_nothing_and_is_waited_for(
+    kafka_bootstrap: str, own_database: PostgresServer, tmp_path: Path
+) -> None:
+    async with ingest(kafka_bootstrap, own_database.url, tmp_path, twin(), poll_seconds=0.5) as process:
+        store_id = await process.link("shop-1")
+        process.platform.put("before")
+        assert await process.push(store_id, "order", "before") == 200
+        await asyncio.to_thread(own_database.kill)
+        process.platform.put("meanwhile")
+
+        # What verifies a known store's webhooks is remembered, so its orders still reach Kafka.
+        known = await process.push(store_id, "order", "meanwhile")
+        unknown = await process.push("st-unknown", "order", "meanwhile")
+        await asyncio.to_thread(own_database.start)
+        await asyncio.to_thread(own_database.wait_ready)
+        process.platform.put("after")
+
+        async def all_there() -> bool:
+            found = {event.order.external_id for event in await raw_orders(kafka_bootstrap, store_id)}
+            return found == {"before", "meanwhile", "after"}
+
+        await until(all_there, within=40)
+        assert (known, unknown) == (200, 503)
