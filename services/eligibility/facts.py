@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from schemas.address import Address
 from schemas.base import Value
@@ -27,8 +27,7 @@ class SellerSettings:
     auto_pay: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class MatchRef:
+class MatchRef(NamedTuple):
     """What a match is about: a platform's variant, a platform's product, or a SKU; in one store or in all."""
 
     seller_id: str

@@ -94,5 +94,6 @@ class Reassessing:
             if limit == 1:
                 await self._judge.drop_request(shard)
             else:
-                # The first half goes alone; what fails in it is found by halving again.
+                # Requests keep their order, so the one that fails is found by halving and ends up alone.
                 await self._judge_chunk(shard, limit // 2)
+                await self._judge_chunk(shard, limit - limit // 2)

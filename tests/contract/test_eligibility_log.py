@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from services.eligibility.adapters.kafka import KafkaLogOpener
-from services.eligibility.adapters.memory import MemoryLog
+from services.eligibility.adapters.memory_log import MemoryLog
 from services.eligibility.dossier import OutboxMessage
 from services.eligibility.ports import LogOpener, ShardFenced
 from services.eligibility.subscriber import Topics

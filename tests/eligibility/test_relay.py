@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from services.eligibility.adapters.memory import MemoryLog, MemoryRepository
+from services.eligibility.adapters.memory import MemoryRepository
+from services.eligibility.adapters.memory_log import MemoryLog
 from services.eligibility.relay import Relay
 from services.kit.clock import ManualClock
 from services.kit.metrics import Metrics

@@ -1,4 +1,4 @@
-"""The in-memory twins: the same tables as dictionaries, one transaction at a time, and a log that can be fenced."""
+"""The in-memory twin of the tables: dictionaries, and one transaction at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from schemas.decisions import Cause
 from schemas.ids import fact_id
 from schemas.money import Money
 from schemas.stores import StoreRecord
-from services.eligibility.dossier import Dossier, Judgement, OutboxMessage
+from services.eligibility.dossier import Dossier, Judgement
 from services.eligibility.facts import Known, Match, MatchRef, SellerSettings
 from services.eligibility.payments import Claim, Purse, Settlement, allot
-from services.eligibility.ports import Located, Needs, Numbered, ShardFenced, StateChange, StoredMatch, Wake
+from services.eligibility.ports import Located, Needs, Numbered, StateChange, StoredMatch, Wake
 from services.eligibility.waiting import Wait, WaitedFor
-from services.kit.errors import TransientError
 
 
 @dataclass(slots=True)
@@ -332,47 +331,3 @@ def _wake(tables: Tables, fact: WaitedFor, refs: Iterable[str], cause: Cause) ->
 def _request(tables: Tables, keys: Iterable[str], cause: Cause) -> None:
     requests = tuple((tables.dossiers[key].shard, key, cause) for key in keys)
     tables.requests = (*tables.requests, *requests)
-
-
-class MemoryLog:
-    """Kafka as relays see it: what is committed, the kept positions, and who owns which shard."""
-
-    def __init__(self) -> None:
-        self.committed: list[OutboxMessage] = []
-        self.positions: dict[int, int] = {}
-        self.owners: dict[int, MemoryShardLog] = {}
-        #: How many of the next publishes fail, and whether they happened all the same.
-        self.failures: list[bool] = []
-
-    async def __call__(self, shard: int) -> MemoryShardLog:
-        """Open a shard's log and fence whoever had it."""
-        self.owners[shard] = MemoryShardLog(self, shard)
-        return self.owners[shard]
-
-
-class MemoryShardLog:
-    """See `ports.ShardLog`."""
-
-    def __init__(self, log: MemoryLog, shard: int) -> None:
-        self._log = log
-        self._shard = shard
-
-    async def position(self) -> int | None:
-        """Return the last number kept, by whomever."""
-        return self._log.positions.get(self._shard)
-
-    async def publish(self, messages: Sequence[OutboxMessage], *, number: int) -> None:
-        """Publish and keep the number, both or neither; fails as `MemoryLog.failures` says."""
-        await asyncio.sleep(0)
-        if self._log.owners[self._shard] is not self:
-            raise ShardFenced(f"shard {self._shard}")
-        fails = bool(self._log.failures)
-        happened = self._log.failures.pop(0) if fails else True
-        if happened:
-            self._log.committed.extend(messages)
-            self._log.positions[self._shard] = number
-        if fails:
-            raise TransientError("the answer was lost")
-
-    async def close(self) -> None:
-        """Nothing is open."""
