@@ -85,6 +85,14 @@ class OrdersQuery(Paging):
     until: AwareDatetime | None = Field(default=None, alias="to", description="Placed before.")
 
 
+class EventsQuery(BaseModel):
+    """From where on to hear."""
+
+    after: str | None = Field(
+        default=None, max_length=64, description="Where there is no Last-Event-ID: the event seen last."
+    )
+
+
 class SessionPath(BaseModel):
     """One session."""
 
@@ -109,12 +117,13 @@ def api_routes(reports: Reports, hub: Hub, *, still_admitted: StillAdmitted) -> 
     _declare_stores(routes, reports)
 
     @routes.get("/v1/events", summary="Hear of changes", tags=["events"], scope=READ_SCOPE, errors=[503], streams=True)
-    async def hear_of_changes(request: web.Request) -> web.StreamResponse:
+    async def hear_of_changes(request: web.Request, *, query: EventsQuery) -> web.StreamResponse:
         """Server-sent events: `changed` with ids of sessions and orders, or `resync` when anything may have changed.
 
         `Last-Event-ID` goes on where a connection broke off; where that is forgotten, it begins with `resync`.
         """
-        listener = hub.join(principal(request).seller_id, last_id=request.headers.get("Last-Event-ID"))
+        last_id = request.headers.get("Last-Event-ID") or query.after
+        listener = hub.join(principal(request).seller_id, last_id=last_id)
         try:
             return await stream(
                 request, listener, stopping=stopping(request), still_admitted=lambda: still_admitted(request)

@@ -197,7 +197,7 @@ def _application(
 def routes_of(reports: Reports, hub: Hub, *, keys: Authenticator, logins: Logins, clock: Clock) -> Routes:
     """Return the routes of the API and the page together."""
     routes = api_routes(reports, hub, still_admitted=_still_admitted(keys, logins))
-    routes.include(Dashboard(reports, logins=logins, clock=clock).routes())
+    routes.include(Dashboard(reports, hub, logins=logins, clock=clock).routes())
     return routes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -55,7 +56,7 @@ class Hub:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._listeners: set[Listener] = set()
-        self._past: deque[Change] = deque(maxlen=REMEMBERED)
+        self._past: deque[Change] = deque([_beginning()], maxlen=REMEMBERED)
         self._ended = False
 
     async def run(self) -> None:
@@ -72,13 +73,17 @@ class Hub:
 
     def hand_on(self, change: Change) -> None:
         """Tell everyone whom a change concerns."""
-        if change.seller_id:
-            self._past.append(change)
-        else:
+        if not change.seller_id:
             self._past.clear()
+        self._past.append(change if change.seller_id else _beginning())
         for listener in self._listeners:
             if change.seller_id in ("", listener.seller_id):
                 listener.tell(change)
+
+    @property
+    def latest(self) -> str:
+        """The id of the newest change: whoever asks before reading and joins after it misses nothing."""
+        return self._past[-1].change_id
 
     def join(self, seller_id: str, *, last_id: str | None = None) -> Listener:
         """Begin to listen, after `last_id` where it is still known, else with the advice to read anew.
@@ -106,6 +111,11 @@ class Hub:
             if change.change_id == last_id:
                 return past[index + 1 :]
         return [ANYTHING]
+
+
+def _beginning() -> Change:
+    """Return what stands for all that happened before and is not known: only its id counts."""
+    return Change(change_id=secrets.token_hex(8), seller_id="")
 
 
 async def stream(

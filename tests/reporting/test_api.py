@@ -146,6 +146,15 @@ async def test_events_tell_what_changed(filled: Site) -> None:
         assert key(9).encode() in event
 
 
+async def test_events_begin_after_the_one_seen_last(filled: Site) -> None:
+    query = {"after": "long ago"}
+    async with filled.client(filled.keys.grant(SELLER)) as client, client.get("/v1/events", params=query) as answer:
+        await answer.content.readuntil(b"\n\n")
+        event = await answer.content.readuntil(b"\n\n")
+
+    assert event.startswith(b"event: resync")
+
+
 def test_the_document_is_openapi() -> None:
     document = routes_document()
 

@@ -40,6 +40,25 @@ async def test_a_listener_goes_on_after_the_last_event_it_saw(hub: Hub) -> None:
     assert [(await listener.next()).change_id for _ in range(2)] == ["c2", "c3"]
 
 
+async def test_what_happens_between_reading_and_listening_is_heard(hub: Hub) -> None:
+    seen = hub.latest
+    hub.hand_on(_change(1))
+
+    listener = hub.join(SELLER, last_id=seen)
+
+    assert (await listener.next()).change_id == "c1"
+
+
+async def test_changes_missed_between_reading_and_listening_have_it_read_anew(hub: Hub) -> None:
+    hub.hand_on(_change(1))
+    seen = hub.latest
+    hub.hand_on(ANYTHING)
+
+    listener = hub.join(SELLER, last_id=seen)
+
+    assert await listener.next() == ANYTHING
+
+
 async def test_a_forgotten_event_has_the_listener_read_anew(hub: Hub) -> None:
     hub.hand_on(_change(1))
 

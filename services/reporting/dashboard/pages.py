@@ -23,6 +23,7 @@ from services.reporting.api import OrderPath, OrdersQuery, SessionOrdersQuery, S
 from services.reporting.dashboard.asking import asked, known_zone, local_path
 from services.reporting.dashboard.assets import Assets
 from services.reporting.dashboard.view import Renderer, Viewer, default_viewer, query
+from services.reporting.events import Hub
 from services.reporting.logins import Login, Logins
 from services.reporting.ports import (
     ORDER_CURSOR,
@@ -54,6 +55,8 @@ class Visit:
     login: Login
     viewer: Viewer
     form: Mapping[str, str]
+    #: The newest change before anything was read for this page; the page hears of all that come after it.
+    seen: str
 
     @property
     def seller_id(self) -> str:
@@ -67,8 +70,9 @@ Page = Callable[[Visit], Awaitable[web.Response]]
 class Dashboard:
     """The page *Report Sync Order*."""
 
-    def __init__(self, reports: Reports, *, logins: Logins, clock: Clock) -> None:
+    def __init__(self, reports: Reports, hub: Hub, *, logins: Logins, clock: Clock) -> None:
         self._reports = reports
+        self._hub = hub
         self._logins = logins
         self._clock = clock
         self._renderer = Renderer()
@@ -197,7 +201,7 @@ class Dashboard:
             form = await _form(request) if request.method == "POST" else {}
             if request.method == "POST" and not hmac.compare_digest(form.get("form_token", ""), login.form_token):
                 raise Problem(403, "foreign_form", "The form is not one that this page gave.")
-            return await page(Visit(request, login, _viewer(request), form))
+            return await page(Visit(request, login, _viewer(request), form, self._hub.latest))
 
         return self._guarded(answer)
 
@@ -226,6 +230,7 @@ class Dashboard:
             path=visit.request.rel_url.path_qs,
             asked=visit.request.query,
             form_token=visit.login.form_token,
+            seen=visit.seen,
             now=self._clock.now(),
             **values,
         )
