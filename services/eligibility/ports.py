@@ -219,7 +219,10 @@ class ShardLog(Protocol):
     """
 
     async def position(self) -> int | None:
-        """Return the last number kept, by whomever; None when there is none."""
+        """Return the last number kept by whoever had the shard before; None when there is none.
+
+        For right after opening: after a publish of one's own the answer may still be an earlier one.
+        """
         ...
 
     async def publish(self, messages: Sequence[OutboxMessage], *, number: int) -> None:

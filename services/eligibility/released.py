@@ -96,7 +96,7 @@ def _taken_away(assessment: Rejected, told: Told) -> Proposal:
 
 
 def _changes(order: RawOrder, facts: Facts, told: Told) -> list[str]:
-    if told.state in {"shipped", "cancelled"}:
+    if told.state in {"shipped", "cancelled"} or not items_to_make(order):
         return []
     address, items = digests(order, facts)
     changes = ["address"] if address != told.address else []

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 _START_SECONDS = 30.0
 _PUBLISH_SECONDS = 30.0
 _STOP_SECONDS = 2.0
+_ASK_AGAIN_SECONDS = 0.2
 #: How long readers wait for a shard whose owner died and that nobody took over.
 _TRANSACTION_MS = 30_000
 _BATCH_BYTES = 1024 * 1024
@@ -50,12 +51,11 @@ class KafkaShardLog:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await admin.start()
-                kept = await admin.list_consumer_group_offsets(self._group, partitions=[self._place])
+                offset = await self._kept_offset(admin)
         except (KafkaError, TimeoutError, OSError) as error:
             raise TransientError(f"kafka: no position: {type(error).__name__}") from error
         finally:
             await admin.close()
-        offset = kept[self._place].offset
         return offset if offset >= 0 else None
 
     async def publish(self, messages: Sequence[OutboxMessage], *, number: int) -> None:
@@ -79,6 +79,19 @@ class KafkaShardLog:
                 await self._producer.stop()
         except (KafkaError, TimeoutError, OSError) as error:
             log.warning("producer.abandoned", problem=type(error).__name__)
+
+    async def _kept_offset(self, admin: AIOKafkaAdminClient) -> int:
+        while True:
+            try:
+                kept = await admin.list_consumer_group_offsets(self._group, partitions=[self._place])
+            except KafkaError as error:
+                # The first question to a new broker has it create the topic of all groups' positions.
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+            else:
+                offset: int = kept[self._place].offset
+                return offset
 
     async def _send(self, messages: Sequence[OutboxMessage]) -> None:
         # Whole batches, a topic each: half the work of single sends. The shard is the partition.
