@@ -277,6 +277,16 @@ async def test_our_own_shipping_on_the_platform_is_no_change(bench: Bench) -> No
     assert await bench.reasons() == []
 
 
+async def test_an_address_that_changes_after_all_was_shipped_elsewhere_is_no_change(bench: Bench) -> None:
+    await bench.arrive(raw_order())
+    moved = Address(name="B", line1="2 Elm", city="Austin", region="TX", postal_code="73301", country="US")
+
+    await bench.arrive(later(1, fulfilment="fulfilled", items=(order_item(quantity_to_make=0),), ship_to=moved))
+
+    assert ((await bench.decided()).outcome, await bench.reasons()) == ("eligible", [])
+    assert await bench.commands() == ["order.released"]
+
+
 async def test_personal_data_are_erased_in_time_after_shipping(bench: Bench) -> None:
     repository = bench.repository
     assert isinstance(repository, MemoryRepository)
