@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import hypothesis  # noqa: F401 - imported late, from within pytest's summary, it overflows CPython 3.11's parser
 import pytest
 
 from deploy.local.kafka.broker import KafkaBroker
