@@ -46,6 +46,7 @@ from services.kit.http.server import serve as listen
 from services.kit.kafka.publisher import KafkaPublisher
 from services.kit.kafka.topics import ensure_topics
 from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, KeyRing
+from services.kit.logs import configure_logging
 from services.kit.metrics import Metrics
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
@@ -88,6 +89,7 @@ async def serve(
     `connectors` replaces the registered platforms' own. Waits, and says so in the log, while Kafka or Postgres is away.
     """
     settings = settings or load_settings(IngestSettings)
+    configure_logging(service="ingest", level=settings.log_level)
     for name in ("kafka_bootstrap_servers", "database_url"):
         if not getattr(settings, name):
             raise SettingsError(f"{name.upper()} is not set; `make up` starts an embedded one and prints it.")
@@ -119,7 +121,7 @@ async def serve(
             health=health,
             repeat=Idempotency(access_pool, vault=vault, clock=clock, service="ingest").answer,
         )
-        server = await listen(app, "0.0.0.0", settings.ingest_port)  # noqa: S104 - platforms reach it from outside
+        server = await listen(app, settings.ingest_host, settings.ingest_port)
         # What is loaded by now stays for good; walking it in every full collection takes 50 ms, in which
         # no webhook is answered.
         gc.collect()

@@ -8,6 +8,10 @@ from services.kit.settings import KitSettings
 class IngestSettings(KitSettings):
     """One ingest process."""
 
+    ingest_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 - platforms reach it from outside
+        description="The address on which ingest listens.",
+    )
     ingest_port: int = Field(default=8001, ge=0, le=65535, description="The port of ingest's HTTP server.")
     poll_seconds: float = Field(
         default=0, ge=0, description="Seconds between two polls of a store; 0: what suits each platform."
