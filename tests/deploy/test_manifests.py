@@ -128,7 +128,7 @@ def refused(arguments: Sequence[str]) -> str | None:
             command.make_context(name, rest, parent=context)
     except TyperException as error:
         return f"{list(arguments)}: {error}"
-    if name == "ingest" and not set(rest) <= {*slugs(), "all"}:
+    if name == "ingest" and not set(arguments[1:]) <= {*slugs(), "all"}:
         return f"{list(arguments)}: no such platform"
     return None
 
