@@ -26,7 +26,7 @@ WANTED_RATIO = 0.35
 def main() -> int:
     """Measure everything; 0 when every figure is met."""
     orders, seconds = int(os.environ.get("ORDERS") or 20000), int(os.environ.get("SECONDS") or 30)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     figures: list[Figure] = []
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     with throwaway_directory(DIRECTORY / "runs") as directory:

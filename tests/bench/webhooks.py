@@ -47,6 +47,8 @@ async def measure(directory: Path, seconds: int) -> list[Figure]:
     with running_world(directory, Choices(settings={"LOG_LEVEL": "WARNING"})) as world:
         async with aiohttp.ClientSession() as session:
             api = Api(world, session)
+            # With money, the orders go all the way to the factory meanwhile, as they do in earnest.
+            await journey.top_up(api)
             opened = await journey.open_store(api, "shopify", ingest_url=world.services["ingest"])
             linked = await journey.link_store(api, opened)
             secret, domain = world.settings["SHOPIFY_CLIENT_SECRET"], opened.external_id

@@ -39,6 +39,10 @@ _WATCH_EVERY_SECONDS = 5.0
 #: FastStream sleeps this long again after an empty poll, so it is also the wait of an idle topic's next record.
 _POLL_MS = 20
 _STOP_SECONDS = 15.0
+#: The broker answers a fetch when so much waits, or after so long: a thin stream comes in batches, not one by one,
+#: which spares the broker, Postgres and the handler most of their work; a thick one does not wait at all.
+_FETCH_MIN_BYTES = 64 * 1024
+_FETCH_MAX_WAIT_MS = 100
 _A_DAY_MS = 24 * 3600 * 1000
 
 
@@ -110,6 +114,8 @@ class KafkaSubscriber:
             # A handler that repeats a batch for an hour still owns its partitions; `liveness` watches instead.
             max_poll_interval_ms=_A_DAY_MS,
             fetch_max_bytes=16 * 1024 * 1024,
+            fetch_min_bytes=_FETCH_MIN_BYTES,
+            fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
             listener=consuming.listener,
             parser=consuming.parse,
             decoder=consuming.decode,
