@@ -35,8 +35,6 @@ from services.reporting.adapters.memory import MemoryProjections, MemoryReports
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
 from services.reporting.adapters.postgres_reports import PostgresReports
 from services.reporting.api import StillAdmitted, api_routes
-
-# TMP from services.reporting.dashboard.pages import Dashboard
 from services.reporting.dashboard.pages import Dashboard
 from services.reporting.events import Hub
 from services.reporting.facts import Reader

@@ -19,12 +19,12 @@ import aiohttp
 import orjson
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
-from deploy.sandbox.shopify.sandbox import ShopifySandbox
 
 from deploy.demo import journey
 from deploy.demo.api import Api
 from deploy.demo.world import Choices, World, running_world
 from deploy.sandbox.shopify.bodies import order_body
+from deploy.sandbox.shopify.sandbox import ShopifySandbox
 from deploy.sandbox.standin import OrdersAsked
 from tests.bench.figures import Figure, percentile
 from tests.faults.history import read_all

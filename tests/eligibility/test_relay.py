@@ -70,10 +70,10 @@ async def test_a_kill_between_publishing_and_noting_repeats_nothing(bench: Bench
 
 
 async def test_a_forgotten_position_in_kafka_repeats_nothing(bench: Bench) -> None:
-    log = MemoryLog()
+    log, clock = MemoryLog(), ManualClock(START)
     await bench.arrive(raw_order())
-    first = asyncio.create_task(relay_of(bench, log).run())
-    await settle()
+    first = asyncio.create_task(relay_of(bench, log, clock).run())
+    await settle(clock)
     await killed(first)
     # Kafka forgets positions after a week without commits.
     log.positions.clear()
