@@ -26,7 +26,7 @@ BATCH = 1_000
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 #: A transaction costs the broker the same for one message as for a thousand, so a thin stream is gathered for a moment.
-GATHER_SECONDS = 0.3
+GATHER_SECONDS = 0.5
 #: How often a busy relay also notes its position in Postgres; an idle one does at once.
 NOTE_EVERY = 50
 

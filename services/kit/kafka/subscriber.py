@@ -42,7 +42,7 @@ _STOP_SECONDS = 15.0
 #: The broker answers a fetch when so much waits, or after so long: a thin stream comes in batches, not one by one,
 #: which spares the broker, Postgres and the handler most of their work; a thick one does not wait at all.
 _FETCH_MIN_BYTES = 64 * 1024
-_FETCH_MAX_WAIT_MS = 100
+_FETCH_MAX_WAIT_MS = 200
 _A_DAY_MS = 24 * 3600 * 1000
 
 
