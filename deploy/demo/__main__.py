@@ -127,8 +127,8 @@ def _shares(orders: int, platforms: Sequence[str]) -> dict[str, int]:
 
 
 def _before(store: Opened, orders: int) -> int:
-    """How many orders exist before the store is linked: a quarter, or all where only the next poll would tell."""
-    return orders // 4 if store.pushes else orders
+    """How many orders exist before the store is linked: a fifth, or all where only the next poll would tell."""
+    return orders // 5 if store.pushes else orders
 
 
 def _progress_table(shares: Mapping[str, int], now: Mapping[str, Progress]) -> Table:
