@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from services.eligibility.settings import EligibilitySettings
 from services.eligibility.shards import Shards
 from services.eligibility.subscriber import Reading, Topics
 from services.kit.clock import Clock, SystemClock
-from services.kit.errors import SettingsError, TransientError
 from services.kit.health import Health, postgres_check
 from services.kit.http.idempotency import Idempotency
 from services.kit.http.server import build_app
@@ -35,13 +34,11 @@ from services.kit.http.server import serve as serve_http
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.publisher import KafkaPublisher
 from services.kit.kafka.subscriber import KafkaSubscriber
-from services.kit.kafka.topics import ensure_topics
-from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, KeyRing
+from services.kit.keys import ACCESS_SCHEMA, KeyRing
 from services.kit.logs import configure_logging
 from services.kit.metrics import Metrics
-from services.kit.postgres.migrations import migrate
-from services.kit.postgres.pool import create_pool
 from services.kit.settings import load_settings
+from services.kit.starting import open_pool, prepared, refuse_missing
 from services.kit.vault import Vault
 
 log = structlog.get_logger()
@@ -52,7 +49,6 @@ MIGRATIONS: tuple[str, Path] = (SCHEMA, Path(__file__).parent / "migrations")
 SETTINGS = EligibilitySettings
 
 _NAME = "eligibility"
-_RETRY_SECONDS = 2.0
 #: A batch makes thousands of objects and no cycles; looking for cycles as often as Python does by itself costs a tenth.
 _GC_THRESHOLDS = (50_000, 20, 50)
 
@@ -71,13 +67,16 @@ async def serve(
     settings = settings or load_settings(EligibilitySettings)
     configure_logging(service=_NAME, level=settings.log_level)
     gc.set_threshold(*_GC_THRESHOLDS)
-    _refuse_missing(settings)
+    refuse_missing(settings)
     clock, topics = SystemClock(), Topics(topic_prefix)
-    if not await _patiently(partial(_prepare, settings, topics), clock=clock, stop=stop):
+    if not await prepared(
+        settings, schema=SCHEMA, migrations=MIGRATIONS[1], topics=topics.all(), clock=clock, stop=stop
+    ):
         return
+    dsn = settings.database_url
     async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(_pool(settings.database_url, SCHEMA, size=10))
-        keys_pool = await stack.enter_async_context(_pool(settings.database_url, ACCESS_SCHEMA, size=3))
+        pool = await stack.enter_async_context(open_pool(dsn, schema=SCHEMA, size=10, clock=clock))
+        keys_pool = await stack.enter_async_context(open_pool(dsn, schema=ACCESS_SCHEMA, size=3, clock=clock))
         process = await _compose(settings, topics, pool, clock=clock)
         await stack.enter_async_context(_consuming(process))
         for work in process.background:
@@ -173,45 +172,6 @@ def _health(process: _Process, pool: asyncpg.Pool) -> Health:
     health.add_check("kafka", process.subscriber.check)
     health.watch(process.subscriber)
     return health
-
-
-def _refuse_missing(settings: EligibilitySettings) -> None:
-    for name in ("kafka_bootstrap_servers", "database_url"):
-        if not getattr(settings, name):
-            raise SettingsError(f"{name.upper()} is not set; `make up` starts an embedded one and prints it.")
-
-
-async def _prepare(settings: EligibilitySettings, topics: Topics) -> None:
-    await migrate(settings.database_url, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
-    schema, directory = MIGRATIONS
-    await migrate(settings.database_url, schema=schema, directory=directory)
-    await ensure_topics(
-        settings.kafka_bootstrap_servers,
-        topics.all(),
-        partitions=settings.topic_partitions,
-        replicas=settings.topic_replicas,
-    )
-
-
-async def _patiently(work: Callable[[], Awaitable[None]], *, clock: Clock, stop: asyncio.Event) -> bool:
-    while not stop.is_set():
-        try:
-            await work()
-        except TransientError as error:
-            log.warning("start.postponed", problem=str(error))
-            await clock.sleep(_RETRY_SECONDS)
-        else:
-            return True
-    return False
-
-
-@contextlib.asynccontextmanager
-async def _pool(dsn: str, schema: str, *, size: int) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(dsn, schema=schema, max_size=size)
-    try:
-        yield pool
-    finally:
-        await pool.close()
 
 
 @contextlib.asynccontextmanager

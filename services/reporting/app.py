@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,6 @@ import structlog
 from aiohttp import web
 
 from services.kit.clock import Clock, SystemClock
-from services.kit.errors import SettingsError, TransientError
 from services.kit.health import Health, postgres_check
 from services.kit.http.auth import SESSION_COOKIE
 from services.kit.http.routes import Routes
@@ -23,13 +22,11 @@ from services.kit.http.server import serve as serve_http
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.publisher import KafkaPublisher
 from services.kit.kafka.subscriber import KafkaSubscriber
-from services.kit.kafka.topics import ensure_topics
-from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, Authenticator, KeyRing
+from services.kit.keys import ACCESS_SCHEMA, Authenticator, KeyRing
 from services.kit.logs import configure_logging
 from services.kit.metrics import Metrics
-from services.kit.postgres.migrations import migrate
-from services.kit.postgres.pool import create_pool
 from services.kit.settings import load_settings
+from services.kit.starting import open_pool, prepared, refuse_missing
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
@@ -51,7 +48,6 @@ MIGRATIONS: tuple[str, Path] = (SCHEMA, MIGRATIONS_DIRECTORY)
 SETTINGS = ReportingSettings
 
 _NAME = "reporting"
-_RETRY_SECONDS = 2.0
 
 T = TypeVar("T")
 
@@ -69,14 +65,17 @@ async def serve(
     """
     settings = settings or load_settings(ReportingSettings)
     configure_logging(service=_NAME, level=settings.log_level)
-    _refuse_missing(settings)
+    refuse_missing(settings)
     clock = SystemClock()
     reader = Reader(prefix=topic_prefix)
-    if not await _prepared(settings, reader, clock=clock, stop=stop):
+    if not await prepared(
+        settings, schema=SCHEMA, migrations=MIGRATIONS_DIRECTORY, topics=reader.topics, clock=clock, stop=stop
+    ):
         return
+    dsn = settings.database_url
     async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(_pool(settings.database_url, SCHEMA, size=10))
-        keys_pool = await stack.enter_async_context(_pool(settings.database_url, ACCESS_SCHEMA, size=3))
+        pool = await stack.enter_async_context(open_pool(dsn, schema=SCHEMA, size=10, clock=clock))
+        keys_pool = await stack.enter_async_context(open_pool(dsn, schema=ACCESS_SCHEMA, size=3, clock=clock))
         keys = KeyRing(keys_pool, clock)
         health, metrics = Health(), Metrics()
         subscriber = await stack.enter_async_context(
@@ -108,47 +107,6 @@ def routes_document() -> dict[str, Any]:
         return False
 
     return api_routes(MemoryReports(projections), Hub(projections), still_admitted=nobody).openapi()
-
-
-def _refuse_missing(settings: ReportingSettings) -> None:
-    for name in ("kafka_bootstrap_servers", "database_url"):
-        if not getattr(settings, name):
-            raise SettingsError(f"{name.upper()} is not set; `make up` starts an embedded one and prints it.")
-
-
-async def _prepared(settings: ReportingSettings, reader: Reader, *, clock: Clock, stop: asyncio.Event) -> bool:
-    async def prepare() -> None:
-        await migrate(settings.database_url, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
-        await migrate(settings.database_url, schema=SCHEMA, directory=MIGRATIONS_DIRECTORY)
-        await ensure_topics(
-            settings.kafka_bootstrap_servers,
-            reader.topics,
-            partitions=settings.topic_partitions,
-            replicas=settings.topic_replicas,
-        )
-
-    return await _patiently(prepare, clock=clock, stop=stop)
-
-
-async def _patiently(work: Callable[[], Awaitable[None]], *, clock: Clock, stop: asyncio.Event) -> bool:
-    while not stop.is_set():
-        try:
-            await work()
-        except TransientError as error:
-            log.warning("start.postponed", problem=str(error))
-            await clock.sleep(_RETRY_SECONDS)
-        else:
-            return True
-    return False
-
-
-@contextlib.asynccontextmanager
-async def _pool(dsn: str, schema: str, *, size: int) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(dsn, schema=schema, max_size=size)
-    try:
-        yield pool
-    finally:
-        await pool.close()
 
 
 @contextlib.asynccontextmanager

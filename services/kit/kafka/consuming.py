@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -21,10 +21,8 @@ from services.kit.errors import TransientError
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.handling import Abandoned, BatchHandling
 from services.kit.kafka.records import Record
+from services.kit.kafka.subscription import Subscription
 from services.kit.metrics import Metrics
-
-if TYPE_CHECKING:
-    from services.kit.kafka.subscriber import Subscription
 
 log = structlog.get_logger()
 

@@ -8,10 +8,9 @@ partitions move, repeating without a hot loop, dead letters, and noticing a cons
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from types import GenericAlias
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -23,16 +22,14 @@ from faststream.specification import AsyncAPI
 from services.kit.clock import Clock
 from services.kit.kafka.consuming import Consuming
 from services.kit.kafka.dead_letters import DeadLetters
-from services.kit.kafka.handling import Handler
 from services.kit.kafka.records import Partition, Record
+from services.kit.kafka.subscription import OnPartitions, Subscription
 from services.kit.metrics import Metrics
 
-__all__ = ["KafkaSubscriber", "Partition", "Record", "Subscription", "asyncapi"]
+__all__ = ["KafkaSubscriber", "OnPartitions", "Partition", "Record", "Subscription", "asyncapi"]
 
 log = structlog.get_logger()
 
-StartPositions = Callable[[Collection[Partition]], Awaitable[Mapping[Partition, int]]]
-OnPartitions = Callable[[Collection[Partition]], Awaitable[None]]
 
 _RECONNECT_SECONDS = 2.0
 _WATCH_EVERY_SECONDS = 5.0
@@ -44,31 +41,6 @@ _STOP_SECONDS = 15.0
 _FETCH_MIN_BYTES = 64 * 1024
 _FETCH_MAX_WAIT_MS = 200
 _A_DAY_MS = 24 * 3600 * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """What one consumer group reads, and who handles it.
-
-    `handler` gets records in the order of each partition. It may get a record again: after a crash, a rebalance, or a
-    failure of the batch. It raises `TransientError` for what passes by itself; the batch is then repeated as it is, for
-    ever. Any other exception makes the batch smaller until the record that fails is found and set aside.
-
-    `start_positions` is for those who keep their positions elsewhere: it tells the offset of the next record wanted;
-    a partition it leaves out starts at its beginning. `payload` is the model that AsyncAPI names.
-
-    Topics with the same number of partitions are assigned together: whoever has partition 3 of one has it of all.
-    """
-
-    group: str
-    topics: Sequence[str]
-    handler: Handler
-    max_records: int = 500
-    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
-    on_assigned: OnPartitions | None = None
-    on_revoked: OnPartitions | None = None
-    start_positions: StartPositions | None = None
-    payload: Any = bytes
 
 
 class KafkaSubscriber:
