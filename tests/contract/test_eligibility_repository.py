@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.money import Money
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.adapters.repository import PostgresRepository
 from services.eligibility.app import MIGRATIONS
@@ -254,6 +255,20 @@ async def test_a_cancelled_order_is_paid_back_in_the_same_transaction(bench: Ben
     assert await bench.repository.balances(SELLER) == [dollars("10000")]
     assert (await bench.dossier()).charged == dollars("0")
     assert await bench.repository.requested([0]) == [0]
+
+
+async def test_an_amendment_in_another_currency_is_charged_in_that_currency(bench: Bench) -> None:
+    await bench.arrive(raw_order())
+    in_euros = variant(cost=Money.parse("8", "EUR"), changed_at=NOON + timedelta(seconds=1))
+    await bench.repository.put_variants([in_euros])
+    await bench.repository.top_up(SELLER, Money.parse("20", "EUR"), reference="euros", now=START)
+
+    two = order_item(quantity=2, quantity_to_make=2)
+    await bench.arrive(raw_order(items=(two,), revised_at=NOON + timedelta(seconds=1)))
+
+    assert await bench.commands() == ["order.released", "order.amended"]
+    assert (await bench.dossier()).charged == Money.parse("16", "EUR")
+    assert await bench.repository.balances(SELLER) == [Money.parse("4", "EUR"), dollars("10000")]
 
 
 async def test_a_later_reading_moves_only_the_stamp(bench: Bench) -> None:

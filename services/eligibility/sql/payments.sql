@@ -22,7 +22,8 @@ WHERE b.seller_id = n.seller_id AND b.currency = n.currency;
 INSERT INTO charges AS c (order_key, seller_id, currency, amount, charged_at, changed_at)
 SELECT order_key, seller_id, currency, amount, $5, $5
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS n (order_key, seller_id, currency, amount)
-ON CONFLICT (order_key) DO UPDATE SET amount = excluded.amount, changed_at = excluded.changed_at;
+ON CONFLICT (order_key) DO UPDATE SET
+    currency = excluded.currency, amount = excluded.amount, changed_at = excluded.changed_at;
 
 -- name: list_balances
 -- A seller's balances.
