@@ -196,7 +196,7 @@ def _match_routes(api: Api) -> Routes:
         if body.store_id is not None and await api.repository.seller_of_store(body.store_id) != seller:
             raise not_found("store")
         ref = MatchRef(seller, body.store_id or ANY_STORE, *body.subject())
-        match = Match(body.production_sku, body.designs)
+        match = Match(body.production_sku, tuple(design.design() for design in body.designs))
         return MatchView.of(await api.repository.put_match(ref, match, now=api.clock.now()))
 
     @routes.delete(

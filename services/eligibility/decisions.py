@@ -20,8 +20,13 @@ from services.eligibility.proposals import Amend, Cancel, Proposal, Release, Sta
 from services.eligibility.released import Told, digests, propose_after_release
 from services.eligibility.rules import RULES_VERSION
 from services.eligibility.waiting import waits_of
+from services.kit.errors import UnreadableMessage
+from services.kit.kafka.topics import MAX_MESSAGE_BYTES
 
 DECISIONS, PRODUCTION = "decisions", "production"
+
+#: What a message may hold: Kafka's limit counts its key, its headers and the batch around it too.
+MAX_VALUE_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +73,32 @@ def conclude(
     now: datetime,
     keep_for: timedelta,
 ) -> Judgement:
-    """Return the judgement. `keep_for` is how long personal data stay after the last thing that needs them."""
+    """Return the judgement. `keep_for` is how long personal data stay after the last thing that needs them.
+
+    Raises:
+        UnreadableMessage: the order makes a message that Kafka would refuse, which would stop its shard's relay.
+    """
     verdict = _verdict(proposal, settlement)
     told = _told(case, verdict)
     decided, emitted = _decided(case, verdict, now=now)
-    messages = (_decision_message(case, verdict, decided),) if emitted else ()
+    decision = _decision_message(case, verdict, decided) if emitted else None
     command = _production_message(case, verdict, told, now=now)
+    messages = tuple(seal(_sendable(message)) for message in (decision, command) if message is not None)
     waits = waits_of(case.order, verdict.reasons, case.facts) if verdict.outcome == "held" else frozenset()
     return Judgement(
         dossier=replace(case.dossier, decided=decided, told=told),
         cause=case.cause,
         waits=waits,
-        messages=messages if command is None else (*messages, seal(command)),
+        messages=messages,
         erase_after=now + keep_for if _is_over(verdict, told) else None,
         judged_before=case.dossier.decided is not None,
     )
+
+
+def _sendable(message: OutboxMessage) -> OutboxMessage:
+    if len(message.value) > MAX_VALUE_BYTES:
+        raise UnreadableMessage("order", "too large for production")
+    return message
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,8 @@ async def test_matches_are_made_listed_by_pages_and_forgotten(ask: Asked) -> Non
         {"production_sku": SKU},
         {"sku": "A", "product_id": "P", "production_sku": SKU},
         {"sku": "A", "production_sku": SKU, "designs": [{"area": "front", "url": "javascript:alert(1)"}]},
+        {"sku": "A", "production_sku": SKU, "designs": [{"area": "front", "url": "https://a.example/" + "x" * 2000}]},
+        {"sku": "A", "production_sku": SKU, "designs": [{"area": "x" * 101, "url": "https://a.example/1.png"}]},
         {"sku": "", "production_sku": SKU},
         {"sku": "A", "production_sku": SKU, "unknown": 1},
     ],

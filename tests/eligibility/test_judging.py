@@ -12,7 +12,8 @@ from schemas.order import RawOrder
 from schemas.production import ProductionReleased
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.facts import Match, MatchRef, SellerSettings
-from services.kit.errors import TransientError
+from services.kit.errors import TransientError, UnreadableMessage
+from services.kit.kafka.topics import MAX_MESSAGE_BYTES
 from tests.eligibility.workbench import KEEP_FOR, SELLER, SKU, START, STORE, Bench, dollars, store, variant
 from tests.schemas.orders import NOON, order_item, raw_order
 
@@ -184,6 +185,15 @@ async def test_a_failed_transaction_leaves_nothing(bench: Bench) -> None:
         await bench.arrive(raw_order())
 
     repository.fail_with(None)
+    assert await bench.sent() == ([], [])
+    assert await bench.repository.balances(SELLER) == [dollars("10000")]
+
+
+async def test_an_order_too_large_for_kafka_is_unreadable_and_leaves_nothing(bench: Bench) -> None:
+    with pytest.raises(UnreadableMessage) as caught:
+        await bench.arrive(raw_order(note="x" * MAX_MESSAGE_BYTES))
+
+    assert str(caught.value) == "order: too large for production"
     assert await bench.sent() == ([], [])
     assert await bench.repository.balances(SELLER) == [dollars("10000")]
 

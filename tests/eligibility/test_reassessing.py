@@ -10,6 +10,7 @@ from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.facts import Match, MatchRef
 from services.eligibility.reassessing import Bell, Reassessing
 from services.kit.errors import TransientError
+from services.kit.kafka.topics import MAX_MESSAGE_BYTES
 from services.kit.metrics import Metrics
 from tests.eligibility.workbench import SELLER, SKU, START, STORE, Bench
 from tests.schemas.orders import order_item, raw_order
@@ -82,6 +83,18 @@ async def test_one_order_that_cannot_be_judged_does_not_stop_the_others(
     assert len(await bench.commands()) == 19
     assert await bench.repository.requested([0]) == []
     assert metrics.value("syncorder_unexpected_errors_total", where="eligibility.reassessing") > 0
+
+
+async def test_a_request_is_dropped_when_its_order_became_too_large_for_kafka(bench: Bench) -> None:
+    huge = raw_order(number="1", items=(order_item(sku="X"),), note="x" * MAX_MESSAGE_BYTES)
+    await bench.arrive(huge, raw_order(number="2", items=(order_item(sku="X"),)))
+    await bench.repository.put_match(MatchRef(SELLER, STORE, "sku", "X"), Match(SKU), now=START)
+
+    await worker(bench).judge_requested()
+
+    assert await bench.repository.requested([0]) == []
+    assert await bench.reasons(huge.key) == ["ITEM_NOT_MATCHED"]
+    assert await bench.commands() == ["order.released"]
 
 
 async def test_requests_stay_while_the_database_is_away(bench: Bench) -> None:
