@@ -15,7 +15,7 @@ from services.eligibility.adapters.repository import PostgresRepository
 from services.eligibility.app import MIGRATIONS
 from services.eligibility.facts import ANY_STORE, Match, MatchRef, SellerSettings
 from services.eligibility.payments import Claim, Paid, Unpaid
-from services.eligibility.ports import Located
+from services.eligibility.ports import Located, StateChange
 from services.eligibility.words import approve, correct_address, hold, say
 from services.kit.clock import ManualClock
 from services.kit.postgres.migrations import migrate
@@ -323,6 +323,21 @@ async def test_the_note_of_what_was_published_never_goes_back(bench: Bench) -> N
 
     assert await repository.published(1) == 7
     assert await repository.published(2) == 0
+
+
+async def test_personal_data_that_got_more_time_meanwhile_stay(bench: Bench) -> None:
+    repository = bench.repository
+    assert isinstance(repository, MemoryRepository | PostgresRepository)
+    await bench.arrive(raw_order(test=True))
+    more = START + 2 * KEEP_FOR
+
+    async with repository.judging({0}) as transaction:
+        await transaction.put_states([StateChange(KEY, "shipped", past_return=True, erase_after=more)], again=())
+        erasing = asyncio.create_task(repository.erase_personal_data(now=START + KEEP_FOR, limit=10))
+        await asyncio.wait({erasing}, timeout=0.3)
+
+    assert await erasing == 0
+    assert (await bench.dossier()).sealed_event is not None
 
 
 async def test_personal_data_are_erased_when_their_time_has_come(bench: Bench) -> None:

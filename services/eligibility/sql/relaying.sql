@@ -21,9 +21,10 @@ ON CONFLICT (shard) DO UPDATE SET published = greatest(r.published, excluded.pub
 SELECT DISTINCT shard FROM reassessments WHERE shard = ANY($1::smallint[]);
 
 -- name: erase_personal_data
--- Erases buyers' data whose time has come.
+-- Erases buyers' data whose time has come. The time is asked for again outside: a revision that brings the order back to
+-- life meanwhile is waited for, and only the outer condition is looked at again then.
 DELETE FROM personal_data
-WHERE order_key IN (SELECT order_key FROM personal_data WHERE erase_after <= $1 ORDER BY erase_after LIMIT $2)
+WHERE erase_after <= $1 AND order_key IN (SELECT order_key FROM personal_data WHERE erase_after <= $1 ORDER BY erase_after LIMIT $2)
 RETURNING order_key;
 
 -- name: forget_published
