@@ -109,7 +109,11 @@ def replay(
     limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 1000,
     reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
 ) -> None:
-    """Put dead letters back on their topic, oldest first, after what stopped them was mended."""
+    """Put dead letters back on their topic, oldest first, after what stopped them was mended.
+
+    What ingest set aside is a platform's own text, not yet an order: have such an order read again instead, by
+    POST /v1/stores/{store_id}/orders/{external_id}/read.
+    """
     settings = _needing("kafka_bootstrap_servers")
     from services.kit.kafka.dead_letters import replay as put_back  # noqa: PLC0415 - only this command needs it
 
@@ -118,7 +122,8 @@ def replay(
             settings.kafka_bootstrap_servers,
             topic,
             limit=limit,
-            where=None if reason is None else lambda headers: headers.get("reason") == reason.encode(),
+            where=lambda told: told.get("group") != b"ingest" and reason in {None, told.get("reason", b"").decode()},
+            group=None if reason else "replay",
         )
         typer.echo(f"replayed: {count}")
 

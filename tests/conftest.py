@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import hypothesis  # noqa: F401 - imported late, from within pytest's summary, it overflows CPython 3.11's parser
 import pytest
+import structlog
 
 from deploy.local.kafka.broker import KafkaBroker
 from deploy.local.kafka.jars import ensure_jars
@@ -39,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         local = any(item.get_closest_marker(name) for name in ON_LOOPBACK)
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK) if local else pytest.mark.disable_socket)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> None:
+    """A service started inside an earlier test may have configured the log, and its level, for the whole process."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ def main() -> int:
         with throwaway_directory(DIRECTORY / "runs") as directory:
             console.print("Starting Kafka, Postgres, the sandbox platforms, the factory and the services …")
             with running_world(directory, Choices(fixed_ports=True)) as world:
-                outcome = asyncio.run(_run(world, orders))
+                outcome = asyncio.run(walk(world, orders))
                 _conclude(world, outcome)
                 if stay:
                     _stay_up()
@@ -75,7 +75,8 @@ def main() -> int:
     return 1 if outcome.differences else 0
 
 
-async def _run(world: World, orders: int) -> Outcome:
+async def walk(world: World, orders: int) -> Outcome:
+    """Link a store a platform, have buyers order, and follow every order to the end."""
     async with aiohttp.ClientSession() as session:
         api = Api(world, session)
         await journey.top_up(api)

@@ -199,6 +199,13 @@ def store_routes(api: StoreApi) -> Routes:
     routes.post(f"{store}/poll", status=202, summary="Poll a store now", tags=tags, scope=WRITE, errors=[404, 409])(
         api.poll_store
     )
+    routes.post(
+        f"{store}/orders/{{external_id}}/read",
+        summary="Read one order again",
+        tags=tags,
+        scope=WRITE,
+        errors=[404, 409],
+    )(api.read_order)
     routes.get("/oauth/{platform}/callback", summary="End an authorization", tags=tags, scope=None, errors=[400, 404])(
         api.end_authorization
     )

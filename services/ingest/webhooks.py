@@ -38,8 +38,10 @@ from services.kit.metrics import Metrics
 
 log = structlog.get_logger()
 
-#: All that one webhook may take, Kafka's acknowledgement included: platforms give up after 5 s.
+#: All that a webhook which names an order to be read may take: platforms give up after 5 s.
 ANSWERED_WITHIN_SECONDS = 3.8
+#: How long Kafka may take to acknowledge; so an answer, be it 503, is there within a second.
+ACKNOWLEDGED_WITHIN_SECONDS = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ class Webhooks:
 
     async def _send(self, message: Message) -> None:
         started = time.perf_counter()
-        await self.publisher.publish([message])
+        async with asyncio.timeout(ACKNOWLEDGED_WITHIN_SECONDS):
+            await self.publisher.publish([message])
         self.metrics.observe("syncorder_publish_seconds", time.perf_counter() - started, way="webhook")
 
     async def _passed_over(self, opened: Opened, order: RawOrder) -> bool:

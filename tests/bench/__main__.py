@@ -32,6 +32,8 @@ def main() -> int:
     with throwaway_directory(DIRECTORY / "runs") as directory:
         console.print(f"The eligibility stage over {orders} orders, beside a bare loop …")
         figures.append(_eligibility_stage(directory, orders))
+        console.print(f"{whole_path.DEMO_ORDERS} orders with the platforms' limits on, as `make demo` does …")
+        figures.append(asyncio.run(whole_path.measure_demo(directory / "demo")))
         console.print(f"The whole path with {orders} orders …")
         figures += asyncio.run(whole_path.measure(directory / "whole", orders))
         console.print(f"{webhooks.PER_SECOND} webhooks a second for {seconds} s, beside a bare receiver …")
@@ -45,7 +47,7 @@ def _eligibility_stage(directory: Path, orders: int) -> Figure:
     with local_stack(directory / "stage") as stack:
         measured = asyncio.run(eligibility_stage.measure(stack.kafka_bootstrap_servers, stack.database_url, orders))
     return Figure(
-        "eligibility stage",
+        "eligibility",
         round(measured["value"]),
         "orders/s",
         f"ratio at least {WANTED_RATIO}",

@@ -364,6 +364,17 @@ async def test_a_poll_asked_for_while_one_runs_follows_it(ports: Ports) -> None:
     assert await ports.lease(after=timedelta(seconds=2)) is not None
 
 
+async def test_a_poll_asked_for_that_failed_waits_its_turn(ports: Ports) -> None:
+    await ports.stores.add(linked_store())
+    await ports.polls.ask("st-1", now=START)
+    lease = await ports.leased(after=timedelta(seconds=1))
+
+    await ports.polls.give_back(lease, due=START + timedelta(minutes=1))
+
+    assert await ports.lease(after=timedelta(seconds=2)) is None
+    assert await ports.lease(after=timedelta(minutes=1)) is not None
+
+
 async def test_cancelling_takes_the_lease_and_ends_the_session(ports: Ports) -> None:
     await ports.stores.add(linked_store())
     lease = await ports.leased()

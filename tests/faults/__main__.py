@@ -24,7 +24,7 @@ from deploy.demo.world import Choices, World, running_world
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
 from tests.faults.checker import Verdict, judge
-from tests.faults.history import deliver_again, production_commands
+from tests.faults.history import deliver_again, production_commands, read_all
 
 DIRECTORY = VAR / "faults"
 VICTIMS = ("ingest", "ingest-2", "eligibility", "eligibility-2")
@@ -73,10 +73,11 @@ async def _run(world: World, plan: Plan) -> tuple[Verdict, Counter[str]]:
         stores = await _opened_and_linked(api, world)
         rng = random.Random(plan.seed)
         killing = asyncio.create_task(_kill(world, plan, rng))
-        await _order(api, stores, plan)
-        killed = await killing
         bootstrap = world.stack.kafka_bootstrap_servers
-        await deliver_again(bootstrap, "orders.raw", share=DELIVERED_TWICE, seed=plan.seed)
+        repeating = asyncio.create_task(_deliver_again(bootstrap, plan, killing))
+        await _order(api, stores, plan)
+        await repeating
+        killed = await killing
         expected = await _expected(api, stores)
         await _settled(bootstrap, expected)
         return judge(expected, await production_commands(bootstrap)), killed
@@ -121,14 +122,23 @@ async def _expected(api: Api, stores: Sequence[journey.Linked]) -> set[str]:
     return {key for linked in stores for key in await journey.units_wanted(api, linked)}
 
 
+async def _deliver_again(bootstrap: str, plan: Plan, killing: asyncio.Task[Counter[str]]) -> None:
+    """Deliver a share of what came so far once more, in the middle of the kills, and again after the last one."""
+    await asyncio.sleep(plan.kills * sum(KILL_EVERY) / 4)
+    await deliver_again(bootstrap, "orders.raw", share=DELIVERED_TWICE, seed=plan.seed)
+    await asyncio.wait({killing})
+    await deliver_again(bootstrap, "orders.raw", share=DELIVERED_TWICE, seed=plan.seed + 1)
+
+
 async def _settled(bootstrap: str, expected: set[str]) -> None:
-    """Wait until every expected order was released, or nothing more comes."""
-    seen = -1
+    """Wait until every expected order was released and nothing was written for three looks in a row."""
+    counts: list[int] = []
     for _ in range(SETTLE_SECONDS // 5):
-        released = {command.order_key for command in await production_commands(bootstrap)}
-        if expected <= released and len(released) == seen:
+        commands = await production_commands(bootstrap)
+        decisions = len(await read_all(bootstrap, "orders.decisions"))
+        counts = [*counts[-2:], len(commands) + decisions]
+        if expected <= {command.order_key for command in commands} and len(counts) == 3 and len(set(counts)) == 1:
             return
-        seen = len(released)
         await asyncio.sleep(5)
 
 

@@ -53,12 +53,18 @@ async def test_a_store_is_its_sellers_alone(kafka_bootstrap: str, fresh_database
 
         answers = [
             await process.call(method, place, headers=stranger, **({"json": {}} if method == "PATCH" else {}))
-            for method, place in [("GET", path), ("PATCH", path), ("DELETE", path), ("POST", f"{path}/poll")]
+            for method, place in [
+                ("GET", path),
+                ("PATCH", path),
+                ("DELETE", path),
+                ("POST", f"{path}/poll"),
+                ("POST", f"{path}/orders/o1/read"),
+            ]
         ]
         _, listed = await process.call("GET", "/v1/stores", headers=stranger)
         without_key, _ = await process.call("GET", path, headers={"Authorization": ""})
 
-        assert [(status, problem["code"]) for status, problem in answers] == [(404, "store_not_found")] * 4
+        assert [(status, problem["code"]) for status, problem in answers] == [(404, "store_not_found")] * 5
         assert listed == {"items": [], "next": None}
         assert without_key == 401
 
@@ -181,7 +187,7 @@ def own_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
         yield broker
 
 
-async def test_a_webhook_gets_503_within_4_seconds_while_kafka_is_away_and_200_when_it_is_back(
+async def test_a_webhook_gets_503_within_a_second_while_kafka_is_away_and_200_when_it_is_back(
     own_broker: KafkaBroker, fresh_database: str, tmp_path: Path
 ) -> None:
     async with ingest(own_broker.bootstrap_servers, fresh_database, tmp_path, twin(), poll_seconds=60) as process:
@@ -202,7 +208,8 @@ async def test_a_webhook_gets_503_within_4_seconds_while_kafka_is_away_and_200_w
 
         await until(accepted, within=30)
         assert away == [503] * 5
-        assert seconds < 4.5
+        # A second is promised; the rest is for a machine that is busy with other tests.
+        assert seconds < 1.5
         stored = {event.order.external_id for event in await raw_orders(own_broker.bootstrap_servers, store_id)}
         assert stored == {"o1", "o2"}
 

@@ -1,6 +1,7 @@
 -- name: claim_polls
 -- Leases linked stores that are due and free to $1, the longest due first; rows that another process is claiming are
--- passed over. A store whose automatic sync is off is due only when somebody asked.
+-- passed over. A store whose automatic sync is off is due only when somebody asked; what was asked for makes it due at
+-- once, but only once: a poll that fails is tried again when its wait is over, or when its process is gone.
 UPDATE polls
 SET lease_owner = $1, lease_number = polls.lease_number + 1, lease_expires_at = $5, claimed_at = $4
 FROM (
@@ -8,7 +9,17 @@ FROM (
     FROM polls AS due JOIN stores USING (store_id)
     WHERE stores.state = 'linked'
       AND stores.platform = ANY($2::text[])
-      AND (due.asked_at IS NOT NULL OR (stores.auto_sync AND COALESCE(due.next_poll_at, '-infinity') <= $4))
+      AND (
+          (
+              due.asked_at IS NOT NULL
+              AND (
+                  due.asked_at > COALESCE(due.claimed_at, '-infinity')
+                  OR due.lease_owner IS NOT NULL
+                  OR COALESCE(due.next_poll_at, '-infinity') <= $4
+              )
+          )
+          OR (stores.auto_sync AND COALESCE(due.next_poll_at, '-infinity') <= $4)
+      )
       AND COALESCE(due.lease_expires_at, '-infinity') <= $4
     ORDER BY due.asked_at NULLS LAST, due.next_poll_at NULLS FIRST
     LIMIT $3

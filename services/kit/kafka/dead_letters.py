@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.kit.clock import Clock, SystemClock
-from services.kit.errors import TransientError
+from services.kit.errors import OversizedMessage, TransientError
 from services.kit.kafka.publisher import KafkaPublisher, Message, Publisher
 from services.kit.kafka.records import Record
 from services.kit.kafka.topics import DEAD_LETTER_SUFFIX, partition_counts
@@ -48,7 +48,13 @@ class DeadLetters:
             *((name, value.encode()) for name, value in told.items()),
         )
         topic = record.topic.removesuffix(DEAD_LETTER_SUFFIX) + DEAD_LETTER_SUFFIX
-        await self._publisher.publish([Message(topic, record.key or "", record.value, headers)])
+        try:
+            await self._publisher.publish([Message(topic, record.key or "", record.value, headers)])
+        except OversizedMessage:
+            # With our headers it no longer fits; where it stands in its topic is told, and that must do.
+            told[DETAIL] = f"{detail} (too large to be kept here)"
+            own = tuple((name, value.encode()) for name, value in told.items())
+            await self._publisher.publish([Message(topic, record.key or "", b"", own)])
 
 
 async def replay(

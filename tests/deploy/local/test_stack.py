@@ -20,8 +20,10 @@ from deploy.local.stack import REPOSITORY, LocalStack, local_stack
 pytestmark = pytest.mark.integration
 
 PROGRAM = """
-import json, sys, time
+import json, signal, sys, time
 from pathlib import Path
+# Whoever is started in the background of a script inherits an ignored SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from deploy.local.stack import local_stack
 with local_stack(Path(sys.argv[1]), environ={}) as stack:
     print(json.dumps([stack.kafka.pid, stack.postgres.pid]), flush=True)

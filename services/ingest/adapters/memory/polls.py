@@ -114,10 +114,7 @@ class MemoryPolls:
         automatic = store.settings.auto_sync and (poll.next_poll_at is None or poll.next_poll_at <= now)
         free = poll.expires_at is None or poll.expires_at <= now
         return (
-            store.state == "linked"
-            and store.platform in platforms
-            and (poll.asked_at is not None or automatic)
-            and free
+            store.state == "linked" and store.platform in platforms and (automatic or _asked_is_due(poll, now)) and free
         )
 
     def _urgency(self, store_id: str) -> tuple[bool, float, float]:
@@ -184,6 +181,13 @@ class MemoryWebhookBooks:
             for name, session in held.items()
             if session.finished_at is None or session.finished_at >= before
         }
+
+
+def _asked_is_due(poll: Poll, now: datetime) -> bool:
+    if poll.asked_at is None:
+        return False
+    not_tried = poll.claimed_at is None or poll.asked_at > poll.claimed_at
+    return not_tried or poll.owner is not None or poll.next_poll_at is None or poll.next_poll_at <= now
 
 
 class MemoryOutbox:
