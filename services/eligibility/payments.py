@@ -56,6 +56,11 @@ def purses(claims: Iterable[Claim]) -> list[Purse]:
     )
 
 
+def risen(before: Mapping[Purse, int], after: Mapping[Purse, int]) -> set[str]:
+    """Return the sellers who have more in one of their purses than before."""
+    return {purse[0] for purse, amount in after.items() if amount > before.get(purse, 0)}
+
+
 def allot(claims: Iterable[Claim], balances: Mapping[Purse, int]) -> Allotment:
     """Settle the claims in their order. One that cannot be paid does not stop a smaller one after it.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.money import Money
+from schemas.order import RawOrder
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.adapters.repository import PostgresRepository
 from services.eligibility.app import MIGRATIONS
@@ -269,6 +270,48 @@ async def test_an_amendment_in_another_currency_is_charged_in_that_currency(benc
     assert await bench.commands() == ["order.released", "order.amended"]
     assert (await bench.dossier()).charged == Money.parse("16", "EUR")
     assert await bench.repository.balances(SELLER) == [Money.parse("4", "EUR"), dollars("10000")]
+
+
+async def _one_is_released_and_one_waits_for_money(bench: Bench) -> RawOrder:
+    """Spend all that the seller has on one order of two lines in shard 0; return one that waits in shard 3."""
+    costly = variant(cost=dollars("5000"), changed_at=NOON + timedelta(seconds=1))
+    await bench.repository.put_variants([costly])
+    await bench.arrive(raw_order(items=(order_item(quantity=2, quantity_to_make=2),)))
+    waiting = raw_order(number="2")
+    await bench.arrive(waiting, shard=3)
+    assert await bench.reasons(waiting.key) == ["PRODUCTION_NOT_PAID"]
+    bench.woken_workers.clear()  # type: ignore[attr-defined] # as above
+    return waiting
+
+
+async def test_a_refund_wakes_who_waits_for_the_balance(bench: Bench) -> None:
+    waiting = await _one_is_released_and_one_waits_for_money(bench)
+
+    await bench.production_says("cancelled")
+
+    assert await bench.repository.requested([3]) == [3]
+    assert 3 in bench.woken_workers  # type: ignore[attr-defined] # as above
+    await bench.judge_again(3)
+    assert (await bench.decided(waiting.key)).outcome == "eligible"
+
+
+async def test_a_cheaper_amendment_wakes_who_waits_for_the_balance(bench: Bench) -> None:
+    waiting = await _one_is_released_and_one_waits_for_money(bench)
+
+    await bench.arrive(raw_order(revised_at=NOON + timedelta(seconds=1)))
+
+    await bench.judge_again(3)
+    assert (await bench.decided(waiting.key)).outcome == "eligible"
+
+
+async def test_an_order_that_was_found_unpaid_just_before_the_refund_is_woken_too(bench: Bench) -> None:
+    await _one_is_released_and_one_waits_for_money(bench)
+    unpaid = raw_order(number="9")
+
+    await bench.arrive(unpaid, raw_order(revised_at=NOON + timedelta(seconds=1)))
+
+    assert await bench.reasons(unpaid.key) == ["PRODUCTION_NOT_PAID"]
+    assert await bench.repository.requested([0, 3]) == [0, 3]
 
 
 async def test_a_later_reading_moves_only_the_stamp(bench: Bench) -> None:

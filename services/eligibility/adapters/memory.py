@@ -16,7 +16,7 @@ from schemas.money import Money
 from schemas.stores import StoreRecord
 from services.eligibility.dossier import Dossier, Judgement
 from services.eligibility.facts import Known, Match, MatchRef, SellerSettings
-from services.eligibility.payments import Claim, Purse, Settlement, allot
+from services.eligibility.payments import Claim, Purse, Settlement, allot, risen
 from services.eligibility.ports import Located, Needs, Numbered, StateChange, StoredMatch, Wake
 from services.eligibility.waiting import Wait, WaitedFor
 
@@ -64,7 +64,9 @@ class MemoryRepository:
     @asynccontextmanager
     async def _judging(self) -> AsyncIterator[MemoryTransaction]:
         async with self._changing() as tables:
-            yield MemoryTransaction(tables)
+            transaction = MemoryTransaction(tables)
+            yield transaction
+            _wake(tables, "balance", transaction.payments.refunded, "balance")
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[Tables]:
@@ -77,7 +79,7 @@ class MemoryRepository:
             except BaseException:
                 self.tables = before
                 raise
-        woken = {shard for shard, _, _ in self.tables.requests[len(requests) :]}
+        woken = {shard for shard, _, _ in set(self.tables.requests) - set(requests)}
         if woken:
             self._wake_workers(woken)
 
@@ -314,10 +316,13 @@ class MemoryPayments:
         self._tables = tables
         #: What this transaction charged, by order.
         self.charged: dict[str, Money] = {}
+        #: Sellers whose balance this transaction raised.
+        self.refunded: set[str] = set()
 
     async def settle(self, claims: Sequence[Claim]) -> Mapping[str, Settlement]:
         """Charge what the balances allow, in the order of the claims."""
         allotted = allot(claims, self._tables.balances)
+        self.refunded |= risen(self._tables.balances, allotted.balances)
         self._tables.balances = allotted.balances
         self.charged |= {key: claim.cost for key, claim in allotted.charges.items()}
         return allotted.settlements

@@ -13,7 +13,7 @@ from services.eligibility.adapters import rows
 from services.eligibility.dossier import Dossier, Judgement
 from services.eligibility.facts import Known
 from services.eligibility.locks import ALL_SELLERS, FACTS, slot_of
-from services.eligibility.payments import Claim, Settlement, allot, purses
+from services.eligibility.payments import Claim, Settlement, allot, purses, risen
 from services.eligibility.ports import Needs, StateChange, Wake
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
@@ -42,6 +42,7 @@ async def judging(
                 numbers = await _lock(connection, wanted)
             transaction = PostgresTransaction(connection, numbers, clock=clock)
             yield transaction
+            await transaction.wake_refunded()
             if transaction.requested:
                 await connection.execute(SQL.notify, CHANNEL, ",".join(map(str, sorted(transaction.requested))))
     if transaction.requested:
@@ -122,6 +123,16 @@ class PostgresTransaction:
         if again:
             await self._request(again, "production")
 
+    async def wake_refunded(self) -> None:
+        """Request the reassessment of orders that wait for the balance of sellers who were given money back.
+
+        For the end of the transaction: orders that it found unpaid before the refund wait by then, too.
+        """
+        sellers = sorted(self.payments.refunded)
+        if sellers:
+            woken = await self._connection.fetch(SQL.wake_waiting, "balance", sellers, "balance")
+            self.requested.update(row["shard"] for row in woken)
+
     async def _write_again(self, judgements: Sequence[Judgement]) -> None:
         execute = self._connection.execute
         await execute(SQL.write_orders, *rows.columns(map(rows.order_row, judgements), 18))
@@ -160,6 +171,8 @@ class PostgresPayments:
     def __init__(self, connection: Connection, *, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
+        #: Sellers whose balance this transaction raised.
+        self.refunded: set[str] = set()
 
     async def settle(self, claims: Sequence[Claim]) -> Mapping[str, Settlement]:
         """Charge what the balances allow, in the order of the claims."""
@@ -174,6 +187,7 @@ class PostgresPayments:
         changed = [(*purse, left) for purse, left in allotted.balances.items() if left != before[purse]]
         if changed:
             await execute(SQL.set_balances, *rows.columns(changed, 3))
+        self.refunded |= risen(before, allotted.balances)
         await self._charge(allotted.charges)
         return allotted.settlements
 
