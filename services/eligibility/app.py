@@ -188,7 +188,7 @@ async def _consuming(process: _Process) -> AsyncIterator[None]:
 async def _guarded(work: Coroutine[Any, Any, None], stop: asyncio.Event, metrics: Metrics) -> None:
     try:
         await work
-    except Exception:
+    except Exception:  # the outermost loop of its task: a process that lost one of its tasks must not go on half alive
         metrics.increment("syncorder_unexpected_errors_total", where="eligibility.background")
         log.exception("eligibility.broken")
         stop.set()

@@ -88,7 +88,7 @@ class Reassessing:
             self._metrics.increment("syncorder_reassessments_total", taken)
         except TransientError:
             raise
-        except Exception:
+        except Exception:  # the outermost loop: one order that cannot be judged must not stop those behind it
             self._metrics.increment("syncorder_unexpected_errors_total", where="eligibility.reassessing")
             log.exception("reassessment.failed", shard=shard, orders=limit)
             if limit == 1:

@@ -70,7 +70,7 @@ class Shards:
         while True:
             try:
                 await relay.run()
-            except Exception:
+            except Exception:  # the outermost loop of its task: nobody else would relay this shard again
                 self._metrics.increment("syncorder_unexpected_errors_total", where="eligibility.relay")
                 log.exception("relay.failed", shard=relay.shard)
             await self._clock.sleep(RETAKE_SECONDS)
