@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -226,9 +226,7 @@ def _setting_routes(api: Api) -> Routes:
         """Orders that waited for it are judged again by themselves."""
         seller = principal(request).seller_id
         changes = body.model_dump(exclude_none=True)
-        settings = replace(await api.repository.settings(seller), **changes)
-        await api.repository.put_settings(seller, settings)
-        return SettingsView.of(settings)
+        return SettingsView.of(await api.repository.change_settings(seller, changes))
 
     @routes.get("/v1/rules", summary="Why orders are held or rejected", tags=["settings"], scope="orders:read")
     async def list_rules(_request: web.Request) -> RuleList:

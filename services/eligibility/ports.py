@@ -157,8 +157,8 @@ class Repository(Protocol):
         """Return a seller's settings."""
         ...
 
-    async def put_settings(self, seller_id: str, settings: SellerSettings) -> None:
-        """Keep a seller's settings."""
+    async def change_settings(self, seller_id: str, changes: Mapping[str, bool]) -> SellerSettings:
+        """Change what is named of a seller's settings and return them whole; changes at once are both kept."""
         ...
 
     async def balances(self, seller_id: str) -> list[Money]:

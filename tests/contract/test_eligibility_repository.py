@@ -328,9 +328,19 @@ async def test_a_later_reading_moves_only_the_stamp(bench: Bench) -> None:
 async def test_settings_are_the_defaults_until_changed(bench: Bench) -> None:
     assert await bench.repository.settings(SELLER) == SellerSettings()
 
-    await bench.repository.put_settings(SELLER, SellerSettings(auto_pay=False))
+    await bench.repository.change_settings(SELLER, {"auto_pay": False})
 
     assert await bench.repository.settings(SELLER) == SellerSettings(auto_pay=False)
+
+
+async def test_settings_changed_at_once_are_all_kept(bench: Bench) -> None:
+    names = ("auto_match", "auto_approve", "auto_pay")
+
+    await asyncio.gather(*(bench.repository.change_settings(SELLER, {name: False}) for name in names))
+
+    nothing = SellerSettings(auto_match=False, auto_approve=False, auto_pay=False)
+    assert await bench.repository.settings(SELLER) == nothing
+    assert await bench.repository.change_settings(SELLER, {}) == nothing
 
 
 async def test_a_top_up_counts_once_for_its_reference(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from schemas.address import Address
 from schemas.order import RawOrder
 from schemas.production import ProductionReleased
 from services.eligibility.adapters.memory import MemoryRepository
-from services.eligibility.facts import Match, MatchRef, SellerSettings
+from services.eligibility.facts import Match, MatchRef
 from services.kit.errors import TransientError, UnreadableMessage
 from services.kit.kafka.topics import MAX_MESSAGE_BYTES
 from tests.eligibility.workbench import KEEP_FOR, SELLER, SKU, START, STORE, Bench, dollars, store, variant
@@ -163,15 +163,15 @@ async def test_a_store_that_is_heard_of_late_releases_its_orders(tmp_path: Path)
 
 
 async def test_settings_release_what_waited_for_them(bench: Bench) -> None:
-    await bench.repository.put_settings(SELLER, SellerSettings(auto_approve=False, auto_pay=False))
+    await bench.repository.change_settings(SELLER, {"auto_approve": False, "auto_pay": False})
     await bench.arrive(raw_order())
     assert await bench.reasons() == ["NOT_APPROVED"]
 
-    await bench.repository.put_settings(SELLER, SellerSettings(auto_pay=False))
+    await bench.repository.change_settings(SELLER, {"auto_approve": True})
     await bench.judge_again()
     assert await bench.reasons() == ["PRODUCTION_NOT_PAID"]
 
-    await bench.repository.put_settings(SELLER, SellerSettings())
+    await bench.repository.change_settings(SELLER, {"auto_pay": True})
     await bench.judge_again()
     assert await bench.commands() == ["order.released"]
 

@@ -7,7 +7,6 @@ from schemas.address import Address
 from schemas.decisions import Cause
 from services.eligibility import words
 from services.eligibility.adapters.memory import MemoryRepository
-from services.eligibility.facts import SellerSettings
 from services.eligibility.words import Word, say
 from tests.eligibility.workbench import KEEP_FOR, KEY, SELLER, START, Bench
 from tests.schemas.orders import NOON, raw_order
@@ -25,7 +24,7 @@ async def said(
 
 
 async def test_approving_releases_an_order_that_waited_for_it(bench: Bench) -> None:
-    await bench.repository.put_settings(SELLER, SellerSettings(auto_approve=False))
+    await bench.repository.change_settings(SELLER, {"auto_approve": False})
     await bench.arrive(raw_order())
 
     assert await said(bench, words.approve) == ["kept"]
@@ -33,7 +32,7 @@ async def test_approving_releases_an_order_that_waited_for_it(bench: Bench) -> N
 
 
 async def test_a_hold_lasts_until_it_is_lifted(bench: Bench) -> None:
-    await bench.repository.put_settings(SELLER, SellerSettings(auto_approve=False))
+    await bench.repository.change_settings(SELLER, {"auto_approve": False})
     await bench.arrive(raw_order())
 
     await said(bench, words.hold)
@@ -80,7 +79,7 @@ async def test_a_newer_address_of_the_platform_outdates_the_correction(bench: Be
 
 
 async def test_an_order_is_paid_when_asked(bench: Bench) -> None:
-    await bench.repository.put_settings(SELLER, SellerSettings(auto_pay=False))
+    await bench.repository.change_settings(SELLER, {"auto_pay": False})
     await bench.arrive(raw_order())
     assert await bench.reasons() == ["PRODUCTION_NOT_PAID"]
 
@@ -90,7 +89,7 @@ async def test_an_order_is_paid_when_asked(bench: Bench) -> None:
 
 
 async def test_many_are_approved_each_by_itself(bench: Bench) -> None:
-    await bench.repository.put_settings(SELLER, SellerSettings(auto_approve=False))
+    await bench.repository.change_settings(SELLER, {"auto_approve": False})
     orders = [raw_order(number=str(n)) for n in range(3)]
     await bench.arrive(*orders)
 

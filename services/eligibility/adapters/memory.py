@@ -152,11 +152,13 @@ class MemoryRepository:
         """Return a seller's settings."""
         return self.tables.settings.get(seller_id, SellerSettings())
 
-    async def put_settings(self, seller_id: str, settings: SellerSettings) -> None:
-        """Keep a seller's settings."""
+    async def change_settings(self, seller_id: str, changes: Mapping[str, bool]) -> SellerSettings:
+        """Change what is named of a seller's settings and return them whole; changes at once are both kept."""
         async with self._changing() as tables:
+            settings = replace(tables.settings.get(seller_id, SellerSettings()), **changes)
             tables.settings[seller_id] = settings
             _wake(tables, "settings", [seller_id], "settings")
+        return settings
 
     async def balances(self, seller_id: str) -> list[Money]:
         """Return a seller's balances, one a currency."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -102,12 +103,15 @@ class PostgresRepository:
         found = await self._fetch(SQL.find_settings, [seller_id])
         return rows.settings(found[0]) if found else SellerSettings()
 
-    async def put_settings(self, seller_id: str, settings: SellerSettings) -> None:
-        """Keep a seller's settings."""
-        values = (settings.auto_match, settings.auto_approve, settings.auto_pay)
+    async def change_settings(self, seller_id: str, changes: Mapping[str, bool]) -> SellerSettings:
+        """Change what is named of a seller's settings and return them whole; changes at once are both kept."""
         async with self._changing_facts(slot_of(seller_id)) as change:
+            found = await change.fetch(SQL.find_settings, [seller_id])
+            settings = replace(rows.settings(found[0]) if found else SellerSettings(), **changes)
+            values = (settings.auto_match, settings.auto_approve, settings.auto_pay)
             await change.fetch(SQL.put_settings, seller_id, *values)
             await change.wake("settings", [seller_id], "settings")
+        return settings
 
     async def balances(self, seller_id: str) -> list[Money]:
         """Return a seller's balances, one a currency."""
