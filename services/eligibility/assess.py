@@ -91,7 +91,7 @@ def _production_order(order: RawOrder, facts: Facts, revision: int) -> Productio
     made = [(item, making) for item, making in makings if making is not None]
     return ProductionOrder(
         order_key=order.key,
-        order_ref=order.key,
+        order_ref=order.display_name,
         external_id=order.external_id,
         platform=order.platform,
         store_id=order.store_id,
@@ -101,9 +101,14 @@ def _production_order(order: RawOrder, facts: Facts, revision: int) -> Productio
         items=tuple(_production_item(item, making) for item, making in made),
         shipping_service=order.shipping_service,
         gift_message=order.gift_message,
-        note=order.note,
+        note=_note(order),
         cost=_cost(made),
     )
+
+
+def _note(order: RawOrder) -> str | None:
+    # Some platforms keep the buyer's wishes apart from the note (Etsy: message_from_buyer).
+    return "\n".join(text for text in (order.note, order.buyer_message) if text) or None
 
 
 def _production_item(item: OrderItem, making: Making) -> ProductionItem:

@@ -245,7 +245,7 @@ def _cancellation(
         seller_id=seller,
         order_key=key,
         revision=told.revision,
-        reason=", ".join(reason.code.value for reason in reasons),
+        reason=" ".join(reason.sentence() for reason in reasons),
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.address import Address
 from schemas.order import RawOrder
-from schemas.production import ProductionReleased
+from schemas.production import ProductionCancelled, ProductionReleased
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.facts import Match, MatchRef
 from services.kit.errors import TransientError, UnreadableMessage
@@ -206,6 +206,35 @@ async def test_production_is_told_of_a_cancellation_once(bench: Bench) -> None:
 
     assert await bench.commands() == ["order.released", "order.cancelled"]
     assert await bench.reasons() == ["CANCELLED"]
+
+
+async def test_a_cancellation_says_why_in_sentences(bench: Bench) -> None:
+    await bench.arrive(raw_order())
+
+    await bench.arrive(later(1, cancelled_at=NOON, payment="refunded"))
+
+    command = (await bench.sent())[1][-1]
+    assert isinstance(command, ProductionCancelled)
+    assert command.reason == "The order was cancelled on the platform. The buyer's payment was refunded or voided."
+
+
+@pytest.mark.parametrize(
+    ("note", "buyer_message", "told"),
+    [
+        ("gift wrap", "Red, please", "gift wrap\nRed, please"),
+        (None, "Red, please", "Red, please"),
+        ("gift wrap", None, "gift wrap"),
+        (None, None, None),
+    ],
+)
+async def test_production_is_told_every_wish_and_the_sellers_reference(
+    bench: Bench, note: str | None, buyer_message: str | None, told: str | None
+) -> None:
+    await bench.arrive(raw_order(note=note, buyer_message=buyer_message))
+
+    [command] = (await bench.sent())[1]
+    assert isinstance(command, ProductionReleased)
+    assert (command.order.order_ref, command.order.note) == ("#1001", told)
 
 
 async def test_a_cancelled_order_is_never_released_again(bench: Bench) -> None:
