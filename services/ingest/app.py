@@ -114,6 +114,7 @@ async def serve(
         health.add_check("postgres", postgres_check(pool))
         health.add_check("kafka", publisher.check)
         parts = _compose(settings, connectors, pool, publisher, vault=vault, clock=clock, metrics=metrics)
+        health.watch(parts.schedule)
         app = build_app(
             parts.routes,
             keys=KeyRing(access_pool, clock),

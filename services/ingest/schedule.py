@@ -13,6 +13,7 @@ from services.ingest.polling import Poller
 from services.ingest.ports import Lease, LeaseLost, Polls
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
+from services.kit.health import Pulse
 from services.kit.metrics import Metrics
 
 log = structlog.get_logger()
@@ -22,6 +23,8 @@ LEASE = timedelta(seconds=10)
 _RENEWED_EVERY_SECONDS = LEASE.total_seconds() / 3
 #: How long a store that another process made due may wait unnoticed.
 _LOOK_EVERY_SECONDS = 0.5
+#: It looks about every second, and a statement may take 30 s.
+_STANDSTILL = timedelta(minutes=2)
 _AFTER_UNEXPECTED = timedelta(minutes=1)
 _AFTER_TRANSIENT = timedelta(seconds=5)
 
@@ -49,6 +52,11 @@ class Schedule:
         self._metrics = metrics
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        self._pulse = Pulse("the schedule of polls", clock=clock, within=_STANDSTILL)
+
+    def liveness(self) -> list[str]:
+        """Whether stores are still looked for; a poll that takes long does not matter."""
+        return self._pulse.liveness()
 
     def wake(self) -> None:
         """Look for due stores now."""
@@ -58,6 +66,7 @@ class Schedule:
         """Poll until `stop`; then let go of the stores, so that another process goes on at once."""
         try:
             while not stop.is_set():
+                self._pulse.beat()
                 await self._start_due()
                 await self._rest(stop)
         finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Protocol
 
 import asyncpg
 
+from services.kit.clock import Clock
 from services.kit.errors import TransientError
 from services.kit.postgres.pool import translated_errors
 
@@ -23,6 +25,25 @@ class Alive(Protocol):
     def liveness(self) -> list[str]:
         """The problems, in words for an operator."""
         ...
+
+
+class Pulse:
+    """Tells whether a loop still turns: it must beat at least once in `within`."""
+
+    def __init__(self, what: str, *, clock: Clock, within: timedelta) -> None:
+        self._what = what
+        self._clock = clock
+        self._within = within
+        self._beat_at = clock.now()
+
+    def beat(self) -> None:
+        """The loop turned."""
+        self._beat_at = self._clock.now()
+
+    def liveness(self) -> list[str]:
+        """The loop's name when it stands still."""
+        still = self._clock.now() - self._beat_at
+        return [f"{self._what} stands still for {still.total_seconds():.0f} s"] if still > self._within else []
 
 
 class Health:
