@@ -36,7 +36,7 @@ from services.ingest.tidying import Tidying
 from services.ingest.tokens import Tokens
 from services.ingest.webhooks import Webhooks, webhook_routes
 from services.kit.clock import Clock, SystemClock
-from services.kit.errors import SettingsError, TransientError
+from services.kit.errors import TransientError
 from services.kit.health import Health, postgres_check
 from services.kit.http.client import HttpClient
 from services.kit.http.idempotency import Idempotency
@@ -44,13 +44,12 @@ from services.kit.http.routes import Routes
 from services.kit.http.server import build_app
 from services.kit.http.server import serve as listen
 from services.kit.kafka.publisher import KafkaPublisher
-from services.kit.kafka.topics import ensure_topics
-from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, KeyRing
+from services.kit.keys import ACCESS_SCHEMA, KeyRing
 from services.kit.logs import configure_logging
 from services.kit.metrics import Metrics
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from services.kit.settings import KitSettings, load_settings
+from services.kit.starting import prepared, refuse_missing
 from services.kit.vault import Vault
 
 log = structlog.get_logger()
@@ -90,9 +89,7 @@ async def serve(
     """
     settings = settings or load_settings(IngestSettings)
     configure_logging(service="ingest", level=settings.log_level)
-    for name in ("kafka_bootstrap_servers", "database_url"):
-        if not getattr(settings, name):
-            raise SettingsError(f"{name.upper()} is not set; `make up` starts an embedded one and prints it.")
+    refuse_missing(settings)
     clock, metrics, health = SystemClock(), Metrics(), Health()
     vault = Vault.open_or_create(settings.master_key_file)
     async with AsyncExitStack() as stack:
@@ -100,10 +97,10 @@ async def serve(
         stack.push_async_callback(http.close)
         if connectors is None:
             connectors = {slug: _connector(slug, http, clock) for slug in platforms}
-        prepared = await _unless(stop, _prepared(settings))
-        if prepared is None:
+        pools = await _unless(stop, _prepared_pools(settings, clock=clock, stop=stop))
+        if pools is None:
             return
-        pool, access_pool = prepared
+        pool, access_pool = pools
         stack.push_async_callback(_close, pool)
         stack.push_async_callback(_close, access_pool)
         publisher = KafkaPublisher(
@@ -222,18 +219,12 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         group.create_task(parts.tidying.run(stop))
 
 
-async def _prepared(settings: IngestSettings) -> tuple[asyncpg.Pool, asyncpg.Pool]:
-    dsn, bootstrap = settings.database_url, settings.kafka_bootstrap_servers
-    await _until_there(lambda: migrate(dsn, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS))
-    await _until_there(lambda: migrate(dsn, schema=SCHEMA, directory=DIRECTORY))
-    await _until_there(
-        lambda: ensure_topics(
-            bootstrap,
-            (SELLERS, STORES, ORDERS_RAW, SYNC_SESSIONS),
-            partitions=settings.topic_partitions,
-            replicas=settings.topic_replicas,
-        )
-    )
+async def _prepared_pools(
+    settings: IngestSettings, *, clock: Clock, stop: asyncio.Event
+) -> tuple[asyncpg.Pool, asyncpg.Pool] | None:
+    dsn, topics = settings.database_url, (SELLERS, STORES, ORDERS_RAW, SYNC_SESSIONS)
+    if not await prepared(settings, schema=SCHEMA, migrations=DIRECTORY, topics=topics, clock=clock, stop=stop):
+        return None
     pool = await _until_there(lambda: create_pool(dsn, schema=SCHEMA, max_size=20))
     access_pool = await _until_there(lambda: create_pool(dsn, schema=ACCESS_SCHEMA, max_size=4))
     return pool, access_pool

@@ -76,7 +76,7 @@ class MemoryRepository:
                 yield self.tables
                 if self._failure is not None:
                     raise self._failure  # noqa: TRY301 - it must undo what the block did
-            except BaseException:
+            except BaseException:  # whatever ended the block, a cancellation too, undoes it as a transaction would
                 self.tables = before
                 raise
         woken = {shard for shard, _, _ in set(self.tables.requests) - set(requests)}
