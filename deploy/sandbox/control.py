@@ -93,7 +93,9 @@ class _Control:
 
     async def create_store(self, request: web.Request) -> web.Response:
         opened = self._platform.create_store(await read_body(request))
-        return json_answer({"pushes": self._platform.pushes, **opened}, status=201)
+        return json_answer(
+            {"pushes": self._platform.pushes, "lag": self._platform.lag.total_seconds(), **opened}, status=201
+        )
 
     async def create_orders(self, request: web.Request) -> web.Response:
         asked = _orders_asked(await read_body(request))

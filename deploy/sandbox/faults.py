@@ -7,17 +7,28 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from aiohttp import web
 
 from deploy.sandbox.books import Books
 
 AnswerFault = Literal[
-    "status_429", "status_500", "status_503", "timeout", "cut_connection", "truncated_json", "html_200"
+    "status_401",
+    "status_403",
+    "status_429",
+    "status_500",
+    "status_503",
+    "timeout",
+    "cut_connection",
+    "truncated_json",
+    "html_200",
 ]
+#: What can be wrong with one page of a list: no rows though more follow; the last row of the page before once
+#: more; a row that a change has moved to another page. Each platform builds such a page in its own form.
+PageFault = Literal["empty_page", "repeated_row", "moved_row"]
 WebhookFault = Literal["duplicate_webhooks", "disordered_webhooks", "drop_webhooks"]
-FaultKind = Literal[AnswerFault, WebhookFault]
+FaultKind = Literal[AnswerFault, PageFault, WebhookFault]
 
 #: How long a `timeout` fault holds the connection before it is cut, in seconds.
 HOLD = 120.0
@@ -56,8 +67,9 @@ class FaultRule:
 
 
 _ANSWER_KINDS: tuple[str, ...] = get_args(AnswerFault)
+_PAGE_KINDS: tuple[str, ...] = get_args(PageFault)
 _WEBHOOK_KINDS: tuple[str, ...] = get_args(WebhookFault)
-_KINDS = _ANSWER_KINDS + _WEBHOOK_KINDS
+_KINDS = _ANSWER_KINDS + _PAGE_KINDS + _WEBHOOK_KINDS
 
 
 class Faults:
@@ -81,6 +93,11 @@ class Faults:
     def draw_for_answer(self, path: str) -> FaultRule | None:
         """The fault that this request meets, if any; uses up one of its rule's count."""
         return self._draw(path, _ANSWER_KINDS)
+
+    def draw_for_page(self, path: str) -> PageFault | None:
+        """The fault of this page of a list, if any, for the platform's list handler to build."""
+        rule = self._draw(path, _PAGE_KINDS)
+        return cast("PageFault", rule.kind) if rule is not None else None
 
     def draw_for_webhook(self, topic: str) -> FaultRule | None:
         """The fault that this webhook meets, if any; a rule's `path` is matched with the topic."""
@@ -123,7 +140,7 @@ def _needs_answer(rule: FaultRule) -> bool:
 
 async def _spoilt(rule: FaultRule, request: web.Request, answer: web.StreamResponse | None) -> web.StreamResponse:
     match rule.kind:
-        case "status_429" | "status_500" | "status_503":
+        case kind if kind.startswith("status_"):
             return _status(rule)
         case "html_200":
             return web.Response(text="<html><body>We will be right back.</body></html>", content_type="text/html")

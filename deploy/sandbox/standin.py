@@ -97,6 +97,8 @@ class StandIn(ABC):
     slug: ClassVar[str]
     #: Whether software that links a store is told of new orders without asking again.
     pushes: ClassVar[bool] = False
+    #: How long a new order takes to be listed: younger orders are there, and not to be seen.
+    lag: ClassVar[timedelta] = timedelta(0)
 
     def __init__(self) -> None:
         self.clock = SandboxClock()
