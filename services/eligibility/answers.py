@@ -14,6 +14,9 @@ from services.eligibility.dossier import Dossier
 from services.eligibility.facts import ANY_STORE, MatchKind, SellerSettings
 from services.eligibility.ports import StoredMatch
 
+#: Orders that one request may approve.
+MOST_APPROVALS = 1000
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
 
@@ -121,23 +124,61 @@ class CorrectedAddress(Asked):
         return Address(**self.model_dump())
 
 
-class Approvals(Asked):
-    """Orders to approve at once."""
+Number = Annotated[
+    int,
+    Field(ge=1, le=2**31 - 1, description="The decision's `number`: approve only if it is still the valid one."),
+]
 
-    keys: tuple[str, ...] = Field(min_length=1, max_length=1000)
+
+class Approval(Asked):
+    """Which decision the seller saw; without it the order is approved as it stands."""
+
+    number: Number | None = None
+
+
+class KeyedApproval(Asked):
+    """One order to approve, and which decision about it the seller saw."""
+
+    order_key: str
+    number: Number | None = None
+
+
+class Approvals(Asked):
+    """Orders to approve at once: `keys` as they stand, `items` each with the decision that the seller saw."""
+
+    keys: tuple[str, ...] = ()
+    items: tuple[KeyedApproval, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_some(self) -> Self:
+        if not 1 <= len(self.order_keys()) <= MOST_APPROVALS:
+            raise ValueError(f"name 1 to {MOST_APPROVALS} orders in keys and items together")
+        if self.items and len(set(self.order_keys())) < len(self.order_keys()):
+            raise ValueError("name each order once when items are given")
+        return self
+
+    def order_keys(self) -> tuple[str, ...]:
+        """Return all orders, in the order they were sent."""
+        return (*self.keys, *(item.order_key for item in self.items))
+
+    def numbers(self) -> dict[str, int]:
+        """Return the numbers of the decisions that the seller saw, by order."""
+        return {item.order_key: item.number for item in self.items if item.number is not None}
 
 
 class ApprovalResult(BaseModel):
-    """What became of one of them."""
+    """What became of one of them. `number` tells which decision was approved."""
 
     order_key: str
-    result: Literal["approved", "not_found", "already_released", "erased"]
+    result: Literal["approved", "not_found", "already_released", "erased", "decision_changed"]
+    number: int | None = None
 
 
 class ApprovalResults(BaseModel):
-    """One result a key, in the order they were sent."""
+    """One result an order, in the order they were sent."""
 
     items: tuple[ApprovalResult, ...]
+    next: None = None
 
 
 class NewDesign(Asked):

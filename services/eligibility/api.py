@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from schemas.reasons import REASONS
 from services.eligibility import words
 from services.eligibility.answers import (
     Amount,
+    Approval,
     ApprovalResult,
     ApprovalResults,
     Approvals,
@@ -46,6 +48,8 @@ from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
 
 _ORDER = "/v1/orders/{key}"
+_LOOK_AGAIN = "Read the order's decision again, and approve with the number that it has now if you still want it made."
+_ABOUT_ORDERS: dict[str, Any] = {"status": 202, "tags": ["orders"], "scope": "orders:write"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class Api:
                 raise Problem(409, "already_released", "Production already has this order.")
             case "erased":
                 raise Problem(409, "order_erased", "The buyer's data of this order were erased.")
+            case "decision_changed":
+                raise Problem(409, "decision_changed", "The decision about this order has changed.", _LOOK_AGAIN)
             case _:
                 raise not_found("order")
 
@@ -92,7 +98,7 @@ def api_routes(api: Api) -> Routes:
         version="1",
         description="Which orders production may make, why others wait, and what a seller can do about it.",
     )
-    for area in (_order_routes, _match_routes, _setting_routes, _money_routes):
+    for area in (_order_routes, _approval_routes, _reassessment_routes, _match_routes, _setting_routes, _money_routes):
         routes.include(area(api))
     return routes
 
@@ -109,54 +115,60 @@ def _order_routes(api: Api) -> Routes:
         return await api.decision(path.key, principal(request).seller_id)
 
     def declare(name: str, summary: str, word: Word, cause: Cause) -> None:
-        @routes.post(
-            f"{_ORDER}/{name}",
-            summary=summary,
-            status=202,
-            tags=["orders"],
-            scope="orders:write",
-            errors=[404, 409],
-        )
         async def act(request: web.Request, *, path: OrderPath) -> DecisionView:
             return await api.say(request, path.key, word, cause)
 
-    declare("approve", "Have the order made", words.approve, "approval")
+        act.__name__ = name.replace("-", "_")
+        routes.post(f"{_ORDER}/{name}", summary=summary, errors=[404, 409], **_ABOUT_ORDERS)(act)
+
     declare("hold", "Put the order on hold", words.hold, "approval")
     declare("release", "Lift the hold", words.release, "approval")
     declare("address-confirmation", "Say that the address is right", words.confirm_address, "address")
     declare("pay", "Pay production from the balance", words.pay, "balance")
 
-    @routes.post(
-        f"{_ORDER}/address",
-        summary="Correct the address",
-        status=202,
-        tags=["orders"],
-        scope="orders:write",
-        errors=[404, 409],
-    )
+    @routes.post(f"{_ORDER}/address", summary="Correct the address", errors=[404, 409], **_ABOUT_ORDERS)
     async def correct_address(request: web.Request, *, path: OrderPath, body: CorrectedAddress) -> DecisionView:
         return await api.say(request, path.key, words.correct_address(body.address()), "address")
 
-    @routes.post("/v1/approvals", summary="Approve many orders", status=202, tags=["orders"], scope="orders:write")
+    return routes
+
+
+def _approval_routes(api: Api) -> Routes:
+    routes = _new_routes()
+
+    @routes.post(f"{_ORDER}/approve", summary="Have the order made", errors=[404, 409], **_ABOUT_ORDERS)
+    async def approve(request: web.Request, *, path: OrderPath, body: Approval | None) -> DecisionView:
+        """With the `number` of the decision that you saw, 409 `decision_changed` if it is no longer the valid one."""
+        numbers = {path.key: body.number} if body and body.number is not None else {}
+        return await api.say(request, path.key, words.approve_as_seen(numbers), "approval")
+
+    @routes.post("/v1/approvals", summary="Approve many orders", **_ABOUT_ORDERS)
     async def approve_many(request: web.Request, *, body: Approvals) -> ApprovalResults:
+        """Each is approved or refused by itself; `decision_changed`: look at it again."""
+        keys = body.order_keys()
         answers = await words.say(
-            words.approve,
-            set(body.keys),
+            words.approve_as_seen(body.numbers()),
+            set(keys),
             seller_id=principal(request).seller_id,
             cause="approval",
             repository=api.repository,
             sealer=api.sealer,
         )
-        results = (
-            ApprovalResult(order_key=key, result="approved" if isinstance(said, Dossier) else said)
-            for key in body.keys
-            for said in (answers[key],)
-        )
-        return ApprovalResults(items=tuple(results))
+        return ApprovalResults(items=tuple(_approval_result(key, answers[key]) for key in keys))
 
-    @routes.post(
-        "/v1/reassessments", summary="Judge held orders again", status=202, tags=["orders"], scope="orders:write"
-    )
+    return routes
+
+
+def _approval_result(key: str, said: Dossier | words.Refusal) -> ApprovalResult:
+    if not isinstance(said, Dossier):
+        return ApprovalResult(order_key=key, result=said)
+    return ApprovalResult(order_key=key, result="approved", number=said.decided.number if said.decided else None)
+
+
+def _reassessment_routes(api: Api) -> Routes:
+    routes = _new_routes()
+
+    @routes.post("/v1/reassessments", summary="Judge held orders again", **_ABOUT_ORDERS)
     async def reassess(request: web.Request, *, body: Reassessments) -> ReassessmentsView:
         """Held orders are judged again by themselves when a fact arrives; this is for everything else."""
         seller, store, reason = principal(request).seller_id, body.store_id, body.reason_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,7 +16,8 @@ from services.eligibility.rules import address_digest
 from services.eligibility.sealing import Sealer
 
 #: not_found: no order of this seller. already_released: too late for that. erased: the buyer's data are gone.
-Refusal = Literal["not_found", "already_released", "erased"]
+#: decision_changed: the seller speaks of a decision that is no longer the valid one.
+Refusal = Literal["not_found", "already_released", "erased", "decision_changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,21 @@ def approve(spoken: Spoken, _: Sealer) -> Dossier | Refusal:
     """The order be made. What the seller objects to by approving is what stands there now."""
     approval = Approval(given=True, payment=spoken.order.payment, risk=spoken.order.risk)
     return replace(spoken.dossier, approval=approval)
+
+
+def approve_as_seen(numbers: Mapping[str, int]) -> Word:
+    """Return the word: each order be made if its decision is still the one with the number that the seller saw.
+
+    Orders without a number are approved as they stand.
+    """
+
+    def word(spoken: Spoken, sealer: Sealer) -> Dossier | Refusal:
+        decided, seen = spoken.dossier.decided, numbers.get(spoken.dossier.order_key)
+        if seen is not None and (decided is None or decided.number != seen):
+            return "decision_changed"
+        return approve(spoken, sealer)
+
+    return word
 
 
 def hold(spoken: Spoken, _: Sealer) -> Dossier | Refusal:

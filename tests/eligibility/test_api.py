@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from services.kit.http.server import build_app, serve
 from services.kit.keys import MemoryKeyRing
 from services.kit.metrics import Metrics
 from tests.eligibility.workbench import KEY, SELLER, SKU, STORE, Bench
-from tests.schemas.orders import order_item, raw_order
+from tests.schemas.orders import NOON, order_item, raw_order
 
 #: The API is served on loopback, over the repository's twin.
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -106,10 +107,81 @@ async def test_many_approvals_get_one_result_each(ask: Asked) -> None:
 
     answered = await ask("POST", "/v1/approvals", {"keys": [KEY, "shopify:st-1:none"]}, expect=202)
 
-    assert answered["items"] == [
-        {"order_key": KEY, "result": "approved"},
-        {"order_key": "shopify:st-1:none", "result": "not_found"},
-    ]
+    assert answered == {
+        "items": [
+            {"order_key": KEY, "result": "approved", "number": 1},
+            {"order_key": "shopify:st-1:none", "result": "not_found", "number": None},
+        ],
+        "next": None,
+    }
+
+
+@pytest.fixture
+async def waiting(ask: Asked) -> Asked:
+    """An order whose first decision said that it waits for approval; since then its buyer's payment became unsure."""
+    await ask("PATCH", "/v1/settings", {"auto_approve": False})
+    await ask.bench.arrive(raw_order())
+    await ask.bench.arrive(raw_order(risk="investigate", revised_at=NOON + timedelta(seconds=1)))
+    return ask
+
+
+async def test_an_approval_of_what_the_seller_saw_is_refused_once_the_decision_has_changed(waiting: Asked) -> None:
+    problem = await waiting("POST", f"/v1/orders/{KEY}/approve", {"number": 1}, expect=409)
+    await waiting.bench.judge_again()
+
+    assert problem["code"] == "decision_changed"
+    assert "Read the order's decision again" in problem["detail"]
+    assert await waiting.bench.reasons() == ["FRAUD_REVIEW", "NOT_APPROVED"]
+
+
+async def test_an_approval_of_the_valid_decision_has_the_order_made(waiting: Asked) -> None:
+    seen = await waiting("GET", f"/v1/orders/{KEY}/decision")
+
+    await waiting("POST", f"/v1/orders/{KEY}/approve", {"number": seen["number"]}, expect=202)
+    await waiting.bench.judge_again()
+
+    assert seen["number"] == 2
+    assert await waiting.bench.commands() == ["order.released"]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"number": None}])
+async def test_an_approval_without_a_number_takes_the_order_as_it_stands(waiting: Asked, body: Any) -> None:
+    await waiting("POST", f"/v1/orders/{KEY}/approve", body, expect=202)
+    await waiting.bench.judge_again()
+
+    assert await waiting.bench.commands() == ["order.released"]
+
+
+async def test_of_many_approvals_each_is_bound_to_what_was_seen(waiting: Asked) -> None:
+    await waiting.bench.arrive(raw_order(number="2"), raw_order(number="3"))
+    items = [{"order_key": KEY, "number": 1}, {"order_key": "shopify:st-1:2", "number": 1}]
+
+    answered = await waiting("POST", "/v1/approvals", {"keys": ["shopify:st-1:3"], "items": items}, expect=202)
+    await waiting.bench.judge_again()
+
+    assert {item["order_key"]: item["result"] for item in answered["items"]} == {
+        "shopify:st-1:3": "approved",
+        KEY: "decision_changed",
+        "shopify:st-1:2": "approved",
+    }
+    assert await waiting.bench.commands() == ["order.released", "order.released"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"keys": []},
+        {"items": [{"order_key": KEY, "number": 0}]},
+        {"items": [{"order_key": KEY, "number": 1}, {"order_key": KEY, "number": 2}]},
+        {"keys": [KEY], "items": [{"order_key": KEY, "number": 1}]},
+        {"keys": [f"shopify:st-1:{number}" for number in range(1001)]},
+    ],
+)
+async def test_approvals_name_each_order_once_and_not_too_many(ask: Asked, body: Any) -> None:
+    problem = await ask("POST", "/v1/approvals", body, expect=422)
+
+    assert problem["code"] == "invalid_request"
 
 
 async def test_matches_are_made_listed_by_pages_and_forgotten(ask: Asked) -> None:
@@ -208,6 +280,15 @@ async def test_a_problem_never_repeats_what_was_sent(ask: Asked) -> None:
 
     assert "Ann" not in str(problem)
     assert "USA" not in str(problem)
+
+
+def test_the_document_says_that_an_approval_needs_no_body_and_names_each_operation_once() -> None:
+    paths = routes_document()["paths"]
+    operations = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+
+    assert paths["/v1/orders/{key}/approve"]["post"]["requestBody"]["required"] is False
+    assert paths["/v1/approvals"]["post"]["requestBody"]["required"] is True
+    assert len(set(operations)) == len(operations)
 
 
 def test_the_document_names_every_resource() -> None:

@@ -90,7 +90,8 @@ def _operation(number: int, route: Route, schemas: Mapping[_Key, dict[str, Any]]
     if route.description:
         operation["description"] = route.description
     if (body := schemas.get((number, "body"))) is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        required = {"type": "null"} not in body.get("anyOf", ())
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": body}}}
     if route.scope is not None:
         operation["security"] = [{"key": []}]
         operation["x-scope"] = route.scope

@@ -95,7 +95,8 @@ class Route:
         if (query_model := self.query_model) is not None:
             yield "query", lambda: query_model.model_validate(_query_values(request, self.many_valued))
         if (body_model := self.body_model) is not None:
-            yield "body", lambda: body_model.validate_json(body)
+            # No body at all is JSON's null, so that a handler may take `Model | None`.
+            yield "body", lambda: body_model.validate_json(body or b"null")
 
     def _rendered(self, result: Any) -> web.StreamResponse:
         if isinstance(result, web.StreamResponse):
