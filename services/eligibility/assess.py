@@ -22,10 +22,19 @@ class Eligible:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What production will cost, as far as it is known: not `is_whole` while some item is made by nothing yet."""
+
+    amount: Money
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """All reasons, each of which can be resolved."""
+    """All reasons, each of which can be resolved. `price` None: nothing of the order has a price yet."""
 
     reasons: tuple[Reason, ...]
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +72,16 @@ def assess_released(order: RawOrder, facts: Facts, *, revision: int) -> Assessme
         return Held(())
     reasons = objections(RESOLVABLE, order, facts)
     blocking = tuple(reason for reason in reasons if reason.code in _KEEPS_FROM_MAKING)
-    return Held(blocking) if blocking else Eligible(_production_order(order, facts, revision))
+    if blocking:
+        return Held(blocking, _price(order, facts))
+    return Eligible(_production_order(order, facts, revision))
 
 
 def _assess_resolvable(order: RawOrder, facts: Facts, *, revision: int) -> Assessment:
     reasons = objections(RESOLVABLE, order, facts)
-    return Held(reasons) if reasons else Eligible(_production_order(order, facts, revision))
+    if reasons:
+        return Held(reasons, _price(order, facts))
+    return Eligible(_production_order(order, facts, revision))
 
 
 _KEEPS_FROM_MAKING = {
@@ -139,6 +152,18 @@ def _ship_to(order: RawOrder, address: Address) -> ShipTo:
         email=order.email,
         method=order.shipping_service,
     )
+
+
+def _price(order: RawOrder, facts: Facts) -> Price | None:
+    items = items_to_make(order)
+    made = [
+        (item, making) for item in items if (making := making_of(order, item, facts)) is not None and making.variant
+    ]
+    if not made:
+        return None
+    currency = made[0][1].variant.cost.currency if made[0][1].variant else ""
+    alike = [(item, making) for item, making in made if making.variant and making.variant.cost.currency == currency]
+    return Price(_cost(alike), is_whole=len(alike) == len(items))
 
 
 def _cost(made: list[tuple[OrderItem, Making]]) -> Money:

@@ -12,7 +12,7 @@ from schemas.money import Money
 from schemas.order import OrderRevised, RawOrder
 from schemas.production import ProductionAmended, ProductionCancelled, ProductionOrder, ProductionReleased
 from schemas.reasons import Reason, ReasonCode
-from services.eligibility.assess import Eligible, Held, Rejected, assess
+from services.eligibility.assess import Eligible, Held, Price, Rejected, assess
 from services.eligibility.dossier import Decided, Dossier, Judgement, OutboxMessage
 from services.eligibility.facts import Facts
 from services.eligibility.payments import Claim, Settlement, Unpaid
@@ -49,19 +49,33 @@ def propose(case: Case) -> Proposal:
     match assess(case.order, case.facts):
         case Eligible(production_order):
             return Release(production_order)
-        case Held(reasons):
-            return Stay("held", reasons)
+        case Held(reasons, price):
+            return Stay("held", reasons, price)
         case Rejected(reasons):
             return Stay("rejected", reasons)
 
 
 def claim_of(case: Case, proposal: Proposal) -> Claim | None:
-    """Return what a proposal costs; None when it costs nothing."""
-    if not isinstance(proposal, Release | Amend):
-        return None
-    willing = case.dossier.pay_asked or case.facts.settings_of(case.order).auto_pay
-    cost = proposal.production_order.cost
-    return Claim(case.order.key, case.order.seller_id, cost, charged=case.dossier.charged, willing=willing)
+    """Return what a proposal costs, or will cost once nothing else holds the order; None when that is nothing."""
+    match proposal:
+        case Release(production_order) | Amend(production_order):
+            cost, binding = production_order.cost, True
+        case Stay("held", _, Price(amount)):
+            cost, binding = amount, False
+        case _:
+            return None
+    return Claim(
+        case.order.key,
+        case.order.seller_id,
+        cost,
+        charged=case.dossier.charged,
+        willing=_is_willing(case),
+        binding=binding,
+    )
+
+
+def _is_willing(case: Case) -> bool:
+    return case.dossier.pay_asked or case.facts.settings_of(case.order).auto_pay
 
 
 def conclude(
@@ -78,7 +92,7 @@ def conclude(
     Raises:
         UnreadableMessage: the order makes a message that Kafka would refuse, which would stop its shard's relay.
     """
-    verdict = _verdict(proposal, settlement)
+    verdict = _verdict(case, proposal, settlement)
     told = _told(case, verdict)
     decided, emitted = _decided(case, verdict, now=now)
     decision = _decision_message(case, verdict, decided) if emitted else None
@@ -109,19 +123,30 @@ class _Verdict:
     production_order: ProductionOrder | None = None
 
 
-def _verdict(proposal: Proposal, settlement: Settlement | None) -> _Verdict:
+def _verdict(case: Case, proposal: Proposal, settlement: Settlement | None) -> _Verdict:
     match proposal:
+        case Stay("held", reasons, price):
+            return _Verdict("held", reasons + _foreseen(case, price, settlement))
         case Stay(outcome, reasons):
             return _Verdict(outcome, reasons)
         case Cancel(reasons):
             return _Verdict("rejected", reasons, "cancelled")
         case Release(production_order) | Amend(production_order) if isinstance(settlement, Unpaid):
-            reason = _not_paid(production_order.cost, settlement.balance)
+            reason = _not_paid(Price(production_order.cost), settlement.balance)
             return _Verdict("held", (reason,), None, production_order)
         case Release(production_order):
             return _Verdict("eligible", (), "released", production_order)
         case Amend(production_order):
             return _Verdict("eligible", (), "amended", production_order)
+
+
+def _foreseen(case: Case, price: Price | None, settlement: Settlement | None) -> tuple[Reason, ...]:
+    """Return that production is not paid for, beside what holds the order: as the balance stands, it would not be."""
+    if price is not None:
+        return (_not_paid(price, settlement.balance),) if isinstance(settlement, Unpaid) else ()
+    if case.dossier.told is None and not _is_willing(case):
+        return (Reason(code=ReasonCode.PRODUCTION_NOT_PAID),)
+    return ()
 
 
 def _told(case: Case, verdict: _Verdict) -> Told | None:
@@ -249,8 +274,12 @@ def _cancellation(
     )
 
 
-def _not_paid(cost: Money, balance: Money) -> Reason:
-    evidence = {"cost": f"{cost.text()} {cost.currency}", "balance": f"{balance.text()} {balance.currency}"}
+def _not_paid(price: Price, balance: Money) -> Reason:
+    cost = f"{price.amount.text()} {price.amount.currency}"
+    evidence = {
+        "cost": cost if price.is_whole else f"\u2265 {cost}",
+        "balance": f"{balance.text()} {balance.currency}",
+    }
     return Reason(code=ReasonCode.PRODUCTION_NOT_PAID, evidence=evidence)
 
 

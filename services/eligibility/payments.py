@@ -15,7 +15,8 @@ Purse = tuple[str, str]
 class Claim:
     """What production is to be paid for an order in all; `charged` is what it was paid already.
 
-    `willing` False asks only how the balance stands: the seller has not said yet that it shall be paid.
+    `willing` False asks only how the balance stands: the seller has not said yet that it shall be paid. `binding` False
+    asks only whether the balance would cover it: something else holds the order, so nothing is charged.
     """
 
     order_key: str
@@ -23,11 +24,28 @@ class Claim:
     cost: Money
     charged: Money | None = None
     willing: bool = True
+    binding: bool = True
+
+    @property
+    def due(self) -> int:
+        """What is still to be paid, in minor units; less than nothing is given back."""
+        paid = self.charged.amount if self.charged and self.charged.currency == self.cost.currency else 0
+        return self.cost.amount - paid
+
+    @property
+    def purse(self) -> Purse:
+        """The purse that it is paid from."""
+        return self.seller_id, self.cost.currency
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
     """The order is paid for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The balance would cover the order by itself; nothing was charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +55,7 @@ class Unpaid:
     balance: Money
 
 
-Settlement = Paid | Unpaid
+Settlement = Paid | Covered | Unpaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +82,35 @@ def risen(before: Mapping[Purse, int], after: Mapping[Purse, int]) -> set[str]:
 def allot(claims: Iterable[Claim], balances: Mapping[Purse, int]) -> Allotment:
     """Settle the claims in their order. One that cannot be paid does not stop a smaller one after it.
 
-    A claim of less than was charged gives the difference back; another currency gives all of the first one back.
+    A claim of less than was charged gives the difference back; another currency gives all of the first one back. Claims
+    that do not bind are compared, each by itself, with what the others leave.
     """
     left = dict(balances)
     settlements: dict[str, Settlement] = {}
     charges: dict[str, Claim] = {}
+    foreseen: list[Claim] = []
     for claim in claims:
-        purse = (claim.seller_id, claim.cost.currency)
-        before = claim.charged.amount if claim.charged and claim.charged.currency == claim.cost.currency else 0
-        due = claim.cost.amount - before
-        if due > 0 and (not claim.willing or due > left.get(purse, 0)):
-            settlements[claim.order_key] = Unpaid(Money(amount=left.get(purse, 0), currency=claim.cost.currency))
+        if not claim.binding:
+            foreseen.append(claim)
             continue
-        left[purse] = left.get(purse, 0) - due
+        if _exceeds(claim, left):
+            settlements[claim.order_key] = _unpaid(claim, left)
+            continue
+        left[claim.purse] = left.get(claim.purse, 0) - claim.due
         if claim.charged and claim.charged.currency != claim.cost.currency:
             other = (claim.seller_id, claim.charged.currency)
             left[other] = left.get(other, 0) + claim.charged.amount
         settlements[claim.order_key] = Paid()
-        if due or claim.charged != claim.cost:
+        if claim.due or claim.charged != claim.cost:
             charges[claim.order_key] = claim
+    for claim in foreseen:
+        settlements[claim.order_key] = _unpaid(claim, left) if _exceeds(claim, left) else Covered()
     return Allotment(settlements, left, charges)
+
+
+def _exceeds(claim: Claim, left: Mapping[Purse, int]) -> bool:
+    return claim.due > 0 and (not claim.willing or claim.due > left.get(claim.purse, 0))
+
+
+def _unpaid(claim: Claim, left: Mapping[Purse, int]) -> Unpaid:
+    return Unpaid(Money(amount=left.get(claim.purse, 0), currency=claim.cost.currency))

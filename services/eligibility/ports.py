@@ -60,7 +60,8 @@ class Payments(Protocol):
     """Pays production for orders, within the transaction that decides about them.
 
     `settle` answers every claim, in their order, and charges what it answers with `Paid`: never more than once for
-    an order, however often it is claimed, and never beyond the balance.
+    an order, however often it is claimed, and never beyond the balance. Called once a transaction at most: the balances
+    that it looked at cannot change until that ends, so that an order that begins to wait for one misses no change.
     """
 
     async def settle(self, claims: Sequence[Claim]) -> Mapping[str, Settlement]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from schemas.decisions import Outcome
 from schemas.production import ProductionOrder
 from schemas.reasons import Reason
+from services.eligibility.assess import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,11 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """Production is told nothing."""
+    """Production is told nothing. `price` is what it will cost once nothing holds the order, where that is known."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...]
+    price: Price | None = None
 
 
 Proposal = Release | Amend | Cancel | Stay

@@ -71,7 +71,7 @@ def propose_after_release(
     if told.past_return:
         return Stay("eligible", (_too_late(" and ".join(changes)),))
     if isinstance(assessment, Held):
-        return Stay("held", assessment.reasons)
+        return Stay("held", assessment.reasons, assessment.price)
     return _amendment(assessment)
 
 

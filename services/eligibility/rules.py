@@ -1,7 +1,8 @@
 """The rules of eligibility, each a function that returns its objections; an order hears all of them at once.
 
 The tuples are the order in which a seller reads the reasons. `FINAL` reasons reject, `RESOLVABLE` ones hold. Whether
-production is paid for (`PRODUCTION_NOT_PAID`) is found last, by the charge itself.
+production is paid for (`PRODUCTION_NOT_PAID`) is found last, by the charge itself, or foreseen from the balance while
+other reasons hold the order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from services.eligibility.facts import Correction, Facts
 from services.eligibility.matching import Making, items_to_make, making_of
 
 #: Rises when a rule changes, so that a decision tells by which rules it was made.
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 
 Rule = Callable[[RawOrder, Facts], Iterable[Reason]]
 

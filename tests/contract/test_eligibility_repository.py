@@ -134,6 +134,42 @@ async def test_shards_that_share_a_purse_never_spend_more_than_it_holds(bench: B
     assert await bench.repository.balances(SELLER) == [dollars("1")]
 
 
+async def test_a_balance_that_was_only_looked_at_does_not_rise_before_who_looked_begins_to_wait(bench: Bench) -> None:
+    async with bench.repository.judging({0}) as transaction:
+        asked = Claim("a", "poor", dollars("9"), binding=False)
+        assert await transaction.payments.settle([asked]) == {"a": Unpaid(dollars("0"))}
+        topping_up = asyncio.create_task(bench.repository.top_up("poor", dollars("9"), reference="r", now=START))
+        _, waiting = await asyncio.wait({topping_up}, timeout=0.3)
+
+    assert waiting == {topping_up}
+    assert await topping_up == dollars("9")
+
+
+async def test_shards_that_foresee_and_charge_at_once_end_and_charge_each_release_once(bench: Bench) -> None:
+    held = [[raw_order(number=f"h{shard}-{n}", payment="pending") for n in range(50)] for shard in range(4)]
+    good = [[raw_order(number=f"g{shard}-{n}") for n in range(50)] for shard in range(4)]
+
+    await asyncio.gather(
+        *(bench.arrive(*batch, shard=shard) for shard, batch in enumerate(held)),
+        *(bench.arrive(*batch, shard=shard) for shard, batch in enumerate(good)),
+    )
+
+    assert await bench.repository.balances(SELLER) == [dollars("8200.00")]
+    assert await bench.reasons(held[3][7].key) == ["PAYMENT_PENDING"]
+
+
+async def test_a_top_up_wakes_an_order_that_is_also_held_for_something_else(bench: Bench) -> None:
+    await bench.repository.put_variants([variant(cost=dollars("10001"), changed_at=NOON + timedelta(seconds=1))])
+    await bench.arrive(raw_order(payment="pending"), shard=2)
+    assert await bench.reasons() == ["PAYMENT_PENDING", "PRODUCTION_NOT_PAID"]
+
+    await bench.repository.top_up(SELLER, dollars("1"), reference="more", now=START)
+
+    assert await bench.judge_again(2) == 1
+    assert await bench.reasons() == ["PAYMENT_PENDING"]
+    assert await bench.repository.balances(SELLER) == [dollars("10001")]
+
+
 async def test_settle_answers_every_claim_in_its_turn(bench: Bench) -> None:
     async with bench.repository.judging({0}) as transaction:
         answers = await transaction.payments.settle(

@@ -165,7 +165,7 @@ async def test_a_store_that_is_heard_of_late_releases_its_orders(tmp_path: Path)
 async def test_settings_release_what_waited_for_them(bench: Bench) -> None:
     await bench.repository.change_settings(SELLER, {"auto_approve": False, "auto_pay": False})
     await bench.arrive(raw_order())
-    assert await bench.reasons() == ["NOT_APPROVED"]
+    assert await bench.reasons() == ["NOT_APPROVED", "PRODUCTION_NOT_PAID"]
 
     await bench.repository.change_settings(SELLER, {"auto_approve": True})
     await bench.judge_again()

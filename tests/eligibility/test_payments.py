@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.money import Money
-from services.eligibility.payments import Claim, Paid, Unpaid, allot, purses
+from services.eligibility.payments import Claim, Covered, Paid, Unpaid, allot, purses
 from tests.eligibility.workbench import dollars
 
 
@@ -42,6 +42,16 @@ def test_who_does_not_want_to_pay_hears_the_balance() -> None:
     allotted = allot([claim("a", "6", willing=False)], {("s", "USD"): 1000})
 
     assert allotted.settlements == {"a": Unpaid(dollars("10"))}
+
+
+def test_a_claim_that_does_not_bind_is_compared_with_what_the_others_leave_and_charged_nothing() -> None:
+    foreseen = [claim("big", "5", binding=False), claim("one", "4", binding=False), claim("two", "4", binding=False)]
+
+    allotted = allot([*foreseen, claim("a", "6")], {("s", "USD"): 1000})
+
+    assert allotted.settlements == {"a": Paid(), "big": Unpaid(dollars("4")), "one": Covered(), "two": Covered()}
+    assert allotted.balances == {("s", "USD"): 400}
+    assert set(allotted.charges) == {"a"}
 
 
 def test_another_currency_gives_all_of_the_first_one_back() -> None:

@@ -178,10 +178,12 @@ class PostgresPayments:
         """Charge what the balances allow, in the order of the claims."""
         wanted = rows.columns(purses(claims), 2)
         execute = self._connection.execute
-        locked = await self._connection.fetch(SQL.lock_balances, *wanted)
+        # One statement for all: a lock that is shared first and owned later lets two transactions wait for each other.
+        lock = SQL.lock_balances if any(claim.binding for claim in claims) else SQL.share_balances
+        locked = await self._connection.fetch(lock, *wanted)
         if len(locked) < len(wanted[0]):
             await execute(SQL.add_balances, *wanted)
-            locked = await self._connection.fetch(SQL.lock_balances, *wanted)
+            locked = await self._connection.fetch(lock, *wanted)
         before = {(row["seller_id"], row["currency"]): row["amount"] for row in locked}
         allotted = allot(claims, before)
         changed = [(*purse, left) for purse, left in allotted.balances.items() if left != before[purse]]

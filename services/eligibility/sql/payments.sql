@@ -11,6 +11,15 @@ JOIN unnest($1::text[], $2::text[]) AS n (seller_id, currency) USING (seller_id,
 ORDER BY b.seller_id, b.currency
 FOR UPDATE OF b;
 
+-- name: share_balances
+-- Lets these balances change only after this transaction, whose orders begin to wait for them: nobody is charged by it, so
+-- others may look at them too. Sorted as above.
+SELECT b.seller_id, b.currency, b.amount
+FROM balances b
+JOIN unnest($1::text[], $2::text[]) AS n (seller_id, currency) USING (seller_id, currency)
+ORDER BY b.seller_id, b.currency
+FOR SHARE OF b;
+
 -- name: set_balances
 -- Writes the locked balances.
 UPDATE balances AS b SET amount = n.amount
