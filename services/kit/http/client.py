@@ -89,8 +89,12 @@ class HttpClient:
         form: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,  # noqa: ASYNC109 - each platform has its own patience
+        plain_http: bool = False,
     ) -> HttpAnswer:
         """The answer to one request, whatever its status; `timeout` in seconds covers all of it.
+
+        `plain_http` lets it go without TLS: only for requests that are signed and carry no secret. Private addresses
+        stay refused.
 
         Raises:
             TransientError: no connection, no whole answer, or not in time.
@@ -98,7 +102,7 @@ class HttpClient:
             OversizedAnswer: more than the limit came.
         """
         target = URL(url)
-        self._refuse(target)
+        self._refuse(target, plain_http=plain_http)
         sent = CIMultiDict(headers or {})
         # aiohttp sends a file in pieces, and bytes in one go that holds up everybody else.
         data: Any = io.BytesIO(body) if body is not None and len(body) > _PIECE_BYTES else body
@@ -155,12 +159,12 @@ class HttpClient:
             )
         return self._session
 
-    def _refuse(self, target: URL) -> None:
+    def _refuse(self, target: URL, *, plain_http: bool) -> None:
         if target.scheme not in ("http", "https") or not target.host:
             raise RefusedAddress("only whole http and https URLs are called")
         if self._private:
             return
-        if target.scheme != "https":
+        if target.scheme != "https" and not plain_http:
             raise RefusedAddress(f"{target.host} is not called without TLS")
         # A literal address never reaches the resolver.
         if _is_literal(target.host) and not is_public(target.host):

@@ -49,6 +49,7 @@ class ScriptedHttp(HttpClient):
         form: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout: float = 30.0,  # noqa: ASYNC109 - the real one's signature
+        plain_http: bool = False,
     ) -> HttpAnswer:
         asked = Asked(method, url, dict(headers or {}), json, dict(form or {}))
         self.asked.append(asked)

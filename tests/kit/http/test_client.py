@@ -196,6 +196,19 @@ async def test_a_refused_name_is_told_through_the_client() -> None:
     await client.close()
 
 
+async def test_without_tls_only_what_asks_for_it_is_sent_and_never_to_a_private_address() -> None:
+    client = HttpClient()
+    connector: Any = client._open().connector
+    connector._resolver = PublicResolver(Names(["127.0.0.1"]))
+
+    with pytest.raises(RefusedAddress, match="TLS"):
+        await client.request("GET", "http://shop.example/")
+    for url in ("http://shop.example/", "http://127.0.0.1/", "ftp://shop.example/"):
+        with pytest.raises(RefusedAddress, match="public|https"):
+            await client.request("GET", url, plain_http=True)
+    await client.close()
+
+
 @pytest.mark.parametrize("address", ["93.184.215.14", "8.8.8.8", "2606:4700::1111"])
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
