@@ -204,7 +204,7 @@ async def test_without_tls_only_what_asks_for_it_is_sent_and_never_to_a_private_
     with pytest.raises(RefusedAddress, match="TLS"):
         await client.request("GET", "http://shop.example/")
     for url in ("http://shop.example/", "http://127.0.0.1/", "ftp://shop.example/"):
-        with pytest.raises(RefusedAddress, match="public|https"):
+        with pytest.raises(RefusedAddress, match=r"public|https"):
             await client.request("GET", url, plain_http=True)
     await client.close()
 
