@@ -20,6 +20,7 @@ EMAIL_FOR = 14 * DAY_MS
 PERSON_FOR = 90 * DAY_MS
 _PERSON = ("fullName", "companyName", "primaryPhone", "email")
 _STREET = ("addressLine1", "addressLine2")
+_END_OF_DAY = 25_199_000
 _FOREVER = (2**62, "")
 
 
@@ -164,6 +165,11 @@ def moment(milliseconds: int) -> str:
 @lru_cache(maxsize=65_536)
 def _second(whole: int) -> str:
     return datetime.fromtimestamp(whole, UTC).isoformat()[:19]
+
+
+def day_after(milliseconds: int, *, days: int) -> str:
+    """Promised dates are days: the end of the seller's, which is in the small hours of UTC."""
+    return moment((milliseconds // DAY_MS + days) * DAY_MS + _END_OF_DAY)
 
 
 def _forget_buyer(shown: dict[str, Any], *, person: bool) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 from deploy.sandbox.catalog_of_goods import DOWNLOAD, GIFT_CARD, GOODS, LEGACY, Good
 from deploy.sandbox.ebay.amounts import Purse, price_in
-from deploy.sandbox.ebay.filtering import DAY_MS
-from deploy.sandbox.ebay.ledger import moment
+from deploy.sandbox.ebay.ledger import day_after
 
 WORDS = ("Zoë & Max's <3", "Nguyễn 'Mai'", 'Say "hello" &amp; smile', "山田さんへ", "line one\nline two", "Été 2026 ☀")
 _MANY_LINES = 40
@@ -142,9 +141,9 @@ def _listing(good: Good, marketplace: str) -> dict[str, Any]:
 
 def _promise(created_ms: int) -> dict[str, Any]:
     return {
-        "minEstimatedDeliveryDate": moment(created_ms + 5 * DAY_MS),
-        "maxEstimatedDeliveryDate": moment(created_ms + 9 * DAY_MS),
-        "shipByDate": moment(created_ms + 3 * DAY_MS),
+        "minEstimatedDeliveryDate": day_after(created_ms, days=5),
+        "maxEstimatedDeliveryDate": day_after(created_ms, days=9),
+        "shipByDate": day_after(created_ms, days=3),
         "guaranteedDelivery": False,
     }
 

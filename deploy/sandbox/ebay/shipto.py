@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.sandbox.ebay.filtering import DAY_MS
-from deploy.sandbox.ebay.ledger import moment
+from deploy.sandbox.ebay.ledger import day_after
 from deploy.sandbox.people import Address
 
 #: A hub of eBay's in the seller's country, which forwards to the buyer.
@@ -88,6 +87,6 @@ def contact_address(address: Address) -> dict[str, str]:
 
 def _window(created_ms: int) -> dict[str, str]:
     return {
-        "minEstimatedDeliveryDate": moment(created_ms + 5 * DAY_MS),
-        "maxEstimatedDeliveryDate": moment(created_ms + 9 * DAY_MS),
+        "minEstimatedDeliveryDate": day_after(created_ms, days=5),
+        "maxEstimatedDeliveryDate": day_after(created_ms, days=9),
     }
