@@ -1,0 +1,219 @@
+"""Keeps eBay's notifications coming: one destination for the app, one subscription a topic and seller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+
+from services.ingest.connector import Access, Tools
+from services.ingest.platforms.ebay.client import NOTIFY, Declined, EbayClient, Reply
+from services.ingest.platforms.ebay.settings import EbaySettings
+from services.ingest.platforms.ebay.webhook import ACCOUNT_DELETION, ORDER_CONFIRMATION, REVOCATION
+from services.kit.errors import AuthorizationError, TransientError
+
+log = structlog.get_logger(__name__)
+
+#: Topics of one seller, subscribed with the seller's token, and of the app as a whole.
+SELLER_TOPICS = (ORDER_CONFIRMATION, REVOCATION)
+APP_TOPICS = (ACCOUNT_DELETION,)
+#: What eBay's portal shows as our destination.
+NAME = "sync-order"
+#: How often this process looks again whether eBay has marked our destination down, and whether a seller's
+#: subscriptions stand: the app has 10,000 such calls a day for all its sellers.
+DESTINATION_CHECKED_EVERY = timedelta(hours=1)
+SELLER_CHECKED_EVERY = timedelta(hours=12)
+
+_ENABLED = "ENABLED"
+#: eBay's largest page of subscriptions and destinations, and how many pages of them we read at most.
+_LIMIT, _PAGES = 100, 50
+#: eBay's numbers of: not authorized for the topic, the subscription exists, the challenge failed.
+_NOT_AUTHORIZED, _EXISTS, _CHALLENGE_FAILED = 195011, 195012, 195020
+_SCHEMA_VERSION = "1.0"
+
+
+class Subscriber:
+    """Subscribes any seller of the app."""
+
+    def __init__(self, settings: EbaySettings, client: EbayClient, tools: Tools) -> None:
+        self._settings = settings
+        self._client = client
+        self._clock = tools.clock
+        self._destinations: dict[str, tuple[str, datetime]] = {}
+        self._sellers: dict[tuple[str, str, str], tuple[tuple[str, ...], datetime]] = {}
+        self._versions: dict[str, str] = {}
+
+    async def subscribe(self, access: Access, *, app_url: str) -> tuple[str, ...]:
+        """Return the topics that come; none where the installation has no verification token."""
+        if not self._settings.ebay_verification_token.get_secret_value():
+            return ()
+        destination = await self._destination(app_url)
+        # Another link of the same seller begins with no subscription: its refresh token tells the links apart.
+        seller = (access.store.external_id, access.secrets.get("refresh_token", ""), destination)
+        topics, checked_at = self._sellers.get(seller, ((), None))
+        if checked_at is None or self._clock.now() - checked_at >= SELLER_CHECKED_EVERY:
+            topics = await self._ensure(SELLER_TOPICS, destination, token=access.secrets["access_token"])
+            self._sellers[seller] = topics, self._clock.now()
+        return topics
+
+    async def unsubscribe(self, access: Access) -> None:
+        """Delete the seller's subscriptions, and nothing when eBay refuses us already."""
+        self._sellers = {
+            seller: known for seller, known in self._sellers.items() if seller[0] != access.store.external_id
+        }
+        token = access.secrets.get("access_token", "")
+        try:
+            for found in await self._subscriptions(token):
+                if found.get("topicId") in SELLER_TOPICS:
+                    await self._call("DELETE", f"/subscription/{found['subscriptionId']}", token=token)
+        except (AuthorizationError, Declined):
+            return
+
+    async def _destination(self, app_url: str) -> str:
+        """Return the id of the app's destination at this address, made, or enabled again, where that is needed."""
+        known, checked_at = self._destinations.get(app_url, ("", None))
+        if checked_at is not None and self._clock.now() - checked_at < DESTINATION_CHECKED_EVERY:
+            return known
+        await self._say_where_alerts_go()
+        destination = await self._found_or_made(app_url)
+        await self._ensure(APP_TOPICS, destination, token=None)
+        self._destinations[app_url] = destination, self._clock.now()
+        return destination
+
+    async def _found_or_made(self, app_url: str) -> str:
+        wanted = {
+            "name": NAME,
+            "status": _ENABLED,
+            "deliveryConfig": {
+                "endpoint": app_url,
+                "verificationToken": self._settings.ebay_verification_token.get_secret_value(),
+            },
+        }
+        found = await self._at(app_url)
+        try:
+            if found is None:
+                reply = await self._call("POST", "/destination", json=wanted)
+                return reply.location.rstrip("/").rpartition("/")[2] or str(
+                    (await self._at(app_url) or {})["destinationId"]
+                )
+            if found.get("status") != _ENABLED:
+                log.warning("ebay.destination_enabled", was=found.get("status"))
+                await self._call("PUT", f"/destination/{found['destinationId']}", json=wanted)
+        except Declined as declined:
+            if _CHALLENGE_FAILED in declined.errors:
+                raise TransientError(
+                    "eBay could not reach our address, or its EBAY_VERIFICATION_TOKEN is another one.",
+                    retry_after=300.0,
+                ) from None
+            raise
+        return str(found["destinationId"])
+
+    async def _at(self, app_url: str) -> dict[str, Any] | None:
+        for found in await self._all("/destination", "destinations", token=None):
+            if _as_object(found.get("deliveryConfig")).get("endpoint") == app_url:
+                return found
+        return None
+
+    async def _say_where_alerts_go(self) -> None:
+        wanted = self._settings.ebay_alert_email
+        if not wanted:
+            return
+        try:
+            told = (await self._call("GET", "/config")).body.get("alertEmail")
+        except Declined:
+            told = None  # nothing was configured yet
+        if told != wanted:
+            await self._call("PUT", "/config", json={"alertEmail": wanted})
+
+    async def _ensure(self, topics: Iterable[str], destination: str, *, token: str | None) -> tuple[str, ...]:
+        """Return those of the topics that are subscribed now; `token` None: as the app."""
+        standing = {str(found.get("topicId")): found for found in await self._subscriptions(token)}
+        return tuple([topic for topic in topics if await self._stands(topic, standing.get(topic), destination, token)])
+
+    async def _stands(self, topic: str, found: Mapping[str, Any] | None, destination: str, token: str | None) -> bool:
+        if found and found.get("status") == _ENABLED and found.get("destinationId") == destination:
+            return True
+        wanted = {
+            "status": _ENABLED,
+            "destinationId": destination,
+            "payload": {
+                "format": "JSON",
+                "schemaVersion": await self._version(topic),
+                "deliveryProtocol": "HTTPS",
+            },
+        }
+        try:
+            if found is None:
+                await self._call("POST", "/subscription", token=token, json=wanted | {"topicId": topic})
+            else:
+                await self._call("PUT", f"/subscription/{found['subscriptionId']}", token=token, json=wanted)
+        except Declined as declined:
+            return self._is_bearable(topic, declined)
+        except AuthorizationError:
+            # 403 is how one topic is refused, too; whether the account is lost is for reading to find out.
+            log.warning("ebay.topic_refused", topic=topic)
+            return False
+        return True
+
+    def _is_bearable(self, topic: str, declined: Declined) -> bool:
+        if _EXISTS in declined.errors:
+            return True
+        if _NOT_AUTHORIZED in declined.errors:
+            log.warning("ebay.topic_refused", topic=topic)
+            return False
+        raise declined
+
+    async def _version(self, topic: str) -> str:
+        """Return the newest version of a topic's messages that eBay still keeps up."""
+        if topic not in self._versions:
+            try:
+                told = (await self._call("GET", f"/topic/{topic}")).body.get("supportedPayloads")
+            except Declined:
+                told = None
+            payloads = [_as_object(payload) for payload in told] if isinstance(told, list) else []
+            versions = [str(payload.get("schemaVersion")) for payload in payloads if not payload.get("deprecated")]
+            self._versions[topic] = max(versions, default=_SCHEMA_VERSION)
+        return self._versions[topic]
+
+    async def _subscriptions(self, token: str | None) -> list[dict[str, Any]]:
+        return await self._all("/subscription", "subscriptions", token=token)
+
+    async def _all(self, path: str, name: str, *, token: str | None) -> list[dict[str, Any]]:
+        """Return every entry of a list, page by page; the address of the next page gives its token only."""
+        found: list[dict[str, Any]] = []
+        query: dict[str, object] = {"limit": _LIMIT}
+        for _ in range(_PAGES):
+            body = (await self._call("GET", path, token=token, query=query)).body
+            entries = body.get(name)
+            found += [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+            following = _continuation(body.get("next"))
+            # `next` is told on the last page too.
+            if not following or not entries or len(found) >= int(body.get("total") or 0):
+                break
+            query = {"limit": _LIMIT, "continuation_token": following}
+        return found
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        query: Mapping[str, object] | None = None,
+        json: object = None,
+    ) -> Reply:
+        if token is None:
+            return await self._client.call_as_app(method, f"{NOTIFY}{path}", query=query, json=json)
+        return await self._client.call(method, f"{NOTIFY}{path}", token=token, query=query, json=json)
+
+
+def _continuation(address: object) -> str | None:
+    query = parse_qs(urlsplit(address).query) if isinstance(address, str) else {}
+    return next(iter(query.get("continuation_token", [])), None)
+
+
+def _as_object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
