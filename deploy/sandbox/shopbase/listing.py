@@ -13,6 +13,8 @@ from deploy.sandbox.faults import PageFault
 from deploy.sandbox.shopbase.query import OrderQuery, within
 from deploy.sandbox.shopbase.world import Order, Shop
 
+Test = Callable[[Order], bool]
+
 
 def matching(shop: Shop, query: OrderQuery, *, sort: str, visible_until: datetime | None) -> list[Order]:
     """All orders of the list, in its order; those changed after `visible_until` are not listed yet."""
@@ -68,13 +70,18 @@ def _candidates(shop: Shop, query: OrderQuery) -> Iterable[Order]:
     return shop.orders.values()
 
 
-def _tests(query: OrderQuery, visible_until: datetime | None) -> Iterable[Callable[[Order], bool]]:
+def _tests(query: OrderQuery, visible_until: datetime | None) -> Iterable[Test]:
     """What the asked filters demand of an order, one test each."""
+    if visible_until is not None:
+        yield lambda order: order.updated_at <= visible_until
+    yield from _place_tests(query)
+    yield from _state_tests(query)
+
+
+def _place_tests(query: OrderQuery) -> Iterable[Test]:
     since = query.since_id
     if since is not None:
         yield lambda order: order.id > since
-    if visible_until is not None:
-        yield lambda order: order.updated_at <= visible_until
     # Whoever came from the index of changes is within that window already.
     if query.updated and query.ids is not None:
         yield lambda order: within(order.updated_at, query.updated)
@@ -82,6 +89,9 @@ def _tests(query: OrderQuery, visible_until: datetime | None) -> Iterable[Callab
         yield lambda order: within(order.created_at, query.created)
     if query.fulfilled:
         yield lambda order: within(order.fulfilled_at, query.fulfilled)
+
+
+def _state_tests(query: OrderQuery) -> Iterable[Test]:
     if query.statuses:
         yield lambda order: order.status in query.statuses
     if query.financial:

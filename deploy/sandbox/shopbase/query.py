@@ -100,9 +100,9 @@ def bounds_of(query: Mapping[str, str], name: str) -> Bounds | None:
     return (low if low is not None else 0.0, high if high is not None else float(1 << 40))
 
 
-def within(at: datetime, bounds: Bounds | None) -> bool:
-    """Whether a moment lies in the window, its ends included."""
-    return bounds is None or bounds[0] <= at.timestamp() <= bounds[1]
+def within(at: datetime | None, bounds: Bounds | None) -> bool:
+    """Whether a moment lies in the window, its ends included; what never happened lies in none."""
+    return bounds is None or (at is not None and bounds[0] <= at.timestamp() <= bounds[1])
 
 
 def number_of(query: Mapping[str, str], name: str, *, default: int, low: int) -> int:
