@@ -1,0 +1,188 @@
+"""Reads a seller's orders by change time, one closed window at a time.
+
+Amazon lists what changed up to two minutes ago, in no order that it documents, a page leading to the next by a token
+that lives 24 hours. So a window is read only once its last page is; a window with very many orders is therefore read
+in parts, each of which is done before the next. How far Amazon looked it says itself, and there the next poll begins:
+its clock counts, not ours. Between two pages we wait for our turn, however long: going on costs a call, and beginning
+again costs all of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from schemas.order import RawOrder, Way
+from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.parsing import parsed
+from services.ingest.platforms.amazon.client import AmazonClient, RequestRefused, iso
+from services.ingest.platforms.amazon.linking import account_of
+from services.ingest.platforms.amazon.mapping import to_raw_order
+from services.ingest.platforms.amazon.payloads import AmazonOrder
+from services.ingest.platforms.amazon.place import Place
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+from services.kit.limits import PATIENCE
+
+ORDERS = "/orders/2026-01-01/orders"
+#: What we read of an order; without FULFILLMENT it would not even have a status.
+INCLUDED = "BUYER,RECIPIENT,PROCEEDS,CANCELLATION,FULFILLMENT,PACKAGES"
+#: Amazon's largest page.
+LIMIT = 100
+#: Amazon does not look at what changed within this time.
+LATEST = timedelta(minutes=2)
+#: How far back orders are given: two years, and in the Far East since 2016; a little less, for the clocks may differ.
+HISTORY = timedelta(days=729)
+FAR_EAST_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
+#: Seconds to wait for our turn in the middle of a window: one call becomes free every three minutes.
+PATIENCE_BETWEEN_PAGES = 600.0
+#: Seconds until a request that Amazon refused as it is may be tried again: somebody has to change something first.
+_REFUSED_WAIT = 900.0
+
+_ORDER_ID = re.compile(r"[A-Z0-9]{3}-[0-9]{7}-[0-9]{7}")
+
+
+class OrderReader:
+    """Reads the orders of any seller."""
+
+    def __init__(self, client: AmazonClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one page, without the revisions that the page before it gave."""
+        place = Place.parse(after) if after else self._first(window, access)
+        if place.begin > place.until:
+            # Nothing is left that Amazon would look at: all of it is too long past, or not two minutes old.
+            return Page(orders=(), after=None, read_through=window.start if place.open else window.end)
+        place, answer = await self._list(access, place, patience=PATIENCE_BETWEEN_PAGES if after else PATIENCE)
+        results, token = _results(answer), _token(answer)
+        if token and token == place.token:
+            raise TransientError("Amazon's list of orders leads back to the same page")
+        place = place.limited_to(_told(answer))
+        shown = tuple(_revision(result) for result in results)
+        following = place.next_page(token, shown=shown) if token else place.next_part()
+        fetched_at = self._clock.now()
+        orders = tuple(
+            to_order(result, access.store, way=way, fetched_at=fetched_at)
+            for result, revision in zip(results, shown, strict=True)
+            if not revision or revision not in place.shown
+        )
+        through = following.begin if following else place.read_to
+        return Page(orders, following.text() if following else None, _within(window, through))
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one order, or None when the seller has none of that id."""
+        if not _ORDER_ID.fullmatch(external_id):
+            return None
+        path, query = f"{ORDERS}/{external_id}", {"includedData": INCLUDED}
+        try:
+            answer = await self._client.call(account_of(access.secrets), "getOrder", path, query=query)
+        except RequestRefused as error:
+            raise TransientError(str(error), retry_after=_REFUSED_WAIT) from error
+        if answer is None:
+            return None
+        if not isinstance(answer.get("order"), dict):
+            raise TransientError("Amazon's answer holds no order")
+        return to_order(answer["order"], access.store, way=way, fetched_at=self._clock.now())
+
+    def _first(self, window: Window, access: Access) -> Place:
+        """Return the first page of a window, whose times become those of Amazon's clock where ours is ahead of it."""
+        now, ahead = self._clock.now(), self._client.ahead
+        oldest = FAR_EAST_SINCE if access.secrets["region"] == "fe" else now - HISTORY
+        begin, end = math.floor((window.start - ahead).timestamp()), math.ceil(window.end.timestamp())
+        latest = math.floor((now - ahead - LATEST).timestamp())
+        begin = max(begin, math.ceil(oldest.timestamp()))
+        return Place(begin, end, end) if end <= latest else Place(begin, latest, latest, open=True)
+
+    async def _list(self, access: Access, place: Place, *, patience: float) -> tuple[Place, dict[str, Any]]:
+        """Return the answer, and the place that it answers: a refused question is asked in another way once."""
+        try:
+            return place, await self._search(access, place, patience=patience)
+        except RequestRefused as error:
+            other = self._otherwise(place)
+            if other is None:
+                raise TransientError(str(error), retry_after=_REFUSED_WAIT) from error
+        try:
+            return other, await self._search(access, other, patience=patience)
+        except RequestRefused as error:
+            raise TransientError(str(error), retry_after=_REFUSED_WAIT) from error
+
+    def _otherwise(self, place: Place) -> Place | None:
+        """Return how to ask again: for a token that is over a day old, or a bound that is too new by Amazon's clock."""
+        if place.token:
+            return None if place.again else place.from_its_start()
+        if place.before is None or place.until < place.end:
+            return None
+        ahead = self._client.ahead
+        until = min(place.until, math.floor((self._clock.now() - ahead - LATEST).timestamp()))
+        begin = min(math.floor(place.begin - ahead.total_seconds()), until)
+        return Place(begin, until, until, open=True)
+
+    async def _search(self, access: Access, place: Place, *, patience: float) -> dict[str, Any]:
+        query = {
+            "lastUpdatedAfter": iso(datetime.fromtimestamp(place.begin, tz=UTC)),
+            "maxResultsPerPage": str(LIMIT),
+            "includedData": INCLUDED,
+        }
+        if place.before is not None:
+            query["lastUpdatedBefore"] = iso(datetime.fromtimestamp(place.before, tz=UTC))
+        if access.secrets.get("marketplaces"):
+            query["marketplaceIds"] = access.secrets["marketplaces"]
+        if place.token:
+            query["paginationToken"] = place.token
+        account = account_of(access.secrets)
+        answer = await self._client.call(account, "searchOrders", ORDERS, query=query, patience=patience)
+        if answer is None:
+            raise TransientError("Amazon does not find its list of orders")
+        return answer
+
+
+def to_order(result: object, store: StoreRef, *, way: Way, fetched_at: datetime) -> RawOrder | Unreadable:
+    """Return the order that Amazon listed, or what is wrong with it."""
+    body = orjson.dumps(result).decode()
+    try:
+        return to_raw_order(parsed(AmazonOrder, result), store, body=body, way=way, fetched_at=fetched_at)
+    except UnreadablePayload as error:
+        number = result.get("orderId") if isinstance(result, dict) else None
+        external_id = number if isinstance(number, str) and number else None
+        return Unreadable(external_id=external_id, path=error.path, problem=error.problem, body=body)
+
+
+def _results(answer: dict[str, Any]) -> list[Any]:
+    results = answer.get("orders")
+    if not isinstance(results, list):
+        raise TransientError("Amazon's list of orders cannot be read")
+    return results
+
+
+def _token(answer: dict[str, Any]) -> str | None:
+    """Return what asks for the next page; the last page has no `pagination`, or an empty one."""
+    pagination = answer.get("pagination")
+    token = pagination.get("nextToken") if isinstance(pagination, dict) else None
+    return token if isinstance(token, str) and token else None
+
+
+def _told(answer: dict[str, Any]) -> int | None:
+    """Return the second up to which Amazon says it looked."""
+    told = answer.get("lastUpdatedBefore")
+    try:
+        moment = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except ValueError:
+        return None
+    return None if moment is None or moment.tzinfo is None else math.floor(moment.timestamp())
+
+
+def _revision(result: object) -> str:
+    """Return what tells revisions apart; "" where there is no telling."""
+    if not isinstance(result, dict) or not result.get("orderId"):
+        return ""
+    return f"{result['orderId']}|{result.get('lastUpdatedTime')}"
+
+
+def _within(window: Window, second: int) -> datetime:
+    return min(max(window.start, datetime.fromtimestamp(second, tz=UTC)), window.end)
