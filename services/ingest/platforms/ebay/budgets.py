@@ -147,4 +147,4 @@ def _scarcest(told: EbayRateLimits | None) -> EbayRate | None:
 
 
 def _growing(refusals: int) -> float:
-    return min(FIRST_WAIT * 2 ** min(refusals - 1, 16), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(refusals - 1, 16)), LONGEST_WAIT)

@@ -20,12 +20,8 @@ _PUSHED = "New orders are pushed. Changes, cancellations and refunds come by pol
 
 async def probe(client: EbayClient, settings: EbaySettings, access: Access, *, now: datetime) -> tuple[Capability, ...]:
     """Return what the account may do."""
-    try:
-        newest = await _newest_order(client, access, now=now)
-    except (AuthorizationError, Declined) as error:
-        return (Capability(name="orders", allowed=False, detail=str(error)), await _webhooks(client, settings, access))
+    newest = await _newest_order(client, access, now=now)
     return (
-        Capability(name="orders", allowed=True),
         _addresses(newest),
         _tracking(access),
         Capability(name="history", allowed=True, detail="eBay gives orders of the last two years."),

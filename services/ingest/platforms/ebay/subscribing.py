@@ -61,9 +61,8 @@ class Subscriber:
 
     async def unsubscribe(self, access: Access) -> None:
         """Delete the seller's subscriptions, and nothing when eBay refuses us already."""
-        self._sellers = {
-            seller: known for seller, known in self._sellers.items() if seller[0] != access.store.external_id
-        }
+        for seller in [seller for seller in self._sellers if seller[0] == access.store.external_id]:
+            del self._sellers[seller]
         token = access.secrets.get("access_token", "")
         try:
             for found in await self._subscriptions(token):
@@ -84,32 +83,22 @@ class Subscriber:
         return destination
 
     async def _found_or_made(self, app_url: str) -> str:
-        wanted = {
-            "name": NAME,
-            "status": _ENABLED,
-            "deliveryConfig": {
-                "endpoint": app_url,
-                "verificationToken": self._settings.ebay_verification_token.get_secret_value(),
-            },
-        }
+        token = self._settings.ebay_verification_token.get_secret_value()
+        config = {"endpoint": app_url, "verificationToken": token}
+        wanted = {"name": NAME, "status": _ENABLED, "deliveryConfig": config}
         found = await self._at(app_url)
         try:
             if found is None:
                 reply = await self._call("POST", "/destination", json=wanted)
-                return reply.location.rstrip("/").rpartition("/")[2] or str(
-                    (await self._at(app_url) or {})["destinationId"]
-                )
-            if found.get("status") != _ENABLED:
+                return reply.location.rstrip("/").rpartition("/")[2] or _id(await self._at(app_url))
+            if found.get("status") != _ENABLED or found["deliveryConfig"].get("verificationToken", token) != token:
                 log.warning("ebay.destination_enabled", was=found.get("status"))
-                await self._call("PUT", f"/destination/{found['destinationId']}", json=wanted)
+                await self._call("PUT", f"/destination/{_id(found)}", json=wanted)
         except Declined as declined:
-            if _CHALLENGE_FAILED in declined.errors:
-                raise TransientError(
-                    "eBay could not reach our address, or its EBAY_VERIFICATION_TOKEN is another one.",
-                    retry_after=300.0,
-                ) from None
-            raise
-        return str(found["destinationId"])
+            if _CHALLENGE_FAILED not in declined.errors:
+                raise
+            raise TransientError("eBay's challenge did not reach us at PUBLIC_URL.", retry_after=300.0) from None
+        return _id(found)
 
     async def _at(self, app_url: str) -> dict[str, Any] | None:
         for found in await self._all("/destination", "destinations", token=None):
@@ -208,6 +197,13 @@ class Subscriber:
         if token is None:
             return await self._client.call_as_app(method, f"{NOTIFY}{path}", query=query, json=json)
         return await self._client.call(method, f"{NOTIFY}{path}", token=token, query=query, json=json)
+
+
+def _id(destination: Mapping[str, Any] | None) -> str:
+    number = destination.get("destinationId") if destination else None
+    if not isinstance(number, str) or not number:
+        raise TransientError("eBay does not tell which destination is ours", retry_after=60.0)
+    return number
 
 
 def _continuation(address: object) -> str | None:
