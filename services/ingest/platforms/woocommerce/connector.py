@@ -1,0 +1,130 @@
+"""The WooCommerce connector: orders by polling, and webhooks that say sooner what to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from pydantic_settings import BaseSettings
+
+from schemas.order import RawOrder, Way
+from schemas.stores import Capability
+from services.ingest.connector import (
+    Access,
+    AppFact,
+    AuthorizationStart,
+    Delivery,
+    Grant,
+    Greeting,
+    LinkingRefused,
+    NotOurs,
+    Pace,
+    Page,
+    StoreRef,
+    Tools,
+    Unreadable,
+    WebhookFact,
+    Window,
+)
+from services.ingest.platforms.woocommerce import linking, probing, subscriptions, webhook
+from services.ingest.platforms.woocommerce.client import WooCommerceClient
+from services.ingest.platforms.woocommerce.reading import OrderReader
+from services.ingest.platforms.woocommerce.settings import WooCommerceSettings
+
+
+class WooCommerceConnector:
+    """See the contract, `services.ingest.connector.Connector`."""
+
+    slug = "woocommerce"
+    name = "WooCommerce"
+    #: Stores' clocks are off by minutes, and their webhooks wait for visitors.
+    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(minutes=1), interval=timedelta(minutes=5))
+
+    def __init__(self, tools: Tools) -> None:
+        self._client = WooCommerceClient(tools)
+        self._reader = OrderReader(self._client, tools.clock)
+
+    def start_authorization(
+        self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
+    ) -> AuthorizationStart:
+        """Build the address of the page at `store_url` where its owner approves; `statuses` are a plugin's words."""
+        del now
+        return linking.start_authorization(request, state=state, callback_url=callback_url)
+
+    def read_state(self, callback: Mapping[str, str]) -> str:
+        """Return the `user_id`, which the store echoes to our callback and to the seller's browser."""
+        return callback.get("user_id", "")
+
+    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
+        """Refuse: nothing is installed in WooCommerce."""
+        del query, now
+        raise LinkingRefused("WooCommerce stores are connected from here: start linking with the store's address.")
+
+    async def complete_authorization(
+        self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
+    ) -> Grant:
+        """Prove the key that the store's server brought."""
+        del callback_url, now
+        return await linking.complete_authorization(self._client, callback, memory=memory)
+
+    async def link_with_credentials(self, credentials: Mapping[str, str], *, now: datetime) -> Grant:
+        """Prove a pasted key: `store_url`, `consumer_key`, `consumer_secret`, and `statuses` where there are some."""
+        del now
+        return await linking.link_with_credentials(self._client, credentials)
+
+    def refresh_due(self, secrets: Mapping[str, str], *, now: datetime) -> bool:
+        """Say no: a key does not end by itself."""
+        del secrets, now
+        return False
+
+    async def refresh(self, access: Access, *, now: datetime) -> Mapping[str, str]:
+        """Find out in which way the store takes our key now."""
+        del now
+        return await linking.refresh(self._client, access)
+
+    async def probe(self, access: Access) -> tuple[Capability, ...]:
+        """Tell what the key is good for, how the store tells changes, and which plugins it has."""
+        return await probing.probe(self._client, access)
+
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+        """Create and mend the store's webhooks, all to the store's own address."""
+        del app_url
+        return await subscriptions.subscribe(self._client, access, callback_url=callback_url)
+
+    async def unsubscribe(self, access: Access) -> None:
+        """Delete the store's webhooks."""
+        await subscriptions.unsubscribe(self._client, access)
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one page of orders by their change time, those in the trash first."""
+        return await self._reader.read_page(access, window, after=after, way=way)
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one order."""
+        return await self._reader.read_order(access, external_id, way=way)
+
+    def greet(self, delivery: Delivery) -> Greeting | None:
+        """Answer the ping of a new webhook."""
+        return webhook.greet(delivery)
+
+    async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
+        """Check the signature with the store's secret."""
+        del now
+        webhook.verify_webhook(access, delivery)
+
+    def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
+        """Say which order to read again."""
+        del store, now
+        return webhook.read_webhook(delivery)
+
+    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
+        """Say nothing: stores have no app of ours, and call their own address only."""
+        del delivery, now
+        return NotOurs("WooCommerce has no webhooks to an app")
+
+
+def connect(settings: BaseSettings, tools: Tools) -> WooCommerceConnector:
+    """Construct the connector."""
+    if not isinstance(settings, WooCommerceSettings):
+        raise TypeError("the WooCommerce connector is built from WooCommerceSettings")
+    return WooCommerceConnector(tools)

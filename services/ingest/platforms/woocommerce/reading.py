@@ -1,0 +1,168 @@
+"""Reads a store's orders by change time, the trash included, with the refunds of those that have some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from schemas.order import RawOrder, Way
+from services.ingest.connector import Access, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.parsing import parsed
+from services.ingest.platforms.woocommerce.client import NotUnderstood, StoreAnswer, WooCommerceClient
+from services.ingest.platforms.woocommerce.mapping import to_raw_order
+from services.ingest.platforms.woocommerce.paging import Place, Row, Step, continues, is_cut, step
+from services.ingest.platforms.woocommerce.payloads import WooOrder
+from services.ingest.platforms.woocommerce.signing import Door
+from services.ingest.platforms.woocommerce.statuses import read_statuses
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+
+#: Decimals of the amounts that are asked for: a store's own setting may round lines to whole units of money.
+DECIMALS = 6
+#: A store whose clock is further behind writes change times that the polls' overlap does not reach.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+_LONGEST_LAG = timedelta(days=1)
+_ORDERS = "/wc/v3/orders"
+_REFUNDS_A_PAGE = 100
+
+
+class OrderReader:
+    """Reads the orders of any store."""
+
+    def __init__(self, client: WooCommerceClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one page, without the orders that earlier pages of this run gave."""
+        first, last = _seconds(window)
+        if last < first:
+            return Page(orders=(), after=None, read_through=window.end, total=0)
+        door = Door.of(access.secrets)
+        place = Place.parse(after) if after else Place.start(first, last)
+        found, behind = await self._step(door, place)
+        if after is None and behind > CLOCK_TOLERANCE:
+            place = Place.start(first - math.ceil(min(behind, _LONGEST_LAG).total_seconds()), last)
+            found, _ = await self._step(door, place)
+        # An empty trash, or a store that has to be asked in another way, is not worth a page of its own.
+        while not found.rows and found.after and (found.after.shelf, found.after.mode) != (place.shelf, place.mode):
+            place = found.after
+            found, _ = await self._step(door, place)
+        fetched_at = self._clock.now()
+        orders = [await self._to_order(access, door, row.value, way=way, fetched_at=fetched_at) for row in found.rows]
+        return Page(
+            orders=tuple(orders),
+            after=found.after.text() if found.after else None,
+            read_through=_read_through(found.after, window),
+            total=found.total,
+        )
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one order, be it in the trash; None when the store has none of that id."""
+        if not external_id.isascii() or not external_id.isdecimal():
+            return None
+        door, hasty = Door.of(access.secrets), way == "webhook"
+        answer = await self._ask(door, f"{_ORDERS}/{external_id}", {"dp": DECIMALS}, hasty=hasty)
+        value = answer.value if answer is not None else await self._in_trash(door, external_id, hasty=hasty)
+        if value is None:
+            return None
+        return await self._to_order(access, door, value, way=way, fetched_at=self._clock.now())
+
+    async def _step(self, door: Door, place: Place) -> tuple[Step, timedelta]:
+        """Return what the page at a place gives, and how far the store's clock is behind ours."""
+        try:
+            rows, answer = await self._list(door, place)
+            if not continues(rows, place):
+                place = place.again()
+                rows, answer = await self._list(door, place)
+        except NotUnderstood as error:
+            if place.mode == "all":
+                raise TransientError(f"The store cannot list its orders: {error.code}", retry_after=60.0) from error
+            # Before 5.8 there is no sorting by change time.
+            return Step((), place.whole()), timedelta()
+        return step(rows, place, answer.total), -answer.ahead
+
+    async def _list(self, door: Door, place: Place) -> tuple[list[Row], StoreAnswer]:
+        answer = await self._client.ask(door, "GET", _ORDERS, {"dp": DECIMALS, **place.query()})
+        if answer is None or not isinstance(answer.value, list):
+            raise TransientError("The store's list of orders cannot be read")
+        rows = [Row(value, _number(value), _changed(value)) for value in answer.value]
+        if is_cut(rows, place, answer.total):
+            raise TransientError("The store counts orders that it does not show")
+        return rows, answer
+
+    async def _in_trash(self, door: Door, external_id: str, *, hasty: bool) -> Any:
+        """Return the order from the trash, for stores that show it nowhere else."""
+        query = {"status": "trash", "include": external_id, "dp": DECIMALS}
+        answer = await self._ask(door, _ORDERS, query, hasty=hasty)
+        found = answer.value if answer is not None and isinstance(answer.value, list) else []
+        return next((value for value in found if str(_number(value)) == external_id), None)
+
+    async def _to_order(
+        self, access: Access, door: Door, value: Any, *, way: Way, fetched_at: datetime
+    ) -> RawOrder | Unreadable:
+        if _has_refunds(value):
+            value = {**value, "refund_details": await self._refunds(door, value["id"], hasty=way == "webhook")}
+        body = orjson.dumps(value).decode()
+        statuses = read_statuses(access.secrets.get("statuses", ""))
+        try:
+            order = parsed(WooOrder, value)
+            return to_raw_order(order, access.store, body=body, way=way, fetched_at=fetched_at, statuses=statuses)
+        except UnreadablePayload as error:
+            number = _number(value)
+            external_id = None if number is None else str(number)
+            return Unreadable(external_id=external_id, path=error.path, problem=error.problem, body=body)
+
+    async def _refunds(self, door: Door, number: int, *, hasty: bool) -> list[Any]:
+        """Return an order's refunds, which alone tell the lines; none when the order is gone meanwhile."""
+        query = {"per_page": _REFUNDS_A_PAGE, "dp": DECIMALS}
+        answer = await self._ask(door, f"{_ORDERS}/{number}/refunds", query, hasty=hasty)
+        if answer is None:
+            return []
+        if not isinstance(answer.value, list):
+            raise TransientError("The store's refunds of an order cannot be read")
+        return answer.value
+
+    async def _ask(self, door: Door, path: str, query: Mapping[str, object], *, hasty: bool) -> StoreAnswer | None:
+        try:
+            return await self._client.ask(door, "GET", path, query, hasty=hasty)
+        except NotUnderstood as error:
+            raise TransientError(f"The store cannot show an order: {error.code}", retry_after=60.0) from error
+
+
+def _seconds(window: Window) -> tuple[int, int]:
+    """Return the first and last whole second of [start, end)."""
+    return max(math.floor(window.start.timestamp()), 1), math.ceil(window.end.timestamp()) - 1
+
+
+def _read_through(after: Place | None, window: Window) -> datetime:
+    """Return up to which change time the window is read; the trash and a store read whole know none before the end."""
+    if after is None:
+        return window.end
+    if after.shelf == "trash" or after.mode == "all":
+        return window.start
+    return max(window.start, datetime.fromtimestamp(after.second, tz=UTC))
+
+
+def _has_refunds(value: object) -> bool:
+    return isinstance(value, dict) and bool(value.get("refunds")) and _number(value) is not None
+
+
+def _number(value: object) -> int | None:
+    number = value.get("id") if isinstance(value, dict) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def _changed(value: object) -> int | None:
+    """Return the second of the last change: of UTC that does not say so."""
+    if not isinstance(value, dict):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.get("date_modified_gmt") or value.get("date_created_gmt") or "")
+    except (TypeError, ValueError):
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
