@@ -55,7 +55,8 @@ def make_order(
     valid = scenario != "invalid_address"
     address = make_address(rng, buyer) if valid else make_invalid_address(rng, buyer)
     marketplace, currency = _where(scenario, seller, rng=rng)
-    purse = Purse(currency, shown_in="GBP" if scenario == "presentment_currency" else None)
+    other = "GBP" if currency != "GBP" else "USD"
+    purse = Purse(currency, shown_in=other if scenario == "presentment_currency" else None)
     created_ms = created_ms // 1000 * 1000
     modified_ms = max(created_ms, min(now_ms // 1000 * 1000, created_ms + rng.randrange(1, 6) * 1000))
     taxed = marketplace == "EBAY_US" and address.country == "US"

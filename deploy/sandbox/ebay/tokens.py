@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from deploy.sandbox.ebay.refusals import OAuthError
 
 ACCESS_SECONDS = 7_200
-#: 18 months; counted from the consent, whatever is refreshed in between.
+#: 18 months; counted from the code's exchange, whatever is refreshed in between.
 REFRESH_SECONDS = 47_304_000
 CODE_SECONDS = 299
 PUBLIC = "https://api.ebay.com/oauth/api_scope"
@@ -146,10 +146,10 @@ class Tokens:
 
     def _first(self, grant: Grant) -> dict[str, object]:
         refresh = f"v^1.1#i^1#p^3#f^0#I^3#r^1#t^{_random(64)}=="
+        grant.ends_at = self.now() + REFRESH_SECONDS
         self._refresh[refresh] = grant
         reply = self._access_reply(grant, grant.scopes, "User Access Token")
-        left = int(grant.ends_at - self.now())
-        return reply | {"refresh_token": refresh, "refresh_token_expires_in": left}
+        return reply | {"refresh_token": refresh, "refresh_token_expires_in": REFRESH_SECONDS}
 
     def _access_reply(self, grant: Grant, scopes: frozenset[str], kind: str) -> dict[str, object]:
         access = f"v^1.1#i^1#p^1#f^0#I^3#r^0#t^{_random(96)}"
