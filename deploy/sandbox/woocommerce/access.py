@@ -97,9 +97,13 @@ def _check_signature(site: Site, request: web.Request, params: dict[str, str], k
     given = unquote(params["oauth_signature"].replace(" ", "+"))
     path = request.rel_url.raw_path.removeprefix(f"/{site.name}")
     pairs = sorted((_twice(name), _twice(value)) for name, value in params.items() if name != "oauth_signature")
-    base = "&".join((request.method, quote(site.url + path, safe=""), "%26".join(f"{n}%3D{v}" for n, v in pairs)))
-    signed = hmac.new(f"{key.consumer_secret}&".encode(), base.encode(), digest).digest()
-    if not hmac.compare_digest(base64.b64encode(signed), given.encode()):
+    query = "%26".join(f"{name}%3D{value}" for name, value in pairs)
+    # WordPress names its home without the slash at the end, clients sign what they ask for: either will do.
+    addresses = {site.url + path, (site.url + path).rstrip("/")}
+    bases = ["&".join((request.method, quote(address, safe=""), query)) for address in addresses]
+    secret = f"{key.consumer_secret}&".encode()
+    signed = [base64.b64encode(hmac.new(secret, base.encode(), digest).digest()) for base in bases]
+    if not any(hmac.compare_digest(each, given.encode()) for each in signed):
         raise _refused("Invalid signature - provided signature does not match.")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.sandbox.standin import ControlError
 from deploy.sandbox.woocommerce.desk import Desk
-from deploy.sandbox.woocommerce.making import forget_product, line_for_sku
+from deploy.sandbox.woocommerce.goods import forget_product, line_for_sku
 from deploy.sandbox.woocommerce.order_routes import set_quantity
 from deploy.sandbox.woocommerce.orders import TRASH, Order
 from deploy.sandbox.woocommerce.wire import parse_decimal

@@ -12,8 +12,6 @@ from aiohttp import web
 from deploy.sandbox.woocommerce.site import PERMISSIONS, Site
 from deploy.sandbox.woocommerce.wire import encode
 
-#: Seconds that the software has to take the key.
-ANSWER_WITHIN = 60.0
 _NEEDED = ("app_name", "user_id", "return_url", "callback_url", "scope")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TAKEN = 200

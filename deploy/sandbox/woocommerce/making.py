@@ -9,19 +9,14 @@ from typing import Any
 from deploy.sandbox.catalog_of_goods import DOWNLOAD, GIFT_CARD, GOODS, GOODS_BY_SKU, LEGACY, Good
 from deploy.sandbox.people import Address, make_address, make_buyer, make_invalid_address
 from deploy.sandbox.scenarios import Scenario, deal
-from deploy.sandbox.woocommerce.orders import CUSTOM_STATUS, Line, Meta, Order, Refund
+from deploy.sandbox.woocommerce.goods import forget_product, make_line, payable, price
+from deploy.sandbox.woocommerce.orders import CUSTOM_STATUS, Meta, Order, Refund
 from deploy.sandbox.woocommerce.site import Site
-from deploy.sandbox.woocommerce.wire import UNIT
 
 #: WooCommerce has neither test orders nor a second currency of the buyer's own.
 _INSTEAD: dict[Scenario, str] = {"test": "failed", "presentment_currency": "other_currency"}
-#: Prices are made up in US dollars and told in the order's currency; JPY has no cents, KWD has thousandths.
-RATES = {"USD": 1.0, "EUR": 0.9, "GBP": 0.8, "JPY": 150.0, "KWD": 0.307, "CAD": 1.35, "AUD": 1.5}
-_WHOLE_UNITS = ("JPY",)
 _SAMPLE_SHARE = 10
 _MANY = 60
-_FIRST_PRODUCT = 11
-_CENT = UNIT // 100
 #: What buyers write: entities that a form left behind, unicode, emoji, a line break; and what plugins store.
 _WORDS = (
     "Tom &amp; Jerry &lt;3",
@@ -101,58 +96,6 @@ def empty_address() -> dict[str, str]:
     return {**dict.fromkeys(names, ""), "phone": ""}
 
 
-def make_line(site: Site, order: Order, good: Good, quantity: float) -> Line:
-    """A line of a good: its net total unrounded where prices include the tax."""
-    gross = price(good.price, order.currency) * quantity
-    percent = order.tax_percent
-    net = round(gross * 100 / (100 + percent)) if order.prices_include_tax else round(gross)
-    tax = round(gross) - net if order.prices_include_tax else round(net * percent / 100)
-    product = product_id(good)
-    virtual = good in (DOWNLOAD, GIFT_CARD)
-    return Line(
-        id=site.next_id(),
-        name=f"{good.title} &ndash; {good.variant_title}" if good.options else good.title,
-        product_id=product,
-        variation_id=0 if virtual else product + 1,
-        quantity=quantity,
-        sku=good.sku,
-        subtotal=net,
-        subtotal_tax=tax,
-        total=net,
-        total_tax=tax,
-        meta=[] if virtual else _attributes(site, good),
-        parent_name=None if virtual else good.title,
-        virtual=virtual,
-        downloadable=good is DOWNLOAD,
-    )
-
-
-def price(cents: int, currency: str) -> int:
-    """A price of so many US cents in millionths of another currency, whole where that has no smaller coins."""
-    amount = round(cents * _CENT * RATES.get(currency, 1.0))
-    step = UNIT if currency in _WHOLE_UNITS else UNIT // 1000 if currency == "KWD" else _CENT
-    return amount // step * step
-
-
-def product_id(good: Good) -> int:
-    """The id of the product; its variation is the next one."""
-    return _FIRST_PRODUCT + 2 * _PLACES.get(good.sku, len(_PLACES))
-
-
-def line_for_sku(site: Site, order: Order, sku: str, quantity: int) -> Line:
-    """A line by SKU; one that nobody knows is of a product that the seller just made."""
-    good = GOODS_BY_SKU.get(sku) or Good(sku, "New product", (), 1000, 100)
-    return make_line(site, order, good, quantity)
-
-
-def _attributes(site: Site, good: Good) -> list[Meta]:
-    """A variation's attributes, which the store shows as meta data under `pa_…` keys."""
-    return [
-        Meta(site.next_id(), f"pa_{name.lower()}", value.lower().replace(" ", "-"), name, value)
-        for name, value in good.options
-    ]
-
-
 def _ready(site: Site, order: Order, rng: random.Random) -> None:
     for good in rng.sample(GOODS, rng.choice((1, 1, 1, 2, 2, 3))):
         order.lines.append(make_line(site, order, good, rng.choice((1, 1, 1, 2, 3))))
@@ -183,7 +126,7 @@ def _discount(site: Site, order: Order) -> None:
     """A coupon of 10 %: `subtotal` is before it, `total` after."""
     discount = 0
     for line in order.lines:
-        line.total = line.subtotal * 9 // 10
+        line.total = payable(line.subtotal * 9 // 10, order.currency)
         line.total_tax = line.subtotal_tax * 9 // 10
         discount += line.subtotal - line.total
     order.coupon = (site.next_id(), "welcome10", discount)
@@ -200,6 +143,7 @@ def _personalized(site: Site, order: Order, rng: random.Random) -> None:
     line = order.lines[0]
     line.meta.extend(_add_ons(site, rng) if site.has("product-addons") else _odd_meta(site, rng))
     line.meta.append(Meta(site.next_id(), "_reduced_stock", str(line.quantity)))
+    order.meta.append(Meta(site.next_id(), "_wc_order_attribution_source_type", "typein"))
     order.customer_note = "It&#8217;s a gift &amp; must be on time ♥"
 
 
@@ -330,11 +274,6 @@ def _deleted_product(site: Site, order: Order, rng: random.Random) -> None:
     forget_product(order.lines[0])
 
 
-def forget_product(line: Line) -> None:
-    """What a line shows once its product was deleted."""
-    line.sku, line.product_id, line.variation_id = None, 0, 0
-
-
 def _unmatched_sku(site: Site, order: Order, rng: random.Random) -> None:
     line = make_line(site, order, LEGACY, 1)
     if rng.random() < 0.5:  # noqa: PLR2004 - the other half has a SKU that nobody knows
@@ -397,4 +336,3 @@ OWN_SCENARIOS = (
     "fractional",
     "physical_and_digital",
 )
-_PLACES = {good.sku: place for place, good in enumerate((*GOODS, LEGACY, DOWNLOAD, GIFT_CARD))}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deploy.sandbox.faults import Faults
+from deploy.sandbox.woocommerce.goods import line_for_sku
 from deploy.sandbox.woocommerce.listing import list_orders
-from deploy.sandbox.woocommerce.making import line_for_sku
 from deploy.sandbox.woocommerce.orders import TRASH, Line, Order, Parcel, Refund
 from deploy.sandbox.woocommerce.payload import note_payload, order_bytes, order_payload, refund_payload
 from deploy.sandbox.woocommerce.query import decimals

@@ -53,7 +53,7 @@ def order_payload(site: Site, order: Order, places: int) -> dict[str, Any]:
         "date_completed_gmt": gmt(order.completed),
         "date_paid_gmt": gmt(order.paid),
         "currency_symbol": symbol(order.currency),
-        "_links": _links(site, f"orders/{order.id}", "orders"),
+        "_links": _links(site, f"orders/{order.id}", "orders") | _customer_link(site, order),
     }
 
 
@@ -262,6 +262,13 @@ def _coupon_lines(order: Order, money: Any) -> list[dict[str, Any]]:
 
 def _short_refund(refund: Refund, money: Any) -> dict[str, Any]:
     return {"id": refund.id, "reason": refund.reason, "total": money(-refund.amount)}
+
+
+def _customer_link(site: Site, order: Order) -> dict[str, Any]:
+    """A guest has no customer to point to."""
+    if not order.customer_id:
+        return {}
+    return {"customer": [{"href": f"{site.url}/wp-json/wc/v3/customers/{order.customer_id}"}]}
 
 
 def _links(site: Site, path: str, collection: str, *, up: int | None = None) -> dict[str, Any]:

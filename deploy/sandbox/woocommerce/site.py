@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import secrets
 from collections.abc import Iterator
@@ -61,6 +62,7 @@ class Options:
         _one_of("orders_storage", self.orders_storage, ("hpos", "posts"))
         _one_of("permalinks", self.permalinks, ("pretty", "plain"))
         _one_of("past_end", self.past_end, ("empty", "error"))
+        _release(self.wc_version)
         for plugin in self.plugins:
             _one_of("plugins", plugin, PLUGINS)
         try:
@@ -79,7 +81,7 @@ class Options:
     @property
     def release(self) -> tuple[int, ...]:
         """The version as numbers, to compare."""
-        return tuple(int(part) for part in self.wc_version.split("."))
+        return _release(self.wc_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,11 @@ class Site:
         key = Key(self.next_id(), "ck_" + secrets.token_hex(20), "cs_" + secrets.token_hex(20), permissions)
         self.keys[key.consumer_key] = key
         return key
+
+
+@functools.lru_cache
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def symbol(currency: str) -> str:

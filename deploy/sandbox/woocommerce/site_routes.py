@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deploy.sandbox.catalog_of_goods import DOWNLOAD, GIFT_CARD, GOODS, LEGACY, Good
-from deploy.sandbox.woocommerce.making import price, product_id
+from deploy.sandbox.woocommerce.goods import price, product_id
 from deploy.sandbox.woocommerce.query import parse_ids, parse_page
 from deploy.sandbox.woocommerce.routing import Call, Reply, Route, WpError, reply_fields
 from deploy.sandbox.woocommerce.site import Site, symbol
