@@ -68,7 +68,8 @@ class RawOrder(Value):
 
     `revised_at` is the platform's own change time (often whole seconds); `fetched_at` is when we read it. Values
     that this form of the order does not tell are None and must not overwrite what an earlier revision told
-    (`risk`, `holds`). `deleted` marks an order that its platform no longer has.
+    (`risk`, `holds`). `deleted` marks an order that its platform no longer has. `buyer_id` is what the platform calls
+    the buyer, for the day when they ask to be forgotten.
     """
 
     key: OrderKey
@@ -94,6 +95,7 @@ class RawOrder(Value):
     ship_to: Address | None = None
     email: str | None = None
     phone: str | None = None
+    buyer_id: str | None = None
     items: tuple[OrderItem, ...]
     shipping_service: str | None = None
     note: str | None = None
@@ -106,7 +108,7 @@ class RawOrder(Value):
 
 
 #: What a fingerprint leaves out: how and when we read the order, and the platform's wording of it.
-_NOT_CONTENT = {"fetched_at", "way", "payload", "risk", "holds"}
+_NOT_CONTENT = {"fetched_at", "way", "payload", "risk", "holds", "buyer_id"}
 
 
 def fingerprint(order: RawOrder) -> str:

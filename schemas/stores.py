@@ -26,10 +26,24 @@ class StoreSettings(Value):
     paid_only: bool = False
 
 
+class Capability(Value):
+    """Something that a store may do for us or not, as a probe found it.
+
+    `name` is the same word on every platform where it means the same ("addresses", "tracking", "webhooks",
+    "history"; a plugin is "plugin:" and its name). `allowed` None: it could not be found out. `detail` is a sentence
+    for the seller: what it means, and what to do about it.
+    """
+
+    name: str
+    allowed: bool | None
+    detail: str = ""
+
+
 class StoreRecord(Value):
     """A store. `problem` says in plain words why the state is what it is; `external_id` is the platform's own id.
 
     Orders placed before `import_since` were somebody else's to make: they wait for the seller's approval.
+    `access_ends_at` is when the seller must connect the store again, whatever we do; None: no such end.
     """
 
     type: Literal["store"] = "store"
@@ -46,4 +60,6 @@ class StoreRecord(Value):
     settings: StoreSettings = StoreSettings()
     linked_at: UtcTime
     import_since: UtcTime
+    access_ends_at: UtcTime | None = None
+    capabilities: tuple[Capability, ...] = ()
     changed_at: UtcTime

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from schemas.catalog import CatalogVariant
 from schemas.decisions import OrderDecided
 from schemas.order import OrderRevised
+from schemas.privacy import PrivacyRequested
 from schemas.production import ProductionCommand, ProductionUpdate
 from schemas.sessions import SessionEvent
 from schemas.stores import SellerRecord, StoreRecord
@@ -53,6 +54,13 @@ ORDERS_RAW = Topic("orders.raw", "order key", OrderRevised, retention=PERSONAL_D
 ORDERS_DECISIONS = Topic("orders.decisions", "order key", OrderDecided, has_dead_letters=True)
 ORDERS_PRODUCTION = Topic("orders.production", "order key", ProductionCommand, retention=PERSONAL_DATA_RETENTION)
 PRODUCTION_UPDATES = Topic("production.updates", "order key", ProductionUpdate, has_dead_letters=True)
+PRIVACY_REQUESTS = Topic(
+    "privacy.requests",
+    "store id or platform",
+    PrivacyRequested,
+    retention=PERSONAL_DATA_RETENTION,
+    has_dead_letters=True,
+)
 SYNC_SESSIONS = Topic("sync.sessions", "session id", SessionEvent, has_dead_letters=True)
 
 TOPICS: tuple[Topic, ...] = (
@@ -64,4 +72,5 @@ TOPICS: tuple[Topic, ...] = (
     ORDERS_PRODUCTION,
     PRODUCTION_UPDATES,
     SYNC_SESSIONS,
+    PRIVACY_REQUESTS,
 )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import asyncpg
 import structlog
 
-from schemas.topics import ORDERS_RAW, SELLERS, STORES, SYNC_SESSIONS
+from schemas.topics import ORDERS_RAW, PRIVACY_REQUESTS, SELLERS, STORES, SYNC_SESSIONS
 from services.ingest.access import AccessCache
 from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
 from services.ingest.adapters.postgres import SCHEMA
@@ -22,9 +22,10 @@ from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.bookkeeping import Bookkeeping
-from services.ingest.connector import Connector
+from services.ingest.connector import Connector, Tools
 from services.ingest.linking import Linking
 from services.ingest.polling import Poller
+from services.ingest.probing import Probing
 from services.ingest.registry import platform_of
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
@@ -34,7 +35,8 @@ from services.ingest.stores import StoreApi, store_routes
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tidying import Tidying
 from services.ingest.tokens import Tokens
-from services.ingest.webhooks import Webhooks, webhook_routes
+from services.ingest.webhook_routes import WebhookApi, webhook_routes
+from services.ingest.webhooks import Webhooks
 from services.kit.clock import Clock, SystemClock
 from services.kit.errors import TransientError
 from services.kit.health import Health, postgres_check
@@ -45,6 +47,7 @@ from services.kit.http.server import build_app
 from services.kit.http.server import serve as listen
 from services.kit.kafka.publisher import KafkaPublisher
 from services.kit.keys import ACCESS_SCHEMA, KeyRing
+from services.kit.limits import PostgresLimits
 from services.kit.logs import configure_logging
 from services.kit.metrics import Metrics
 from services.kit.postgres.pool import create_pool
@@ -95,14 +98,15 @@ async def serve(
     async with AsyncExitStack() as stack:
         http = HttpClient(allow_private_addresses=settings.allow_private_addresses, metrics=metrics)
         stack.push_async_callback(http.close)
-        if connectors is None:
-            connectors = {slug: _connector(slug, http, clock) for slug in platforms}
         pools = await _unless(stop, _prepared_pools(settings, clock=clock, stop=stop))
         if pools is None:
             return
         pool, access_pool = pools
         stack.push_async_callback(_close, pool)
         stack.push_async_callback(_close, access_pool)
+        if connectors is None:
+            tools = Tools(http, clock, PostgresLimits(access_pool, clock))
+            connectors = {slug: _connector(slug, tools) for slug in platforms}
         publisher = KafkaPublisher(
             settings.kafka_bootstrap_servers, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS
         )
@@ -139,7 +143,7 @@ def routes_document() -> dict[str, Any]:
     nothing: Any = None
     routes = _routes()
     routes.include(store_routes(StoreApi(nothing, nothing, nothing, nothing, nothing, nothing)))
-    routes.include(webhook_routes(nothing, nothing))
+    routes.include(webhook_routes(WebhookApi(nothing, nothing, "")))
     return routes.openapi()
 
 
@@ -157,7 +161,7 @@ def _compose(
     stores, polls, seen = PostgresStores(pool), PostgresPolls(pool), PostgresSeenOrders(pool)
     authorizations, books_port = PostgresAuthorizations(pool), PostgresWebhookBooks(pool)
     tokens = Tokens(stores, PostgresSecrets(pool), vault, clock, metrics)
-    subscriptions = Subscriptions(stores, clock, settings.reachable_at)
+    subscriptions, probing = Subscriptions(stores, clock, settings.reachable_at), Probing(stores, clock)
     books = Bookkeeping(books_port, seen, instance=instance, clock=clock, metrics=metrics)
     poller = Poller(
         connectors=connectors,
@@ -166,6 +170,7 @@ def _compose(
         seen=seen,
         tokens=tokens,
         subscriptions=subscriptions,
+        probing=probing,
         publisher=publisher,
         clock=clock,
         metrics=metrics,
@@ -187,6 +192,7 @@ def _compose(
         authorizations=authorizations,
         tokens=tokens,
         subscriptions=subscriptions,
+        probing=probing,
         vault=vault,
         clock=clock,
         reachable_at=settings.reachable_at,
@@ -198,6 +204,7 @@ def _compose(
         seen=seen,
         tokens=tokens,
         books=books,
+        outbox=books_port,
         publisher=publisher,
         clock=clock,
         metrics=metrics,
@@ -205,7 +212,7 @@ def _compose(
     rereading = Rereading(connectors, tokens, seen, books_port, publisher, clock)
     routes = _routes()
     routes.include(store_routes(StoreApi(linking, stores, polls, schedule, rereading, clock)))
-    routes.include(webhook_routes(webhooks, metrics))
+    routes.include(webhook_routes(WebhookApi(webhooks, metrics, settings.reachable_at)))
     return _Parts(
         routes, schedule, books, Relay(PostgresOutbox(pool), publisher), Tidying(authorizations, books_port, clock)
     )
@@ -222,7 +229,7 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
 async def _prepared_pools(
     settings: IngestSettings, *, clock: Clock, stop: asyncio.Event
 ) -> tuple[asyncpg.Pool, asyncpg.Pool] | None:
-    dsn, topics = settings.database_url, (SELLERS, STORES, ORDERS_RAW, SYNC_SESSIONS)
+    dsn, topics = settings.database_url, (SELLERS, STORES, ORDERS_RAW, SYNC_SESSIONS, PRIVACY_REQUESTS)
     if not await prepared(settings, schema=SCHEMA, migrations=DIRECTORY, topics=topics, clock=clock, stop=stop):
         return None
     pool = await _until_there(lambda: create_pool(dsn, schema=SCHEMA, max_size=20))
@@ -260,10 +267,10 @@ async def _close(pool: asyncpg.Pool) -> None:
         pool.terminate()
 
 
-def _connector(slug: str, http: HttpClient, clock: Clock) -> Connector:
+def _connector(slug: str, tools: Tools) -> Connector:
     platform = platform_of(slug)
     # Every platform's settings are a KitSettings, which a platform's contract need not know.
-    return platform.connect(load_settings(cast("type[KitSettings]", platform.settings)), http, clock)
+    return platform.connect(load_settings(cast("type[KitSettings]", platform.settings)), tools)
 
 
 def _routes() -> Routes:

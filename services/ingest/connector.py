@@ -9,8 +9,10 @@ from pydantic_settings import BaseSettings
 
 from schemas.ids import SellerId, StoreId
 from schemas.order import RawOrder, Way
+from schemas.stores import Capability
 from services.kit.clock import Clock
 from services.kit.http.client import HttpClient
+from services.kit.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class Page:
     """Orders in ascending order of change. `after` asks for the next page and is None on the last.
 
     `read_through` is the change time up to which, exclusive, the window is read once this page is durable: a run
-    that was interrupted starts again there. `total` is what the platform says the window holds.
+    that was interrupted starts again there. A platform that does not sort by change time gives the window's start
+    until the last page. What the last page gives is where the next poll begins, at most the window's end: less, where
+    the platform itself says that it did not look further. `total` is what the platform says the window holds.
     """
 
     orders: tuple[RawOrder | Unreadable, ...]
@@ -91,13 +95,41 @@ class AuthorizationStart:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What linking gave: the platform's id and name of the store, and the secrets that open it."""
+    """What linking gave: the platform's id and name of the store, and the secrets that open it.
+
+    `access_ends_at` is when the seller must grant access again whatever we do; None: as long as they like.
+    """
 
     external_id: str
     name: str
     secrets: Mapping[str, str] = field(repr=False)
     currency: str | None = None
     time_zone: str | None = None
+    access_ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a platform sent to one of our webhook addresses, as it came.
+
+    Header names are lower case; `body` is the raw bytes. `topic` is what the address names behind the store (None:
+    nothing), for platforms that do not say what they send. `address` is the whole address without its query, as the
+    platform knows it.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    address: str = ""
+    topic: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """The answer, with status 200, to a message that only asks whether we are there."""
+
+    body: bytes = b""
+    content_type: str = "text/plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +154,78 @@ class StoreClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class DataRequested:
+    """A buyer asks what is held about them; the seller has to answer.
+
+    `order_ids` are the platform's ids of the orders meant, `buyer_id` the platform's id of the buyer, `request_id`
+    what the platform calls the request (the same when it is told again).
+    """
+
+    request_id: str
+    order_ids: tuple[str, ...] = ()
+    buyer_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerForgotten:
+    """A buyer's personal data must be erased: of the orders named, and of every order of the buyers named."""
+
+    request_id: str
+    order_ids: tuple[str, ...] = ()
+    buyer_ids: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreForgotten:
+    """All personal data of the store's buyers must be erased."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotOurs:
     """A genuine webhook that asks nothing of us; `why` goes to the metric."""
 
     why: str
 
 
-WebhookFact = OrderTold | OrderHinted | StoreClosed | NotOurs
+WebhookFact = OrderTold | OrderHinted | StoreClosed | DataRequested | BuyerForgotten | StoreForgotten | NotOurs
+
+
+@dataclass(frozen=True, slots=True)
+class AboutStore:
+    """A webhook to the whole app that is about one store: `read_webhook` says what it tells that store."""
+
+    external_id: str
+
+
+#: What a webhook to the whole app is about; a buyer who asks to be forgotten may have bought in any store.
+AppFact = AboutStore | BuyerForgotten | NotOurs
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """An order of a store that a queue of the platform's names. `receipt` is what `Listener.done` is told."""
+
+    store_external_id: str
+    order_external_id: str
+    receipt: str = field(repr=False)
+
+
+class Listener(Protocol):
+    """A queue that a platform puts its news into, for platforms that do not call us."""
+
+    async def receive(self) -> tuple[Hint | Unreadable, ...]:
+        """Wait for news for a while (at most 20 s) and return what came, maybe nothing. Raises TransientError."""
+        ...
+
+    async def done(self, receipts: tuple[str, ...]) -> None:
+        """Take these out of the queue: what they named is durable. Raises TransientError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
 
 
 class SignatureRefused(Exception):  # noqa: N818 - reads as the fact it is
@@ -164,7 +261,23 @@ class Connector(Protocol):
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
     ) -> AuthorizationStart:
-        """Build the address where the seller grants access. Raises LinkingRefused for unusable input."""
+        """Build the address where the seller grants access. Raises LinkingRefused for unusable input.
+
+        The platform may call `callback_url` itself (POST with a JSON object) instead of sending the seller's browser
+        there; then the browser belongs to `callback_url` + "/return", whose query has success=1 unless denied.
+        """
+        ...
+
+    def read_state(self, callback: Mapping[str, str]) -> str:
+        """Return the `state` that `start_authorization` was given, as the callback carries it; "" where it does not."""
+        ...
+
+    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
+        """Check the query of a visit that began on the platform's side ("install this app").
+
+        Returns what `start_authorization` needs. Raises LinkingRefused when it is not genuine or the platform has no
+        such way.
+        """
         ...
 
     async def complete_authorization(
@@ -185,8 +298,19 @@ class Connector(Protocol):
         """Return the new secrets, whole. Only one process at a time calls this for a store."""
         ...
 
-    async def subscribe(self, access: Access, *, callback_url: str) -> tuple[str, ...]:
-        """Make the platform push to `callback_url`; return what is subscribed. Harmless when repeated."""
+    async def probe(self, access: Access) -> tuple[Capability, ...]:
+        """Find out what this store may do: whether addresses are visible, tracking may be sent, which plugins it has.
+
+        Called after linking and now and then. An answer that is not to be had is a Capability with `allowed` None.
+        """
+        ...
+
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+        """Make the platform push this store's news; return what is subscribed. Harmless when repeated.
+
+        `callback_url` is the store's own address; a path may follow it ("/orders-create" arrives as `Delivery.topic`).
+        `app_url` is the address of the whole app, for platforms that take one address for all stores.
+        """
         ...
 
     async def unsubscribe(self, access: Access) -> None:
@@ -201,13 +325,36 @@ class Connector(Protocol):
         """Read one order; None when the platform does not have it (any more)."""
         ...
 
-    def verify_webhook(self, access: Access, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
-        """Check that the raw bytes are the platform's. Header names are lower case. Raises SignatureRefused."""
+    def greet(self, delivery: Delivery) -> Greeting | None:
+        """Return the answer to a message that only asks whether we are there (a challenge, a ping); None for any other.
+
+        Asked before everything else, of every message to an address of this platform, GET or POST. Pure.
+        """
         ...
 
-    def read_webhook(self, store: StoreRef, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookFact:
-        """Say what a verified webhook tells. Pure."""
+    async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
+        """Check that the raw bytes are the platform's; `access` is None for a webhook to the whole app.
+
+        Raises SignatureRefused, and TransientError when what verifies it is not to be had.
+        """
         ...
+
+    def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
+        """Say what a verified webhook tells this store. Pure. Raises UnreadablePayload."""
+        ...
+
+    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
+        """Say what a verified webhook to the whole app is about. Pure. Raises UnreadablePayload."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What connectors are built with. `limits` counts calls for all processes together."""
+
+    http: HttpClient
+    clock: Clock
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +362,11 @@ class Platform:
     """What a platform's folder exports as `PLATFORM`: enough to configure and construct its connector.
 
     `settings` is the model of the platform's own settings (app credentials, `PLATFORM_URL_<SLUG>`); `connect`
-    builds the connector from them.
+    builds the connector from them, and `listen` the listener of its queue (None: it has none, or it is not set up).
     """
 
     slug: str
     name: str
     settings: type[BaseSettings]
-    connect: Callable[[BaseSettings, HttpClient, Clock], Connector]
+    connect: Callable[[BaseSettings, Tools], Connector]
+    listen: Callable[[BaseSettings], Listener | None] | None = None

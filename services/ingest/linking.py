@@ -15,6 +15,7 @@ from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
 from services.ingest.connector import Access, Connector, Grant, LinkingRefused
 from services.ingest.ports import AlreadyLinked, Authorization, Authorizations, Polls, Stores
+from services.ingest.probing import Probing
 from services.ingest.store import Store
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens, seal_secrets
@@ -61,6 +62,7 @@ class Linking:
     authorizations: Authorizations
     tokens: Tokens
     subscriptions: Subscriptions
+    probing: Probing
     vault: Vault
     clock: Clock
     reachable_at: str
@@ -107,7 +109,7 @@ class Linking:
             TransientError: the platform or Postgres is away.
         """
         connector, now = self.connectors[platform], self.clock.now()
-        digest = _digest(callback.get("state", ""))
+        digest = _digest(connector.read_state(callback))
         held = await self.authorizations.take(digest, now=now)
         if held is None or held.platform != platform:
             raise LinkingRefused(STALE_LINK)
@@ -154,7 +156,9 @@ class Linking:
         if linked.store_id != wanted.store_id:
             await self.stores.drop_pending(wanted.store_id)
         log.info("store.linked", store_id=linked.store_id, platform=linked.platform)
-        await self.subscriptions.ensure(linked, connector, Access(linked.ref, grant.secrets))
+        access = Access(linked.ref, grant.secrets)
+        await self.subscriptions.ensure(linked, connector, access)
+        await self.probing.ensure(linked, connector, access)
         return await self.stores.get(linked.store_id) or linked
 
     async def _target(self, wanted: Store, grant: Grant) -> Store:
@@ -172,6 +176,17 @@ class Linking:
 
     def _callback_url(self, platform: str) -> str:
         return f"{self.reachable_at}/oauth/{platform}/callback"
+
+
+def read_callback(body: bytes) -> dict[str, str]:
+    """Return what a platform posted to the callback address. Raises LinkingRefused when it is no JSON object."""
+    try:
+        posted = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        posted = None
+    if not isinstance(posted, dict):
+        raise LinkingRefused("What the platform sent is not a JSON object.")
+    return {str(name): value if isinstance(value, str) else str(value) for name, value in posted.items()}
 
 
 def renamed(store: Store, *, name: str | None, settings: Mapping[str, bool], now: datetime) -> Store:

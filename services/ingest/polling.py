@@ -23,6 +23,7 @@ from services.ingest.connector import Access, Connector, Page, Window
 from services.ingest.listing import judge_page, results
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Lease, Polls, SeenOrders, Stores
+from services.ingest.probing import Probing
 from services.ingest.sessions import Session, told_end, told_part, told_start
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens
@@ -55,6 +56,7 @@ class Poller:
     seen: SeenOrders
     tokens: Tokens
     subscriptions: Subscriptions
+    probing: Probing
     publisher: Publisher
     clock: Clock
     metrics: Metrics
@@ -104,7 +106,7 @@ class Poller:
             seller_id=lease.store.seller_id,
             platform=lease.store.platform,
             way="poll",
-            started_by="schedule",
+            started_by=lease.asked_by or "schedule",
             window=window,
             started_at=now,
             read_through=window.start,
@@ -113,10 +115,11 @@ class Poller:
         return session
 
     async def _subscribe(self, run: _Run) -> None:
-        store = run.lease.store
-        if self.subscriptions.due(store, now=self.clock.now()):
-            access = await self._access(run)
-            await self.subscriptions.ensure(store, run.connector, access)
+        store, now = run.lease.store, self.clock.now()
+        if self.subscriptions.due(store, now=now):
+            await self.subscriptions.ensure(store, run.connector, await self._access(run))
+        if self.probing.due(store, now=now):
+            await self.probing.ensure(store, run.connector, await self._access(run))
 
     async def _read(self, run: _Run) -> None:
         asked = rest_of(run.session.window, read_through=run.session.read_through)
@@ -156,7 +159,10 @@ class Poller:
         return run.access
 
     async def _keep(self, run: _Run, page: Page, *, total: int | None) -> None:
+        read_through = min(page.read_through, run.session.window.end)
         if not page.orders and page.after is None:
+            # Nothing to tell, but how far the platform looked: less than the window, if it lags.
+            run.session = run.session.read_to(read_through)
             return
         store = run.lease.store
         keys = [order.key for order in page.orders if isinstance(order, RawOrder)]
@@ -169,7 +175,6 @@ class Poller:
             now=self.clock.now(),
         )
         await patiently(lambda: self._publish(listed.messages), clock=self.clock)
-        read_through = min(page.read_through, run.session.window.end)
         session = run.session.progressed(listed.outcomes, read_through=read_through, total=total)
         part = told_part(session, listed.outcomes, now=self.clock.now())
         await patiently(
@@ -191,7 +196,7 @@ class Poller:
         log.warning("store.refused", store_id=store.store_id, platform=store.platform, problem=str(error))
         problem = f"{run.connector.name} no longer accepts our access. Connect the store again."
         now = self.clock.now()
-        await self.stores.change(store.store_id, lambda held: held.refused(problem, now=now))
+        await self.stores.change(store.store_id, lambda held: held.refused(problem, grant=store.grants, now=now))
         await self._end(run, _unfinished(run.session), problem=problem)
 
     async def _end(
@@ -212,7 +217,7 @@ class Poller:
         await self.polls.end(
             run.lease,
             session,
-            cursor=session.window.end if succeeded else session.read_through,
+            cursor=session.read_through,
             next_poll_at=now + rest,
             failures=failures,
             messages=[told_end(session)],

@@ -61,6 +61,10 @@ class Stores(Protocol):
         """The seller's store with this id on the platform, at rest or not."""
         ...
 
+    async def of_platform(self, platform: str, external_id: str) -> list[Store]:
+        """The stores of any seller with this id on the platform, those at rest included."""
+        ...
+
     async def page(self, seller_id: str, *, after: str | None, limit: int) -> list[Store]:
         """Stores of a seller by ascending id, those after `after`."""
         ...
@@ -138,7 +142,10 @@ class SeenOrders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to poll a store, until it expires unrenewed. `number` rises with every lease of the store."""
+    """The right to poll a store, until it expires unrenewed. `number` rises with every lease of the store.
+
+    `asked_by` is the API key that asked for this poll; None: it was due.
+    """
 
     store: Store
     owner: str
@@ -146,6 +153,7 @@ class Lease:
     cursor: datetime | None
     failures: int
     claimed_at: datetime
+    asked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +186,8 @@ class Polls(Protocol):
         """End the lease without a result; the store is due again at `due`."""
         ...
 
-    async def ask(self, store_id: str, *, now: datetime) -> None:
-        """Make a store due now, even one whose automatic sync is off."""
+    async def ask(self, store_id: str, *, by: str, now: datetime) -> None:
+        """Make a store due now, even one whose automatic sync is off; `by` is the API key that asks."""
         ...
 
     async def cancel(self, store_id: str, *, now: datetime) -> None:

@@ -27,8 +27,6 @@ from services.kit.kafka.publisher import Message
 
 HOUR = timedelta(hours=1)
 
-StartedBy = Literal["schedule", "platform"]
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -90,6 +88,10 @@ class Session:
             read_through=max(read_through or self.read_through, self.read_through),
             total=total if total is not None else self.total,
         )
+
+    def read_to(self, read_through: datetime) -> Session:
+        """The session after a part of its window turned out to hold nothing to tell."""
+        return replace(self, read_through=max(read_through, self.read_through))
 
     def finished(
         self,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.ids import SellerId, StoreId
-from schemas.stores import SellerRecord, StoreRecord, StoreSettings
+from schemas.stores import Capability, SellerRecord, StoreRecord, StoreSettings
 from schemas.topics import SELLERS, STORES
 from services.ingest.connector import Grant, StoreRef
 from services.kit.kafka.publisher import Message
@@ -21,7 +21,8 @@ class Store:
     """One seller's account on one platform.
 
     `external_id` is None until it is linked for the first time. `problem` says why the state is what it is,
-    `push_problem` why the platform does not push. `subscribed_to` is the address that it pushes to.
+    `push_problem` why the platform does not push. `subscribed_to` is the address that it pushes to. `grants` counts
+    how often access was granted: what was refused may have been replaced since.
     """
 
     store_id: StoreId
@@ -42,6 +43,10 @@ class Store:
     subscribed_to: str | None = None
     subscribed_at: datetime | None = None
     linked_at: datetime | None = None
+    access_ends_at: datetime | None = None
+    capabilities: tuple[Capability, ...] = ()
+    probed_at: datetime | None = None
+    grants: int = 0
 
     @property
     def ref(self) -> StoreRef:
@@ -69,13 +74,19 @@ class Store:
             problem=None,
             # New access may have other rights and another application behind it: subscribe again.
             subscribed_to=None,
+            probed_at=None,
+            access_ends_at=grant.access_ends_at,
+            grants=self.grants + 1,
             linked_at=self.linked_at or now,
             changed_at=now,
         )
 
-    def refused(self, problem: str, *, now: datetime) -> Store:
-        """The store after its platform refused our access; one that is at rest stays there."""
-        if self.state != "linked":
+    def refused(self, problem: str, *, grant: int, now: datetime) -> Store:
+        """The store after its platform refused the access of its `grant`-th grant.
+
+        One that is at rest stays there, and so does one that was connected again meanwhile.
+        """
+        if self.state != "linked" or self.grants != grant:
             return self
         return replace(self, state="reconnect", problem=problem, subscribed_to=None, changed_at=now)
 
@@ -89,8 +100,19 @@ class Store:
             subscriptions=(),
             subscribed_to=None,
             subscribed_at=None,
+            access_ends_at=None,
             changed_at=now,
         )
+
+    def probed(self, capabilities: tuple[Capability, ...], *, now: datetime) -> Store:
+        """The store after a probe; what it could not find out stays as it was known."""
+        known = {capability.name: capability for capability in self.capabilities if capability.allowed is not None}
+        found = tuple(
+            known.get(capability.name, capability) if capability.allowed is None else capability
+            for capability in capabilities
+        )
+        changed_at = now if found != self.capabilities else self.changed_at
+        return replace(self, capabilities=found, probed_at=now, changed_at=changed_at)
 
     def subscribed(self, subscriptions: tuple[str, ...], *, to: str, now: datetime) -> Store:
         """The store after the platform agreed to push `subscriptions` to the address `to`."""
@@ -120,6 +142,8 @@ def announcements(store: Store) -> tuple[Message, ...]:
         settings=store.settings,
         linked_at=store.linked_at,
         import_since=store.import_since,
+        access_ends_at=store.access_ends_at,
+        capabilities=store.capabilities,
         changed_at=store.changed_at,
     )
     # Nobody names sellers yet, so the id is the name.

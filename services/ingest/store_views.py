@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas.base import UtcTime
-from schemas.stores import StoreSettings
+from schemas.stores import Capability, StoreSettings
 from services.ingest.ports import Progress
 from services.ingest.store import Store
 
@@ -62,7 +62,10 @@ class AuthorizationView(BaseModel):
 
 
 class StoreView(BaseModel):
-    """A store as its seller sees it. `read_through`: everything changed before it was read."""
+    """A store as its seller sees it. `read_through`: everything changed before it was read.
+
+    `capabilities` is what the store may do as a probe found it; `access_ends_at` is when it must be connected again.
+    """
 
     store_id: str
     platform: str
@@ -76,6 +79,8 @@ class StoreView(BaseModel):
     subscriptions: list[str]
     import_since: datetime
     linked_at: datetime | None
+    access_ends_at: datetime | None
+    capabilities: list[Capability]
     created_at: datetime
     read_through: datetime | None
     last_poll_at: datetime | None
@@ -121,7 +126,7 @@ class PlatformPath(BaseModel):
 class PageQuery(BaseModel):
     """A part of a list."""
 
-    after: str | None = Field(default=None, description="The `next` of the part before.")
+    cursor: str | None = Field(default=None, description="The `next` of the part before.")
     limit: int = Field(default=50, ge=1, le=200)
 
 
@@ -140,6 +145,8 @@ def store_view(store: Store, progress: Progress) -> StoreView:
         subscriptions=list(store.subscriptions),
         import_since=store.import_since,
         linked_at=store.linked_at,
+        access_ends_at=store.access_ends_at,
+        capabilities=list(store.capabilities),
         created_at=store.created_at,
         read_through=progress.cursor,
         last_poll_at=progress.last_poll_at,

@@ -9,7 +9,7 @@ from aiohttp import web
 from schemas.stores import StoreSettings
 from services.ingest.callback_page import callback_page
 from services.ingest.connector import LinkingRefused
-from services.ingest.linking import Linking, NewStore, renamed
+from services.ingest.linking import Linking, NewStore, read_callback, renamed
 from services.ingest.ports import Polls, Progress, Stores
 from services.ingest.rereading import Rereading
 from services.ingest.schedule import Schedule
@@ -31,6 +31,7 @@ from services.ingest.store_views import (
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.auth import principal
+from services.kit.http.bodies import read_body
 from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
 
@@ -65,7 +66,7 @@ class StoreApi:
     async def list_stores(self, request: web.Request, *, query: PageQuery) -> StorePage:
         """By ascending id."""
         seller_id = principal(request).seller_id
-        found = await self.stores.page(seller_id, after=query.after, limit=query.limit + 1)
+        found = await self.stores.page(seller_id, after=query.cursor, limit=query.limit + 1)
         shown = found[: query.limit]
         progress = await self.polls.progress([store.store_id for store in shown])
         return StorePage(
@@ -108,7 +109,7 @@ class StoreApi:
         store = await self._own(request, path.store_id)
         if store.state != "linked":
             raise Problem(409, "store_not_linked", "Only a linked store can be polled.", state=store.state)
-        await self.polls.ask(store.store_id, now=self.clock.now())
+        await self.polls.ask(store.store_id, by=principal(request).key_id, now=self.clock.now())
         self.schedule.wake()
         return await self._view(store)
 
@@ -130,6 +131,36 @@ class StoreApi:
             result=outcome.result,
             problem=outcome.problem,
         )
+
+    async def take_authorization(self, request: web.Request, *, path: PlatformPath) -> web.Response:
+        """Where platforms that hand over access themselves, not by the seller's browser, send it to."""
+        self._refuse_unknown(path.platform)
+        try:
+            callback = read_callback(await read_body(request))
+            await self.linking.complete(path.platform, callback)
+        except LinkingRefused as error:
+            raise _refused(error) from error
+        self.schedule.wake()
+        return web.Response()
+
+    async def end_visit(self, request: web.Request, *, path: PlatformPath) -> web.Response:
+        """Where the seller's browser comes back to when the platform hands over access by itself."""
+        self._refuse_unknown(path.platform)
+        name = self.linking.connectors[path.platform].name
+        if request.query.get("success") == "1":
+            return callback_page(200, "Thank you", f"{name} hands over access now; the store is linked shortly.")
+        return callback_page(400, "The store was not linked", f"Access was not granted in {name}. Start linking again.")
+
+    async def begin_installation(self, request: web.Request, *, path: PlatformPath) -> web.Response:
+        """Where a platform sends a seller who begins there ("install this app")."""
+        self._refuse_unknown(path.platform)
+        connector = self.linking.connectors[path.platform]
+        try:
+            wanted = connector.read_installation(dict(request.query), now=self.clock.now())
+        except LinkingRefused as error:
+            return callback_page(400, "The store was not linked", str(error))
+        named = ", ".join(wanted.values())
+        return callback_page(200, f"Link {named}", f"Sign in to Sync Order and add {named} as a store.")
 
     async def end_authorization(self, request: web.Request, *, path: PlatformPath) -> web.Response:
         """Where platforms send the seller's browser back to; answers a page that says what happened."""
@@ -206,10 +237,19 @@ def store_routes(api: StoreApi) -> Routes:
         scope=WRITE,
         errors=[404, 409],
     )(api.read_order)
-    routes.get("/oauth/{platform}/callback", summary="End an authorization", tags=tags, scope=None, errors=[400, 404])(
-        api.end_authorization
-    )
+    _add_authorization_routes(routes, api)
     return routes
+
+
+def _add_authorization_routes(routes: Routes, api: StoreApi) -> None:
+    tags, errors = ["stores"], [400, 404]
+    back = "/oauth/{platform}/callback"
+    routes.get(back, summary="End an authorization", tags=tags, scope=None, errors=errors)(api.end_authorization)
+    routes.post(back, summary="Take over access", tags=tags, scope=None, errors=[404, 422])(api.take_authorization)
+    routes.get(f"{back}/return", summary="End a visit", tags=tags, scope=None, errors=errors)(api.end_visit)
+    routes.get("/oauth/{platform}/install", summary="Begin at the platform", tags=tags, scope=None, errors=errors)(
+        api.begin_installation
+    )
 
 
 def _new_store(seller_id: str, body: LinkStore) -> NewStore:

@@ -43,7 +43,9 @@ class Subscriptions:
             return
         address = self.address(store)
         try:
-            topics = await connector.subscribe(access, callback_url=address)
+            topics = await connector.subscribe(
+                access, callback_url=address, app_url=f"{self.reachable_at}/webhooks/{store.platform}"
+            )
         except (TransientError, AuthorizationError) as error:
             log.warning("subscription.failed", store_id=store.store_id, problem=str(error))
             problem = f"{connector.name} does not push changes at present; orders come by polling meanwhile."

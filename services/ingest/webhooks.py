@@ -8,38 +8,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
-from pydantic import BaseModel
 
 from schemas.order import RawOrder, order_revised
-from services.ingest.access import AccessCache, Opened
+from services.ingest.access import AccessCache
 from services.ingest.bookkeeping import Bookkeeping, Note
 from services.ingest.connector import (
+    AboutStore,
+    Access,
+    BuyerForgotten,
     Connector,
+    DataRequested,
+    Delivery,
+    Greeting,
     NotOurs,
     OrderHinted,
     OrderTold,
     SignatureRefused,
     StoreClosed,
+    StoreForgotten,
+    StoreRef,
     Unreadable,
     UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.listing import UNPAID, dead_letter, event_message, too_large
-from services.ingest.ports import SeenOrders, Stores
+from services.ingest.ports import SeenOrders, Stores, WebhookBooks
+from services.ingest.privacy import PrivacyFact, asked_of_platform, asked_of_store
+from services.ingest.store import Store
 from services.ingest.tokens import Tokens
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
-from services.kit.http.bodies import read_body
-from services.kit.http.problems import Problem, not_found, unavailable
-from services.kit.http.routes import Routes
+from services.kit.http.problems import Problem, not_found
 from services.kit.kafka.publisher import Message, Publisher
 from services.kit.metrics import Metrics
 
 log = structlog.get_logger()
 
-#: All that a webhook which names an order to be read may take: platforms give up after 5 s.
-ANSWERED_WITHIN_SECONDS = 3.8
 #: How long Kafka may take to acknowledge; so an answer, be it 503, is there within a second.
 ACKNOWLEDGED_WITHIN_SECONDS = 0.9
 
@@ -54,76 +58,129 @@ class Webhooks:
     seen: SeenOrders
     tokens: Tokens
     books: Bookkeeping
+    outbox: WebhookBooks
     publisher: Publisher
     clock: Clock
     metrics: Metrics
 
-    async def take(self, platform: str, store_id: str, headers: Mapping[str, str], body: bytes) -> str:
-        """Do what a webhook asks for; return what that was, for the metric. Header names are lower case.
+    def greet(self, platform: str, delivery: Delivery) -> Greeting | None:
+        """The answer to a message that only asks whether we are there. Raises Problem (404) for an unknown platform."""
+        return self._connector(platform).greet(delivery)
+
+    async def take(self, platform: str, store_id: str, delivery: Delivery) -> str:
+        """Do what a webhook to one store asks for; return what that was, for the metric.
 
         Raises:
             Problem: 401 for a signature that is not right, 404 for an unknown platform or store.
             TransientError: Kafka, or what else it needs, is away; the platform should deliver again.
         """
-        connector = self.connectors.get(platform)
-        if connector is None:
-            raise not_found("platform")
+        connector = self._connector(platform)
         opened = await self.accesses.get(store_id)
         if opened is None or opened.store.platform != platform:
             raise not_found("store")
+        await self._verify(connector, opened.access, delivery)
+        return await self._tell(connector, opened.store, delivery)
+
+    async def take_for_app(self, platform: str, delivery: Delivery) -> str:
+        """Do what a webhook to the whole app asks for, for each store that it is about; raises like `take`."""
+        connector = self._connector(platform)
+        await self._verify(connector, None, delivery)
         now = self.clock.now()
         try:
-            connector.verify_webhook(opened.access, headers, body, now=now)
-        except SignatureRefused as error:
-            raise Problem(401, "signature_refused", "The signature is not right for these bytes.") from error
-        if not opened.store.settings.auto_sync:
-            return "sync_off"
-        return await self._follow(connector, opened, self._read(connector, opened, headers, body))
-
-    def _read(self, connector: Connector, opened: Opened, headers: Mapping[str, str], body: bytes) -> WebhookFact:
-        try:
-            return connector.read_webhook(opened.access.store, headers, body, now=self.clock.now())
+            fact = connector.read_app_webhook(delivery, now=now)
         except UnreadablePayload as error:
-            return OrderTold(Unreadable(None, error.path, error.problem, body.decode("utf-8", "replace")))
-
-    async def _follow(self, connector: Connector, opened: Opened, fact: WebhookFact) -> str:
+            log.warning("webhook.unreadable", platform=platform, path=error.path, problem=error.problem)
+            raise Problem(422, "unreadable", f"{error.path}: {error.problem}") from error
         match fact:
-            case OrderTold(order):
-                return await self._publish(opened, order)
-            case OrderHinted(external_id):
-                found = await self._look(connector, opened, external_id)
-                return await self._publish(opened, found) if found is not None else "gone"
-            case StoreClosed(problem):
-                now = self.clock.now()
-                await self.stores.change(opened.store.store_id, lambda held: held.refused(problem, now=now))
-                self.accesses.forget(opened.store.store_id)
-                log.warning("store.closed", store_id=opened.store.store_id, platform=opened.store.platform)
-                return "closed"
+            case AboutStore(external_id):
+                return await self._tell_each(connector, external_id, delivery)
+            case BuyerForgotten():
+                await self.outbox.record([], seen={}, messages=[asked_of_platform(fact, platform, now=now)])
+                return "privacy"
             case NotOurs(why):
                 return why
 
-    async def _look(self, connector: Connector, opened: Opened, external_id: str) -> RawOrder | Unreadable | None:
+    async def _tell_each(self, connector: Connector, external_id: str, delivery: Delivery) -> str:
+        outcome = "unknown_store"
+        for store in await self.stores.of_platform(connector.slug, external_id):
+            outcome = await self._tell(connector, store, delivery)
+        return outcome
+
+    def _connector(self, platform: str) -> Connector:
+        connector = self.connectors.get(platform)
+        if connector is None:
+            raise not_found("platform")
+        return connector
+
+    async def _verify(self, connector: Connector, access: Access | None, delivery: Delivery) -> None:
         try:
-            access = await self.tokens.fresh(connector, opened.store)
+            await connector.verify_webhook(access, delivery, now=self.clock.now())
+        except SignatureRefused as error:
+            raise Problem(401, "signature_refused", "The signature is not right for these bytes.") from error
+
+    async def _tell(self, connector: Connector, store: Store, delivery: Delivery) -> str:
+        fact = self._read(connector, store.ref, delivery)
+        if isinstance(fact, OrderTold | OrderHinted):
+            if store.state == "unlinked":
+                return "unlinked"
+            if not store.settings.auto_sync:
+                return "sync_off"
+        return await self._follow(connector, store, fact)
+
+    def _read(self, connector: Connector, store: StoreRef, delivery: Delivery) -> WebhookFact:
+        try:
+            return connector.read_webhook(store, delivery, now=self.clock.now())
+        except UnreadablePayload as error:
+            return OrderTold(Unreadable(None, error.path, error.problem, delivery.body.decode("utf-8", "replace")))
+
+    async def _follow(self, connector: Connector, store: Store, fact: WebhookFact) -> str:
+        match fact:
+            case OrderTold(order):
+                return await self._publish(store, order)
+            case OrderHinted(external_id):
+                found = await self._look(connector, store, external_id)
+                return await self._publish(store, found) if found is not None else "gone"
+            case StoreClosed(problem):
+                return await self._close(store, problem)
+            case DataRequested() | BuyerForgotten() | StoreForgotten():
+                return await self._pass_on(store, fact)
+            case NotOurs(why):
+                return why
+
+    async def _close(self, store: Store, problem: str) -> str:
+        now = self.clock.now()
+        await self.stores.change(store.store_id, lambda held: held.refused(problem, grant=store.grants, now=now))
+        self.accesses.forget(store.store_id)
+        log.warning("store.closed", store_id=store.store_id, platform=store.platform)
+        return "closed"
+
+    async def _pass_on(self, store: Store, fact: PrivacyFact) -> str:
+        message = asked_of_store(fact, store.ref, now=self.clock.now())
+        await self.outbox.record([], seen={}, messages=[message])
+        return "privacy"
+
+    async def _look(self, connector: Connector, store: Store, external_id: str) -> RawOrder | Unreadable | None:
+        try:
+            access = await self.tokens.fresh(connector, store)
             return await connector.read_order(access, external_id, way="webhook")
         except AuthorizationError as error:
             # The next poll tries to renew, and tells the seller when that does not help.
             raise TransientError("the store's access was refused", retry_after=60) from error
 
-    async def _publish(self, opened: Opened, order: RawOrder | Unreadable) -> str:
-        store, now = opened.access.store, self.clock.now()
+    async def _publish(self, store: Store, order: RawOrder | Unreadable) -> str:
+        ref, now = store.ref, self.clock.now()
         if isinstance(order, RawOrder):
-            if await self._passed_over(opened, order):
+            if await self._passed_over(store, order):
                 return "unpaid"
             event = order_revised(order, session_id=self.books.session_id(store.store_id, now))
             message = event_message(event)
             if message is not None:
                 await self._send(message)
-                self.books.note(Note(store, now, event))
+                self.books.note(Note(ref, now, event))
                 return "published"
             order = too_large(order)
-        await self._send(dead_letter(order, store=store, now=now))
-        self.books.note(Note(store, now, order))
+        await self._send(dead_letter(order, store=ref, now=now))
+        self.books.note(Note(ref, now, order))
         log.warning("order.unreadable", store_id=store.store_id, path=order.path, problem=order.problem)
         return "unreadable"
 
@@ -133,48 +190,7 @@ class Webhooks:
             await self.publisher.publish([message])
         self.metrics.observe("syncorder_publish_seconds", time.perf_counter() - started, way="webhook")
 
-    async def _passed_over(self, opened: Opened, order: RawOrder) -> bool:
-        if not opened.store.settings.paid_only or order.payment not in UNPAID:
+    async def _passed_over(self, store: Store, order: RawOrder) -> bool:
+        if not store.settings.paid_only or order.payment not in UNPAID:
             return False
         return order.key not in await self.seen.seen([order.key])
-
-
-class WebhookPath(BaseModel):
-    """Where a platform pushes to."""
-
-    platform: str
-    store_id: str
-
-
-def webhook_routes(webhooks: Webhooks, metrics: Metrics) -> Routes:
-    """The route that platforms push to."""
-    routes = Routes(title="webhooks", version="1")
-
-    @routes.post(
-        "/webhooks/{platform}/{store_id}",
-        summary="Take a platform's webhook",
-        tags=["webhooks"],
-        scope=None,
-        errors=[401, 404, 408, 413],
-    )
-    async def take_webhook(request: web.Request, *, path: WebhookPath) -> web.Response:
-        """Verify the raw bytes, put the order into Kafka, answer 200. 503: deliver it again."""
-        known = path.platform if path.platform in webhooks.connectors else "unknown"
-        outcome = "failed"
-        try:
-            body = await read_body(request)
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
-                outcome = await webhooks.take(path.platform, path.store_id, headers, body)
-        except Problem as problem:
-            outcome = problem.code
-            raise
-        except (TransientError, TimeoutError) as error:
-            outcome = "unavailable"
-            retry_after = error.retry_after if isinstance(error, TransientError) else None
-            raise unavailable(retry_after) from error
-        finally:
-            metrics.increment("syncorder_webhooks_total", platform=known, outcome=outcome)
-        return web.Response()
-
-    return routes

@@ -154,7 +154,9 @@ async def test_a_change_is_announced_and_its_secrets_kept_with_it(ports: Ports) 
     await ports.stores.add(linked_store())
     await ports.told()
 
-    changed = await ports.stores.change("st-1", lambda held: held.refused("gone", now=START), secrets=b"sealed")
+    changed = await ports.stores.change(
+        "st-1", lambda held: held.refused("gone", grant=0, now=START), secrets=b"sealed"
+    )
 
     assert changed is not None
     assert changed.state == "reconnect"
@@ -348,7 +350,7 @@ async def test_an_ended_poll_moves_the_cursor_forward_only_and_frees_the_store(p
 async def test_a_poll_asked_for_while_one_runs_follows_it(ports: Ports) -> None:
     await ports.stores.add(linked_store())
     lease = await ports.leased()
-    await ports.polls.ask("st-1", now=START + timedelta(seconds=1))
+    await ports.polls.ask("st-1", by="key-1", now=START + timedelta(seconds=1))
     begun = session(lease)
     await ports.polls.begin(lease, begun, messages=[])
 
@@ -366,7 +368,7 @@ async def test_a_poll_asked_for_while_one_runs_follows_it(ports: Ports) -> None:
 
 async def test_a_poll_asked_for_that_failed_waits_its_turn(ports: Ports) -> None:
     await ports.stores.add(linked_store())
-    await ports.polls.ask("st-1", now=START)
+    await ports.polls.ask("st-1", by="key-1", now=START)
     lease = await ports.leased(after=timedelta(seconds=1))
 
     await ports.polls.give_back(lease, due=START + timedelta(minutes=1))

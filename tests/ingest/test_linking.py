@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from schemas.stores import StoreRecord, StoreSettings
+from schemas.stores import Capability, StoreRecord, StoreSettings
 from services.ingest.connector import LinkingRefused
 from services.ingest.linking import NewStore
 from services.ingest.ports import LeaseLost
@@ -79,7 +79,8 @@ async def test_a_linked_store_and_its_seller_are_announced_without_secrets() -> 
     store = await by_credentials(bench)
     records = await announced(bench)
 
-    assert [record.state for record in records] == ["linked", "linked"]
+    assert [record.state for record in records] == ["linked", "linked", "linked"]
+    assert records[-1].capabilities == (Capability(name="addresses", allowed=True),)
     assert records[-1].store_id == store.store_id
     assert {message.topic for message in bench.publisher.published} == {"sellers", "stores"}
     assert all(b"token-1" not in message.value for message in bench.publisher.published)
@@ -154,7 +155,7 @@ async def test_connecting_again_keeps_history_and_cursor() -> None:
     bench.clock.advance(30)
     await bench.poll()
     cursor = bench.memory.polls[known.store_id].cursor
-    await bench.stores.change(known.store_id, lambda held: held.refused("gone", now=bench.clock.now()))
+    await bench.stores.change(known.store_id, lambda held: held.refused("gone", grant=1, now=bench.clock.now()))
     bench.clock.advance(60)
 
     state = await authorized(bench, bench.memory.stores[known.store_id])

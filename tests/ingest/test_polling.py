@@ -205,7 +205,7 @@ async def test_a_store_that_does_not_sync_by_itself_is_polled_only_when_asked() 
     await bench.add_store(auto_sync=False)
     assert await bench.claim() is None
 
-    await bench.polls.ask(STORE, now=bench.clock.now())
+    await bench.polls.ask(STORE, by="key-1", now=bench.clock.now())
     await bench.poll()
 
     assert bench.cursor is not None

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.sessions import SessionProgressed
 from services.ingest.adapters.memory.stores import MemoryStores
-from services.ingest.connector import UnreadablePayload
+from services.ingest.connector import Delivery, UnreadablePayload
 from services.ingest.ports import StoredAccess
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem
@@ -18,7 +18,7 @@ from tests.ingest.workbench import START, STORE, Workbench
 
 async def take(bench: Workbench, topic: str, external_id: str = "", *, store_id: str = STORE) -> str:
     headers, body = webhook(topic, external_id)
-    return await bench.webhooks.take("twin", store_id, headers, body)
+    return await bench.webhooks.take("twin", store_id, Delivery(headers, body))
 
 
 async def outcomes(bench: Workbench) -> list[tuple[str, str]]:
@@ -74,7 +74,7 @@ async def test_a_signature_that_is_not_right_is_refused_before_parsing(headers: 
     await bench.add_store()
 
     with pytest.raises(Problem) as refused:
-        await bench.webhooks.take("twin", STORE, headers, b"\xff not JSON")
+        await bench.webhooks.take("twin", STORE, Delivery(headers, b"\xff not JSON"))
 
     assert (refused.value.status, refused.value.code) == (401, "signature_refused")
     assert bench.publisher.published == []
@@ -90,7 +90,7 @@ async def test_an_unknown_platform_or_store_is_not_found(platform: str, store_id
     headers, body = webhook("order", "o1")
 
     with pytest.raises(Problem) as refused:
-        await bench.webhooks.take(platform, store_id, headers, body)
+        await bench.webhooks.take(platform, store_id, Delivery(headers, body))
 
     assert (refused.value.status, refused.value.code) == (404, code)
 

@@ -12,10 +12,16 @@ import orjson
 
 from schemas.ids import order_key
 from schemas.order import RawOrder, Way
+from schemas.stores import Capability
 from services.ingest.connector import (
+    AboutStore,
     Access,
+    AppFact,
     AuthorizationStart,
+    BuyerForgotten,
+    Delivery,
     Grant,
+    Greeting,
     LinkingRefused,
     NotOurs,
     OrderHinted,
@@ -24,6 +30,7 @@ from services.ingest.connector import (
     Page,
     SignatureRefused,
     StoreClosed,
+    StoreForgotten,
     StoreRef,
     Unreadable,
     WebhookFact,
@@ -67,6 +74,8 @@ class TwinConnector:
     reads: list[tuple[Window, str | None]] = field(default_factory=list)
     subscribed: list[str] = field(default_factory=list)
     unsubscribed: int = 0
+    probes: int = 0
+    shows_addresses: bool | None = True
     reading: int = 0
     most_reading: int = 0
     pause: float = 0
@@ -138,7 +147,20 @@ class TwinConnector:
         self.accepted = f"token-{self.renewals + 1}"
         return {"token": self.accepted}
 
-    async def subscribe(self, access: Access, *, callback_url: str) -> tuple[str, ...]:
+    def read_state(self, callback: Mapping[str, str]) -> str:
+        return callback.get("state", "")
+
+    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
+        if query.get("signed") != "yes":
+            raise LinkingRefused("This visit is not signed.")
+        return {"shop": query["shop"]}
+
+    async def probe(self, access: Access) -> tuple[Capability, ...]:
+        self._fault("probe")
+        self.probes += 1
+        return (Capability(name="addresses", allowed=self.shows_addresses),)
+
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
         self._fault("subscribe")
         self.subscribed.append(callback_url)
         return ("orders",)
@@ -165,21 +187,36 @@ class TwinConnector:
         listed = self.orders.get(external_id)
         return self.read(access.store, listed, way) if listed else None
 
-    def verify_webhook(self, access: Access, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
-        if not hmac.compare_digest(headers.get("x-signature", "").encode(), signature(body).encode()):
+    def greet(self, delivery: Delivery) -> Greeting | None:
+        asked = delivery.query.get("challenge")
+        return Greeting(asked.encode()) if asked else None
+
+    async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
+        given = delivery.headers.get("x-signature", "")
+        if not hmac.compare_digest(given.encode(), signature(delivery.body).encode()):
             raise SignatureRefused
 
-    def read_webhook(self, store: StoreRef, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookFact:
-        told = orjson.loads(body)
-        match told["topic"]:
+    def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
+        told = orjson.loads(delivery.body)
+        match delivery.topic or told["topic"]:
             case "order":
                 return OrderTold(self.read(store, self.orders[told["id"]], "webhook"))
             case "hint":
                 return OrderHinted(told["id"])
             case "closed":
                 return StoreClosed("You removed the app.")
+            case "forget-buyer":
+                return BuyerForgotten("request-1", (told["id"],))
+            case "forget-store":
+                return StoreForgotten("request-2")
             case _:
                 return NotOurs("other_topic")
+
+    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
+        told = orjson.loads(delivery.body)
+        if told["topic"] == "forget-everywhere":
+            return BuyerForgotten("request-3", buyer_ids=(told["id"],))
+        return AboutStore(told["shop"]) if told.get("shop") else NotOurs("no shop")
 
     def _page(self, store: StoreRef, window: Window, after: str | None, way: Way) -> Page:
         now = self.clock.now()
@@ -216,7 +253,7 @@ def signature(body: bytes) -> str:
     return hmac.new(b"twin", body, "sha256").hexdigest()
 
 
-def webhook(topic: str, external_id: str = "") -> tuple[dict[str, str], bytes]:
+def webhook(topic: str, external_id: str = "", shop: str = "") -> tuple[dict[str, str], bytes]:
     """Headers and body of a genuine webhook."""
-    body = orjson.dumps({"topic": topic, "id": external_id})
+    body = orjson.dumps({"topic": topic, "id": external_id, "shop": shop})
     return {"x-signature": signature(body)}, body

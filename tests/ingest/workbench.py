@@ -22,6 +22,7 @@ from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.linking import Linking
 from services.ingest.polling import Poller
 from services.ingest.ports import Lease
+from services.ingest.probing import Probing
 from services.ingest.relaying import Relay
 from services.ingest.store import Store
 from services.ingest.subscriptions import Subscriptions
@@ -58,6 +59,7 @@ class Workbench:
         self.authorizations = MemoryAuthorizations(self.memory)
         self.tokens = Tokens(self.stores, MemorySecrets(self.memory), self.vault, self.clock, self.metrics)
         self.subscriptions = Subscriptions(self.stores, self.clock, "https://sync.example")
+        self.probing = Probing(self.stores, self.clock)
         self.linking = Linking(
             connectors=connectors,
             stores=self.stores,
@@ -65,6 +67,7 @@ class Workbench:
             authorizations=self.authorizations,
             tokens=self.tokens,
             subscriptions=self.subscriptions,
+            probing=self.probing,
             vault=self.vault,
             clock=self.clock,
             reachable_at="https://sync.example",
@@ -76,6 +79,7 @@ class Workbench:
             seen=self.seen,
             tokens=self.tokens,
             subscriptions=self.subscriptions,
+            probing=self.probing,
             publisher=self.publisher,
             clock=self.clock,
             metrics=self.metrics,
@@ -90,6 +94,7 @@ class Workbench:
             seen=self.seen,
             tokens=self.tokens,
             books=self.books,
+            outbox=self.webhook_books,
             publisher=self.publisher,
             clock=self.clock,
             metrics=self.metrics,
@@ -191,4 +196,5 @@ def linked_store(
         linked_at=START - timedelta(minutes=30),
         subscribed_to=subscribed_to,
         subscribed_at=START if subscribed_to else None,
+        probed_at=START,
     )

@@ -26,7 +26,8 @@ FROM (
     FOR UPDATE OF due SKIP LOCKED
 ) AS chosen, stores
 WHERE polls.store_id = chosen.store_id AND stores.store_id = chosen.store_id
-RETURNING stores.*, polls.lease_number, polls.cursor, polls.failures;
+RETURNING stores.*, polls.lease_number, polls.cursor, polls.failures,
+    CASE WHEN polls.asked_at IS NOT NULL THEN polls.asked_by END AS asked_by;
 
 -- name: renew_lease
 -- Keeps a lease for longer, if it is still the newest of its store.
@@ -55,7 +56,7 @@ RETURNING store_id;
 
 -- name: ask_for_poll
 -- Makes a store due now.
-UPDATE polls SET asked_at = $2 WHERE store_id = $1;
+UPDATE polls SET asked_at = $2, asked_by = $3 WHERE store_id = $1;
 
 -- name: take_lease_away
 -- Ends whatever lease a store has, so that its holder can write nothing more.

@@ -2,9 +2,12 @@
 -- Keeps a new store; its row in the due-table follows.
 INSERT INTO stores (
     store_id, seller_id, platform, external_id, name, currency, time_zone, state, problem, push_problem, auto_sync,
-    paid_only, subscriptions, subscribed_to, subscribed_at, import_since, linked_at, created_at, changed_at
+    paid_only, subscriptions, subscribed_to, subscribed_at, import_since, linked_at, access_ends_at,
+    capabilities, probed_at, grants, created_at, changed_at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);
+VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23
+);
 
 -- name: insert_poll
 -- Gives a new store its row in the due-table.
@@ -22,6 +25,12 @@ SELECT * FROM stores WHERE store_id = $1 FOR UPDATE;
 -- The seller's store with an id on a platform.
 SELECT * FROM stores WHERE seller_id = $1 AND platform = $2 AND external_id = $3;
 
+-- name: stores_of_platform
+-- The stores, of any seller, that an account on a platform is or was linked as.
+SELECT * FROM stores
+WHERE platform = $1 AND external_id = $2 AND state <> 'pending'
+ORDER BY store_id;
+
 -- name: page_of_stores
 -- A seller's stores by id, those after $2.
 SELECT * FROM stores WHERE seller_id = $1 AND store_id > $2 ORDER BY store_id LIMIT $3;
@@ -37,7 +46,8 @@ WHERE store_id = $1;
 UPDATE stores
 SET external_id = $2, name = $3, currency = $4, time_zone = $5, state = $6, problem = $7, push_problem = $8,
     auto_sync = $9, paid_only = $10, subscriptions = $11, subscribed_to = $12, subscribed_at = $13,
-    import_since = $14, linked_at = $15, changed_at = $16
+    import_since = $14, linked_at = $15, access_ends_at = $16, capabilities = $17, probed_at = $18, grants = $19,
+    changed_at = $20
 WHERE store_id = $1;
 
 -- name: drop_pending_store

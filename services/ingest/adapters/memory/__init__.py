@@ -20,6 +20,7 @@ class Poll:
     cursor: datetime | None = None
     next_poll_at: datetime | None = None
     asked_at: datetime | None = None
+    asked_by: str | None = None
     last_poll_at: datetime | None = None
     claimed_at: datetime | None = None
     failures: int = 0

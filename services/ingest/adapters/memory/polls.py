@@ -38,10 +38,11 @@ class MemoryPolls:
         poll.owner = poll.expires_at = None
         poll.next_poll_at = due
 
-    async def ask(self, store_id: str, *, now: datetime) -> None:
+    async def ask(self, store_id: str, *, by: str, now: datetime) -> None:
         """At once."""
         if store_id in self._memory.polls:
             self._memory.polls[store_id].asked_at = now
+            self._memory.polls[store_id].asked_by = by
 
     async def cancel(self, store_id: str, *, now: datetime) -> None:
         """At once."""
@@ -125,7 +126,8 @@ class MemoryPolls:
     def _leased(self, store_id: str, owner: str, now: datetime, until: datetime) -> Lease:
         poll = self._memory.polls[store_id]
         poll.owner, poll.number, poll.expires_at, poll.claimed_at = owner, poll.number + 1, until, now
-        return Lease(self._memory.stores[store_id], owner, poll.number, poll.cursor, poll.failures, now)
+        asked_by = poll.asked_by if poll.asked_at is not None else None
+        return Lease(self._memory.stores[store_id], owner, poll.number, poll.cursor, poll.failures, now, asked_by)
 
     def _held(self, lease: Lease) -> Poll:
         poll = self._memory.polls.get(lease.store.store_id)

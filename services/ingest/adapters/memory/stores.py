@@ -35,6 +35,14 @@ class MemoryStores:
         wanted = (seller_id, platform, external_id)
         return next((store for store in self._memory.stores.values() if _names(store) == wanted), None)
 
+    async def of_platform(self, platform: str, external_id: str) -> list[Store]:
+        """By their two names."""
+        return [
+            store
+            for _, store in sorted(self._memory.stores.items())
+            if (store.platform, store.external_id) == (platform, external_id) and store.state != "pending"
+        ]
+
     async def page(self, seller_id: str, *, after: str | None, limit: int) -> list[Store]:
         """By id."""
         found = sorted(

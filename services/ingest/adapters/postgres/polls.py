@@ -41,6 +41,7 @@ class PostgresPolls:
                 cursor=row["cursor"],
                 failures=row["failures"],
                 claimed_at=now,
+                asked_by=row["asked_by"],
             )
             for row in rows
         ]
@@ -55,10 +56,10 @@ class PostgresPolls:
         with translated_errors():
             _held(await self._pool.fetchval(_SQL.give_back_lease, *_holder(lease), due))
 
-    async def ask(self, store_id: str, *, now: datetime) -> None:
+    async def ask(self, store_id: str, *, by: str, now: datetime) -> None:
         """Whoever polls the store now polls it again afterwards."""
         with translated_errors():
-            await self._pool.execute(_SQL.ask_for_poll, store_id, now)
+            await self._pool.execute(_SQL.ask_for_poll, store_id, now, by)
 
     async def cancel(self, store_id: str, *, now: datetime) -> None:
         """In one transaction."""

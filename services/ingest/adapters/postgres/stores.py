@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import asyncpg
+from pydantic import TypeAdapter
 
-from schemas.stores import StoreSettings
+from schemas.stores import Capability, StoreSettings
 from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import put
 from services.ingest.ports import AlreadyLinked, Authorization, StoredAccess
@@ -17,6 +18,7 @@ from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 
 _SQL = load_sql(SQL / "stores.sql")
+_CAPABILITIES: TypeAdapter[tuple[Capability, ...]] = TypeAdapter(tuple[Capability, ...])
 
 
 class PostgresStores:
@@ -47,6 +49,12 @@ class PostgresStores:
         with translated_errors():
             row = await self._pool.fetchrow(_SQL.find_store, seller_id, platform, external_id)
         return store_of(row) if row else None
+
+    async def of_platform(self, platform: str, external_id: str) -> list[Store]:
+        """By the index over both."""
+        with translated_errors():
+            rows = await self._pool.fetch(_SQL.stores_of_platform, platform, external_id)
+        return [store_of(row) for row in rows]
 
     async def page(self, seller_id: str, *, after: str | None, limit: int) -> list[Store]:
         """By the index over seller and id."""
@@ -166,6 +174,10 @@ def store_of(row: asyncpg.Record) -> Store:
         subscribed_to=row["subscribed_to"],
         subscribed_at=row["subscribed_at"],
         linked_at=row["linked_at"],
+        access_ends_at=row["access_ends_at"],
+        capabilities=_CAPABILITIES.validate_json(row["capabilities"]),
+        probed_at=row["probed_at"],
+        grants=row["grants"],
     )
 
 
@@ -177,7 +189,9 @@ def _values(store: Store) -> tuple[object, ...]:
         *(store.external_id, store.name, store.currency, store.time_zone, store.state),
         *(store.problem, store.push_problem, store.settings.auto_sync, store.settings.paid_only),
         *(list(store.subscriptions), store.subscribed_to, store.subscribed_at),
-        *(store.import_since, store.linked_at, store.created_at, store.changed_at),
+        *(store.import_since, store.linked_at, store.access_ends_at),
+        *(_CAPABILITIES.dump_json(store.capabilities).decode(), store.probed_at, store.grants),
+        *(store.created_at, store.changed_at),
     )
 
 

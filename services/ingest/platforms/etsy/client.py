@@ -7,24 +7,26 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from services.ingest.budgets import CallBudget
-from services.ingest.connector import UnreadablePayload
+from services.ingest.connector import Tools, UnreadablePayload
 from services.ingest.parsing import answer_object
 from services.ingest.platforms.etsy.settings import EtsySettings
-from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
-from services.kit.http.client import HttpAnswer, HttpClient, OversizedAnswer, RefusedAddress
+from services.kit.http.client import HttpAnswer, OversizedAnswer, RefusedAddress
+from services.kit.limits import calls_per_day, calls_per_second
 
 API = "https://api.etsy.com"
 WEB = "https://www.etsy.com"
 #: Without a Retry-After, and as the longest that one may ask: wrong values have been seen.
 RETRY_AFTER = 1.0
 LONGEST_RETRY_AFTER = 900.0
+#: What an app has for a start, until an answer has told its own numbers.
+USUAL_PER_SECOND, USUAL_PER_DAY = 10, 10_000
 
 _OK = 200
 _NOT_FOUND, _TOO_MANY = 404, 429
 _SERVER_ERROR = 500
 _APP_REFUSED_WAIT = 300.0
+_A_SECOND = 1.0
 _RECONNECT = "Etsy no longer accepts our access. Link the store again."
 _JITTER = random.SystemRandom()
 
@@ -32,10 +34,12 @@ _JITTER = random.SystemRandom()
 class EtsyClient:
     """The Open API for every shop of the app: calls a second and a day are counted by app, so they share one budget."""
 
-    def __init__(self, settings: EtsySettings, http: HttpClient, clock: Clock) -> None:
+    def __init__(self, settings: EtsySettings, tools: Tools) -> None:
         self._settings = settings
-        self._http = http
-        self._budget = CallBudget(clock)
+        self._http = tools.http
+        self._limits = tools.limits
+        #: What Etsy last said of calls a second and a day.
+        self._per_second, self._per_day = USUAL_PER_SECOND, USUAL_PER_DAY
         base = settings.platform_url_etsy.rstrip("/")
         self.api = base or API
         self.web = base or WEB
@@ -45,13 +49,14 @@ class EtsyClient:
 
         Raises TransientError and AuthorizationError.
         """
-        await self._budget.take()
+        await self._limits.take(self._budget("day"), limit=calls_per_day(self._per_day))
+        await self._limits.take(self._budget("second"), limit=calls_per_second(self._per_second))
         url = f"{self.api}/v3/application{path}" + (f"?{urlencode(query)}" if query else "")
         answer = await self._request("GET", url, headers=self._headers(token))
-        self._learn(answer)
+        await self._learn(answer)
         if answer.status == _NOT_FOUND:
             return None
-        self._refuse_status(answer)
+        await self._refuse_status(answer)
         return _object(answer)
 
     async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
@@ -77,15 +82,23 @@ class EtsyClient:
         except (OversizedAnswer, RefusedAddress) as error:
             raise TransientError(f"Etsy is not read: {error}") from error
 
-    def _learn(self, answer: HttpAnswer) -> None:
-        """Take the budget from the answer's own headers; the numbers differ from app to app."""
-        self._budget.learn(
-            per_second=_count(answer, "x-limit-per-second"),
-            remaining_now=_count(answer, "x-remaining-this-second"),
-            remaining_today=_count(answer, "x-remaining-today"),
-        )
+    async def _learn(self, answer: HttpAnswer) -> None:
+        """Take the budgets from the answer's own headers; the numbers differ from app to app."""
+        per_second = _count(answer, "x-limit-per-second")
+        if per_second and per_second != self._per_second:
+            self._per_second = per_second
+            await self._limits.learn(self._budget("second"), limit=calls_per_second(per_second))
+        if _count(answer, "x-remaining-this-second") == 0:
+            await self._limits.close(self._budget("second"), seconds=_A_SECOND)
+        self._per_day = _count(answer, "x-limit-per-day") or self._per_day
+        left = _count(answer, "x-remaining-today")
+        if left is not None:
+            await self._limits.learn(self._budget("day"), limit=calls_per_day(self._per_day), available=left)
 
-    def _refuse_status(self, answer: HttpAnswer) -> None:
+    def _budget(self, period: str) -> str:
+        return f"etsy|{self._settings.etsy_keystring}|{period}"
+
+    async def _refuse_status(self, answer: HttpAnswer) -> None:
         match answer.status:
             case 200:
                 return
@@ -103,7 +116,7 @@ class EtsyClient:
                 )
             case 429:
                 wait = _retry_after(answer)
-                self._budget.pause(wait)
+                await self._limits.close(self._budget("second"), seconds=wait)
                 raise TransientError("Etsy's call budget is used up", retry_after=wait)
         raise TransientError(f"Etsy answered {answer.status}", retry_after=_retry_after(answer))
 

@@ -9,25 +9,28 @@ from urllib.parse import urlsplit
 from pydantic_settings import BaseSettings
 
 from schemas.order import RawOrder, Way
+from schemas.stores import Capability
 from services.ingest.connector import (
     Access,
+    AppFact,
     AuthorizationStart,
+    Delivery,
     Grant,
+    Greeting,
     LinkingRefused,
     Pace,
     Page,
     StoreRef,
+    Tools,
     Unreadable,
     WebhookFact,
     Window,
 )
-from services.ingest.platforms.etsy import linking, webhook
+from services.ingest.platforms.etsy import linking, probing, webhook
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.reading import ReceiptReader
 from services.ingest.platforms.etsy.settings import EtsySettings
-from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
-from services.kit.http.client import HttpClient
 
 
 class EtsyConnector:
@@ -38,10 +41,10 @@ class EtsyConnector:
     #: Times are whole seconds, and a second must be over before it is closed.
     pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(seconds=2), interval=timedelta(minutes=5))
 
-    def __init__(self, settings: EtsySettings, http: HttpClient, clock: Clock) -> None:
+    def __init__(self, settings: EtsySettings, tools: Tools) -> None:
         self._settings = settings
-        self._client = EtsyClient(settings, http, clock)
-        self._reader = ReceiptReader(self._client, clock)
+        self._client = EtsyClient(settings, tools)
+        self._reader = ReceiptReader(self._client, tools.clock)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
@@ -49,6 +52,15 @@ class EtsyConnector:
         """Build the consent page's address; Etsy asks for nothing: who is signed in there is who links."""
         del request, now
         return linking.start_authorization(self._settings, self._client, state=state, callback_url=callback_url)
+
+    def read_state(self, callback: Mapping[str, str]) -> str:
+        """Return the query's `state`."""
+        return callback.get("state", "")
+
+    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
+        """Refuse: Etsy has no visits that begin there."""
+        del query, now
+        raise LinkingRefused("Etsy shops are linked from Sync Order: add a store there.")
 
     async def complete_authorization(
         self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
@@ -74,9 +86,13 @@ class EtsyConnector:
         """Return the rotated pair of tokens."""
         return await linking.refresh(self._settings, self._client, access, now=now)
 
-    async def subscribe(self, access: Access, *, callback_url: str) -> tuple[str, ...]:
+    async def probe(self, access: Access) -> tuple[Capability, ...]:
+        """Look whether a recent paid receipt shows an address, and whether tracking may be sent from this country."""
+        return await probing.probe(self._client, access)
+
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
         """Subscribe to nothing: Etsy's endpoint is made by hand in its webhook portal."""
-        del access, callback_url
+        del access, callback_url, app_url
         return ()
 
     async def unsubscribe(self, access: Access) -> None:
@@ -91,21 +107,34 @@ class EtsyConnector:
         """Read one receipt."""
         return await self._reader.read_order(access, external_id, way=way)
 
-    def verify_webhook(self, access: Access, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+    def greet(self, delivery: Delivery) -> Greeting | None:
+        """Answer nothing: Etsy asks no such questions."""
+        del delivery
+        return None
+
+    async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the signature with the endpoint's secret, which all shops of the app share."""
         del access
         secret = self._settings.etsy_webhook_secret.get_secret_value()
-        webhook.verify_webhook(headers, body, secret=secret, now=now)
+        webhook.verify_webhook(delivery.headers, delivery.body, secret=secret, now=now)
 
-    def read_webhook(self, store: StoreRef, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookFact:
+    def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
         """Say which receipt to read again."""
-        del headers, now
+        del now
+        return webhook.read_webhook(store, delivery.body, trusted_host=self._trusted_host())
+
+    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
+        """Say which shop's receipt it is about: one endpoint gets the events of every shop of the app."""
+        del now
+        return webhook.read_app_webhook(delivery.body, trusted_host=self._trusted_host())
+
+    def _trusted_host(self) -> str | None:
         base = self._settings.platform_url_etsy
-        return webhook.read_webhook(store, body, trusted_host=urlsplit(base).netloc if base else None)
+        return urlsplit(base).netloc if base else None
 
 
-def connect(settings: BaseSettings, http: HttpClient, clock: Clock) -> EtsyConnector:
+def connect(settings: BaseSettings, tools: Tools) -> EtsyConnector:
     """Construct the connector."""
     if not isinstance(settings, EtsySettings):
         raise TypeError("the Etsy connector is built from EtsySettings")
-    return EtsyConnector(settings, http, clock)
+    return EtsyConnector(settings, tools)

@@ -65,6 +65,7 @@ def _order(receipt: EtsyReceipt, store: StoreRef, *, body: str, way: Way, fetche
         total=_money(receipt.grandtotal, path="grandtotal"),
         ship_to=_address(receipt),
         email=text(receipt.buyer_email),
+        buyer_id=receipt.buyer_user_id,
         items=tuple(
             _item(transaction, place, receipt, status) for place, transaction in enumerate(receipt.transactions)
         ),

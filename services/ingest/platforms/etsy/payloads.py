@@ -68,6 +68,7 @@ class EtsyReceipt(_Payload):
     country_iso: str | None = None
     formatted_address: str | None = None
     buyer_email: str | None = None
+    buyer_user_id: str | None = None
     message_from_buyer: str | None = None
     is_gift: bool = False
     gift_message: str | None = None

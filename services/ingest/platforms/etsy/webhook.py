@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from services.ingest.connector import (
+    AboutStore,
+    AppFact,
     NotOurs,
     OrderHinted,
     OrderTold,
@@ -57,20 +59,34 @@ def read_webhook(store: StoreRef, body: bytes, *, trusted_host: str | None = Non
     `trusted_host` is the host of another base URL than Etsy's own.
     """
     try:
-        notice = parsed(EtsyNotice, json_object(body))
+        named = _named(body, trusted_host=trusted_host)
     except UnreadablePayload as error:
         return _unreadable(error.path, error.problem, body)
-    if notice.event_type not in EVENTS:
+    if named is None:
         return NotOurs("another event than an order's")
+    shop_id, receipt_id = named
+    return OrderHinted(receipt_id) if shop_id == store.external_id else NotOurs("another shop's order")
+
+
+def read_app_webhook(body: bytes, *, trusted_host: str | None = None) -> AppFact:
+    """Say which shop it is about. Raises UnreadablePayload."""
+    named = _named(body, trusted_host=trusted_host)
+    return AboutStore(named[0]) if named is not None else NotOurs("another event than an order's")
+
+
+def _named(body: bytes, *, trusted_host: str | None) -> tuple[str, str] | None:
+    """Return the ids of shop and receipt; None for an event that is not an order's. Raises UnreadablePayload."""
+    notice = parsed(EtsyNotice, json_object(body))
+    if notice.event_type not in EVENTS:
+        return None
     address = urlsplit(notice.resource_url)
     found = _PATH.fullmatch(address.path)
     if found is None or (address.hostname not in _HOSTS and address.netloc != trusted_host):
-        return _unreadable("resource_url", "not the address of a receipt of Etsy's", body)
+        raise UnreadablePayload("resource_url", "not the address of a receipt of Etsy's")
     shop_id, receipt_id = found.groups()
-    # One endpoint gets the events of every shop that the app is connected to.
-    if shop_id != store.external_id or (notice.shop_id or shop_id) != shop_id:
-        return NotOurs("another shop's order")
-    return OrderHinted(receipt_id)
+    if (notice.shop_id or shop_id) != shop_id:
+        raise UnreadablePayload("shop_id", "another shop than the address names")
+    return shop_id, receipt_id
 
 
 def _unreadable(path: str, problem: str, body: bytes) -> WebhookFact:

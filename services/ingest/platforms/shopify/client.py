@@ -7,20 +7,23 @@ from typing import Any
 
 import structlog
 
-from services.ingest.budgets import CostBudget
-from services.ingest.connector import UnreadablePayload
+from services.ingest.connector import Tools, UnreadablePayload
 from services.ingest.parsing import answer_object
 from services.ingest.platforms.shopify.settings import ShopifySettings
-from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
-from services.kit.http.client import HttpAnswer, HttpClient, OversizedAnswer, RefusedAddress
+from services.kit.http.client import HttpAnswer, OversizedAnswer, RefusedAddress
+from services.kit.limits import Limit
 
 log = structlog.get_logger(__name__)
 
 #: Waits up to this many seconds in all are waited here; a longer one is the caller's (it holds a lease to renew).
 PATIENCE = 5.0
+#: How long a query waits for its points: a whole bucket refills in 20 s.
+TURN_PATIENCE = 30.0
 #: What a query costs until an answer has told.
 FIRST_GUESS = 50.0
+#: A bucket on the smallest plan that was ever documented, until an answer has told its real size.
+SMALLEST_PLAN = Limit(1000.0, 50.0)
 #: What Shopify's own client waits after 429 and 503 when no Retry-After says otherwise.
 RETRY_AFTER = 1.0
 _LONGEST_RETRY_AFTER = 120.0
@@ -44,11 +47,11 @@ class TooDear(Exception):  # noqa: N818 - the fact
 class ShopifyClient:
     """The Admin API of every store of the app. Budgets are kept a store, as Shopify counts points by app and store."""
 
-    def __init__(self, settings: ShopifySettings, http: HttpClient, clock: Clock) -> None:
+    def __init__(self, settings: ShopifySettings, tools: Tools) -> None:
         self._settings = settings
-        self._http = http
-        self._clock = clock
-        self._budgets: dict[str, CostBudget] = {}
+        self._http = tools.http
+        self._clock = tools.clock
+        self._limits = tools.limits
         #: What the last query of each name cost when asked, by the name of its operation.
         self._costs: dict[str, float] = {}
         self._versions_seen: set[str] = set()
@@ -91,8 +94,8 @@ class ShopifyClient:
     async def _ask(
         self, shop: str, token: str, document: str, variables: Mapping[str, object], *, operation: str
     ) -> dict[str, Any]:
-        budget = self._budgets.setdefault(shop, CostBudget(self._clock))
-        await budget.take(self._costs.get(operation, FIRST_GUESS))
+        taken = self._costs.get(operation, FIRST_GUESS)
+        await self._limits.take(_budget(shop), taken, limit=SMALLEST_PLAN, patience=TURN_PATIENCE)
         url, headers = self._address(shop, f"/admin/api/{self._settings.shopify_api_version}/graphql.json")
         headers["X-Shopify-Access-Token"] = token
         answer = await self._post(url, headers, {"query": document, "variables": variables})
@@ -100,7 +103,7 @@ class ShopifyClient:
         self._check_version(answer)
         document_answer = _object(answer)
         cost = _as_object(_as_object(document_answer.get("extensions")).get("cost"))
-        self._learn(budget, cost, operation=operation)
+        await self._learn(shop, cost, operation=operation, taken=taken)
         return _data(document_answer, cost)
 
     async def _post(self, url: str, headers: Mapping[str, str], body: Mapping[str, object]) -> HttpAnswer:
@@ -117,7 +120,7 @@ class ShopifyClient:
             return f"{base}{path}", {"X-Forwarded-Host": shop}
         return f"https://{shop}{path}", {}
 
-    def _learn(self, budget: CostBudget, cost: Mapping[str, Any], *, operation: str) -> None:
+    async def _learn(self, shop: str, cost: Mapping[str, Any], *, operation: str, taken: float) -> None:
         requested = _number(cost.get("requestedQueryCost"))
         if requested is not None:
             self._costs[operation] = requested
@@ -125,7 +128,9 @@ class ShopifyClient:
         maximum, available = _number(status.get("maximumAvailable")), _number(status.get("currentlyAvailable"))
         rate = _number(status.get("restoreRate"))
         if maximum is not None and available is not None and rate is not None:
-            budget.bucket.learn(maximum=maximum, available=available, restore_rate=rate, now=self._clock.now())
+            actual = _number(cost.get("actualQueryCost")) or 0.0
+            limit = Limit(max(maximum, 1.0), max(rate, 1.0))
+            await self._limits.learn(_budget(shop), limit=limit, available=available, refund=max(taken - actual, 0.0))
 
     def _check_version(self, answer: HttpAnswer) -> None:
         served = answer.headers.get("x-shopify-api-version")
@@ -133,6 +138,10 @@ class ShopifyClient:
             # An expired version silently falls forward: the fields we read may mean something else there.
             self._versions_seen.add(served)
             log.warning("shopify.version_differed", asked=self._settings.shopify_api_version, served=served)
+
+
+def _budget(shop: str) -> str:
+    return f"shopify|{shop.lower()}"
 
 
 def _refuse_status(answer: HttpAnswer) -> None:

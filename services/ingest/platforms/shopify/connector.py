@@ -8,25 +8,28 @@ from datetime import datetime, timedelta
 from pydantic_settings import BaseSettings
 
 from schemas.order import RawOrder, Way
+from schemas.stores import Capability
 from services.ingest.connector import (
     Access,
+    AppFact,
     AuthorizationStart,
+    Delivery,
     Grant,
+    Greeting,
     LinkingRefused,
     Pace,
     Page,
     StoreRef,
+    Tools,
     Unreadable,
     WebhookFact,
     Window,
 )
-from services.ingest.platforms.shopify import linking, subscriptions, webhook
+from services.ingest.platforms.shopify import linking, probing, subscriptions, webhook
 from services.ingest.platforms.shopify.client import ShopifyClient
 from services.ingest.platforms.shopify.reading import OrderReader
 from services.ingest.platforms.shopify.settings import ShopifySettings
-from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
-from services.kit.http.client import HttpClient
 
 
 class ShopifyConnector:
@@ -37,10 +40,10 @@ class ShopifyConnector:
     #: Webhooks bring the news; the poll finds what they lost. Search results lag a just-made change a little.
     pace = Pace(overlap=timedelta(minutes=5), settle=timedelta(seconds=2), interval=timedelta(minutes=5))
 
-    def __init__(self, settings: ShopifySettings, http: HttpClient, clock: Clock) -> None:
+    def __init__(self, settings: ShopifySettings, tools: Tools) -> None:
         self._settings = settings
-        self._client = ShopifyClient(settings, http, clock)
-        self._reader = OrderReader(self._client, clock)
+        self._client = ShopifyClient(settings, tools)
+        self._reader = OrderReader(self._client, tools.clock)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
@@ -48,6 +51,14 @@ class ShopifyConnector:
         """Build the consent page's address; `request` names the "shop"."""
         del now
         return linking.start_authorization(self._settings, request, state=state, callback_url=callback_url)
+
+    def read_state(self, callback: Mapping[str, str]) -> str:
+        """Return the query's `state`."""
+        return callback.get("state", "")
+
+    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
+        """Check the signature and age of a visit that began in Shopify's app store."""
+        return linking.read_installation(self._settings, query, now=now)
 
     async def complete_authorization(
         self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
@@ -74,8 +85,13 @@ class ShopifyConnector:
         """Return the rotated pair of tokens."""
         return await linking.refresh(self._settings, self._client, access, now=now)
 
-    async def subscribe(self, access: Access, *, callback_url: str) -> tuple[str, ...]:
+    async def probe(self, access: Access) -> tuple[Capability, ...]:
+        """Ask which scopes were granted, and whether buyers' data may be seen."""
+        return await probing.probe(self._client, access)
+
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
         """Subscribe to the order topics; nothing where no secret is known that could verify their webhooks."""
+        del app_url
         if not access.secrets.get("webhook_secret") and not self._settings.app_secrets():
             return ()
         return await subscriptions.subscribe(self._client, access, callback_url=callback_url)
@@ -92,18 +108,28 @@ class ShopifyConnector:
         """Read one order."""
         return await self._reader.read_order(access, external_id, way=way)
 
-    def verify_webhook(self, access: Access, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+    def greet(self, delivery: Delivery) -> Greeting | None:
+        """Answer nothing: Shopify asks no such questions."""
+        del delivery
+        return None
+
+    async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the raw bytes' signature; Shopify signs no time, so the webhook's age is not checked."""
         del now
-        webhook.verify_webhook(access, headers, body, app_secrets=self._settings.app_secrets())
+        webhook.verify_webhook(access, delivery.headers, delivery.body, app_secrets=self._settings.app_secrets())
 
-    def read_webhook(self, store: StoreRef, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookFact:
+    def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
         """Say what a verified webhook tells."""
-        return webhook.read_webhook(store, headers, body, now=now)
+        return webhook.read_webhook(store, delivery.headers, delivery.body, now=now)
+
+    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
+        """Say which shop a webhook to the app is about."""
+        del now
+        return webhook.read_app_webhook(delivery.headers)
 
 
-def connect(settings: BaseSettings, http: HttpClient, clock: Clock) -> ShopifyConnector:
+def connect(settings: BaseSettings, tools: Tools) -> ShopifyConnector:
     """Construct the connector."""
     if not isinstance(settings, ShopifySettings):
         raise TypeError("the Shopify connector is built from ShopifySettings")
-    return ShopifyConnector(settings, http, clock)
+    return ShopifyConnector(settings, tools)

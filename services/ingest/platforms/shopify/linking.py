@@ -63,6 +63,15 @@ def start_authorization(
     return AuthorizationStart(url=url, memory={"shop": shop})
 
 
+def read_installation(settings: ShopifySettings, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
+    """Check a visit that began in Shopify's app store. Raises LinkingRefused when it is not genuine."""
+    if not is_signed(query, secrets=settings.app_secrets()):
+        raise LinkingRefused("This visit is not signed as Shopify signs it. Install the app from Shopify again.")
+    if not _is_recent(query.get("timestamp", ""), now=now):
+        raise LinkingRefused("This visit is too old. Install the app from Shopify again.")
+    return {"shop": shop_domain(query.get("shop", ""))}
+
+
 async def complete_authorization(
     settings: ShopifySettings,
     client: ShopifyClient,

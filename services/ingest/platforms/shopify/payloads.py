@@ -13,6 +13,10 @@ from pydantic.alias_generators import to_camel
 Decimals = Annotated[str, Strict()]
 
 
+#: An id as text.
+Digits = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
+
+
 class _Payload(BaseModel):
     # Ids are digits as a string or as a JSON integer above 2**53: text keeps both exact.
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, coerce_numbers_to_str=True)
@@ -249,6 +253,19 @@ class OrderNamed(_Payload):
     """The body of orders/delete."""
 
     id: str = Field(pattern=r"^[0-9]{1,20}$")
+
+
+class _Named(_Payload):
+    id: str = Field(pattern=r"^[0-9]{1,20}$")
+
+
+class PrivacyAsked(_Payload):
+    """The body of customers/data_request, customers/redact and shop/redact."""
+
+    customer: _Named | None = None
+    data_request: _Named | None = None
+    orders_requested: tuple[Digits, ...] | None = None
+    orders_to_redact: tuple[Digits, ...] | None = None
 
 
 class _OrderEdit(_Payload):

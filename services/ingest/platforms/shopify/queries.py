@@ -67,6 +67,11 @@ SHOP = """query Shop {
   shop { name myshopifyDomain currencyCode ianaTimezone }
   currentAppInstallation { accessScopes { handle } }
 }"""
+#: What the app may do, and whether the newest orders show where they go.
+PROBE = """query Probe {
+  currentAppInstallation { accessScopes { handle } }
+  orders(first: 5, sortKey: UPDATED_AT, reverse: true) { nodes { requiresShipping shippingAddress { address1 } } }
+}"""
 SUBSCRIPTIONS = """query Subscriptions($after: String) {
   webhookSubscriptions(first: 100, after: $after) {
     pageInfo { hasNextPage endCursor }

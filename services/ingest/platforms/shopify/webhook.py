@@ -13,12 +13,17 @@ import orjson
 from pydantic import ValidationError
 
 from services.ingest.connector import (
+    AboutStore,
     Access,
+    AppFact,
+    BuyerForgotten,
+    DataRequested,
     NotOurs,
     OrderHinted,
     OrderTold,
     SignatureRefused,
     StoreClosed,
+    StoreForgotten,
     StoreRef,
     Unreadable,
     UnreadablePayload,
@@ -26,12 +31,13 @@ from services.ingest.connector import (
 )
 from services.ingest.parsing import json_object, parsed
 from services.ingest.platforms.shopify.mapping import to_deleted_order, to_raw_order
-from services.ingest.platforms.shopify.payloads import OrderEdited, OrderNamed, RestOrder
+from services.ingest.platforms.shopify.payloads import OrderEdited, OrderNamed, PrivacyAsked, RestOrder
 
 SIGNATURE = "x-shopify-hmac-sha256"
 SHOP = "x-shopify-shop-domain"
 TOPIC = "x-shopify-topic"
 TRIGGERED_AT = "x-shopify-triggered-at"
+WEBHOOK_ID = "x-shopify-webhook-id"
 
 #: Topics whose body is the whole order.
 _WHOLE_ORDER = frozenset(
@@ -46,17 +52,19 @@ _WHOLE_ORDER = frozenset(
 )
 
 
-def verify_webhook(access: Access, headers: Mapping[str, str], body: bytes, *, app_secrets: tuple[str, ...]) -> None:
-    """Check the signature and that the webhook is about this store. Raises SignatureRefused.
+def verify_webhook(
+    access: Access | None, headers: Mapping[str, str], body: bytes, *, app_secrets: tuple[str, ...]
+) -> None:
+    """Check the signature and that the webhook is about this store, if one is meant. Raises SignatureRefused.
 
     A custom app signs with its own client secret, which the seller gave when linking; else it is our app's, or the
     one before while that is rotated out (Shopify goes on with the old one for up to an hour).
     """
-    own = access.secrets.get("webhook_secret")
+    own = access.secrets.get("webhook_secret") if access else None
     if not _is_signed(headers.get(SIGNATURE, ""), body, secrets=(own,) if own else app_secrets):
         raise SignatureRefused("the signature is missing or wrong")
     # All stores of an app share its secret: a genuine webhook of another store is not this store's.
-    if headers.get(SHOP, "").lower() != access.secrets.get("shop", "").lower():
+    if access is not None and headers.get(SHOP, "").lower() != access.secrets.get("shop", "").lower():
         raise SignatureRefused("the webhook is another store's")
 
 
@@ -89,8 +97,30 @@ def _read(topic: str, store: StoreRef, headers: Mapping[str, str], body: bytes, 
             )
         case "app/uninstalled":
             return StoreClosed("The app was uninstalled in Shopify. Install it again by linking the store again.")
+        case "customers/data_request" | "customers/redact" | "shop/redact":
+            return _privacy(topic, headers, body)
         case _:
             return NotOurs(f"topic {topic}" if _is_plain(topic) else "no topic")
+
+
+def read_app_webhook(headers: Mapping[str, str]) -> AppFact:
+    """Say which shop a webhook to the whole app is about: the privacy topics have one address for all shops."""
+    shop = headers.get(SHOP, "").lower()
+    return AboutStore(shop) if shop else NotOurs("no shop is named")
+
+
+def _privacy(topic: str, headers: Mapping[str, str], body: bytes) -> WebhookFact:
+    """Return the request; a delivery and its retries have one id, and so has the request."""
+    asked = parsed(PrivacyAsked, json_object(body))
+    request_id = f"shopify {asked.data_request.id if asked.data_request else headers.get(WEBHOOK_ID, '')}".strip()
+    buyer = asked.customer.id if asked.customer else None
+    match topic:
+        case "shop/redact":
+            return StoreForgotten(request_id)
+        case "customers/redact":
+            return BuyerForgotten(request_id, asked.orders_to_redact or (), (buyer,) if buyer else ())
+        case _:
+            return DataRequested(request_id, asked.orders_requested or (), buyer)
 
 
 def _order(body: bytes) -> RestOrder:

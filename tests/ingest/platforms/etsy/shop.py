@@ -17,6 +17,7 @@ from services.kit.clock import ManualClock
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.golden import payload
 from tests.ingest.platforms.twin_http import Asked, Reply, ScriptedHttp, answer
+from tests.ingest.toolbox import toolbox
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOUR_AGO = int((NOW - timedelta(hours=1)).timestamp())
@@ -78,7 +79,7 @@ class Shop:
 def connector(*replies: Reply, **settings: Any) -> tuple[EtsyConnector, ScriptedHttp]:
     given = {"etsy_keystring": "key", "etsy_shared_secret": "secret"} | settings
     http = ScriptedHttp(*(replies or (answer({}),)))
-    return EtsyConnector(EtsySettings(_env_file=None, **given), http, ManualClock(NOW)), http
+    return EtsyConnector(EtsySettings(_env_file=None, **given), toolbox(http, ManualClock(NOW))), http
 
 
 def reader(shop: Shop) -> EtsyConnector:

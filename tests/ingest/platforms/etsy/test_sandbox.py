@@ -18,8 +18,10 @@ from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.sandboxes import FAULTS, Sandboxes, access_of, read_window, readable, sandboxes
+from tests.ingest.toolbox import toolbox
 
 pytestmark = pytest.mark.integration
+
 CLOCK = SystemClock()
 CALLBACK = "http://127.0.0.1:8001/oauth/etsy/callback"
 
@@ -51,7 +53,7 @@ async def world(*, limits: bool = False, **shop: Any) -> AsyncIterator[World]:
     async with sandboxes() as boxes:
         await boxes.control("POST", "/etsy/settings", {"limits": limits})
         opened = await boxes.control("POST", "/etsy/stores", {"redirect_uris": [CALLBACK]} | shop)
-        connector = EtsyConnector(boxes.settings(EtsySettings), boxes.http, CLOCK)
+        connector = EtsyConnector(boxes.settings(EtsySettings), toolbox(boxes.http, CLOCK))
         grant = await boxes.authorize(connector, {}, callback_url=CALLBACK)
         yield World(boxes, opened, connector, access_of(grant, "etsy"))
 
@@ -134,7 +136,7 @@ async def test_access_that_was_taken_back_asks_for_the_seller() -> None:
 async def test_a_wrong_app_secret_is_no_sellers_fault() -> None:
     async with world() as shop:
         settings = shop.boxes.settings(EtsySettings, etsy_shared_secret="wrong")
-        connector = EtsyConnector(settings, shop.boxes.http, CLOCK)
+        connector = EtsyConnector(settings, toolbox(shop.boxes.http, CLOCK))
 
         with pytest.raises(TransientError, match="ETSY_SHARED_SECRET"):
             await connector.read_order(shop.access, "1", way="poll")

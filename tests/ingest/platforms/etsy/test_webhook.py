@@ -113,10 +113,16 @@ def test_an_address_that_is_no_receipt_of_etsys_is_not_followed(url: str) -> Non
 
 def test_another_shops_event_is_not_ours() -> None:
     other = told(resource_url="https://api.etsy.com/v3/application/shops/5/receipts/1", shop_id="5")
-    contradicting = told(shop_id="5")
 
     assert isinstance(other, NotOurs)
-    assert isinstance(contradicting, NotOurs)
+
+
+def test_an_event_that_contradicts_itself_is_unreadable() -> None:
+    fact = told(shop_id="5")
+
+    assert isinstance(fact, OrderTold)
+    assert isinstance(fact.order, Unreadable)
+    assert fact.order.path == "shop_id"
 
 
 def test_another_event_is_not_ours() -> None:

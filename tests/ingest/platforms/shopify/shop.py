@@ -15,6 +15,7 @@ from services.kit.clock import ManualClock
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.golden import payload
 from tests.ingest.platforms.twin_http import Asked, ScriptedHttp, answer
+from tests.ingest.toolbox import toolbox
 
 DOMAIN = "store.myshopify.com"
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -108,7 +109,10 @@ class Shop:
 
 
 def connector(shop: Shop) -> ShopifyConnector:
-    return ShopifyConnector(ShopifySettings(_env_file=None), ScriptedHttp(shop.answer), ManualClock(NOW))
+    return ShopifyConnector(
+        ShopifySettings(_env_file=None),
+        toolbox(ScriptedHttp(shop.answer), ManualClock(NOW)),
+    )
 
 
 def _shown(order: dict[str, Any], start: int, lines: int) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,30 +10,22 @@ from structlog.testing import capture_logs
 
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear
 from services.ingest.platforms.shopify.settings import ShopifySettings
-from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer, OversizedAnswer
 from tests.ingest.platforms.twin_http import Reply, ScriptedHttp, answer
+from tests.ingest.toolbox import HastyClock, toolbox
 
 SHOP = "store.myshopify.com"
 TOKEN = "shpat_canary"
 
 
-class HastyClock(ManualClock):
-    """A clock on which waiting takes no time but is written down."""
-
-    def __init__(self) -> None:
-        super().__init__(datetime(2026, 11, 23, 9, 0, tzinfo=UTC))
-        self.waits: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.advance(seconds)
-
-
 def client(*replies: Reply, **settings: Any) -> tuple[ShopifyClient, ScriptedHttp, HastyClock]:
     http, clock = ScriptedHttp(*replies), HastyClock()
-    return ShopifyClient(ShopifySettings(_env_file=None, **settings), http, clock), http, clock
+    return (
+        ShopifyClient(ShopifySettings(_env_file=None, **settings), toolbox(http, clock)),
+        http,
+        clock,
+    )
 
 
 async def ask(found: ShopifyClient, variables: Mapping[str, object] | None = None) -> dict[str, Any]:

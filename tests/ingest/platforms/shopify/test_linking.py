@@ -18,6 +18,7 @@ from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.shopify.shop import ACCESS, DOMAIN, NOW
 from tests.ingest.platforms.twin_http import Reply, ScriptedHttp, answer
+from tests.ingest.toolbox import toolbox
 
 CALLBACK = "https://sync.example.com/oauth/shopify/callback"
 TOKENS = {
@@ -38,7 +39,7 @@ def shop_answer(domain: str = DOMAIN, scopes: tuple[str, ...] = ("read_orders",)
 def connector(*replies: Reply, **settings: Any) -> tuple[ShopifyConnector, ScriptedHttp]:
     given = {"shopify_client_id": "app", "shopify_client_secret": "hush"} | settings
     http = ScriptedHttp(*replies)
-    return ShopifyConnector(ShopifySettings(_env_file=None, **given), http, ManualClock(NOW)), http
+    return ShopifyConnector(ShopifySettings(_env_file=None, **given), toolbox(http, ManualClock(NOW))), http
 
 
 def callback(secret: str = "hush", **changes: str) -> dict[str, str]:

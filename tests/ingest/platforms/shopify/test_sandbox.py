@@ -15,6 +15,7 @@ from aiohttp import web
 from schemas.order import RawOrder, fingerprint
 from services.ingest.connector import (
     Access,
+    Delivery,
     LinkingRefused,
     OrderHinted,
     OrderTold,
@@ -27,7 +28,9 @@ from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError
 from tests.ingest.platforms.sandboxes import FAULTS, Sandboxes, access_of, read_window, readable, sandboxes
+from tests.ingest.toolbox import toolbox
 
+APP_URL = "https://sync.example/webhooks/shopify"
 pytestmark = pytest.mark.integration
 CLOCK = SystemClock()
 CALLBACK = "http://127.0.0.1:8001/oauth/shopify/callback"
@@ -61,7 +64,7 @@ async def world(*, limits: bool = False, **store: Any) -> AsyncIterator[World]:
         await boxes.control("POST", "/shopify/settings", {"limits": limits})
         opened = await boxes.control("POST", "/shopify/stores", store)
         app = {f"shopify_{name}": opened["app"][name] for name in ("client_id", "client_secret")}
-        connector = ShopifyConnector(boxes.settings(ShopifySettings, **app), boxes.http, CLOCK)
+        connector = ShopifyConnector(boxes.settings(ShopifySettings, **app), toolbox(boxes.http, CLOCK))
         own = opened["custom_app"]
         credentials = {
             "shop": opened["domain"],
@@ -160,7 +163,7 @@ async def test_an_app_that_may_not_see_buyers_reads_orders_without_them() -> Non
         app = {"client_id": "blind", "client_secret": "blind-secret", "sees_buyers": False}
         await shop.boxes.control("POST", "/shopify/apps", app)
         settings = shop.boxes.settings(ShopifySettings, shopify_client_id="blind", shopify_client_secret="blind-secret")
-        connector = ShopifyConnector(settings, shop.boxes.http, CLOCK)
+        connector = ShopifyConnector(settings, toolbox(shop.boxes.http, CLOCK))
         grant = await shop.boxes.authorize(connector, {"shop": shop.store["domain"]}, callback_url=CALLBACK)
 
         orders = await replace(shop, connector=connector, access=access_of(grant, "shopify")).read()
@@ -220,7 +223,7 @@ async def inbox() -> AsyncIterator[Inbox]:
 
 async def test_one_revision_told_by_webhook_and_read_by_poll_is_one_event() -> None:
     async with world() as shop, inbox() as box:
-        await shop.connector.subscribe(shop.access, callback_url=box.url)
+        await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
         await shop.make(200, webhooks=True)
         await box.wait_for(200)
 
@@ -228,8 +231,8 @@ async def test_one_revision_told_by_webhook_and_read_by_poll_is_one_event() -> N
 
         told = 0
         for headers, body in list(box.received):
-            shop.connector.verify_webhook(shop.access, headers, body, now=CLOCK.now())
-            fact = shop.connector.read_webhook(shop.access.store, headers, body, now=CLOCK.now())
+            await shop.connector.verify_webhook(shop.access, Delivery(headers, body), now=CLOCK.now())
+            fact = shop.connector.read_webhook(shop.access.store, Delivery(headers, body), now=CLOCK.now())
             assert isinstance(fact, OrderTold)
             assert isinstance(fact.order, RawOrder), fact.order
             assert fingerprint(fact.order) == fingerprint(orders[fact.order.external_id])
@@ -241,7 +244,7 @@ async def test_changes_are_told_as_what_they_are() -> None:
     async with world() as shop, inbox() as box:
         await shop.make(3, state="paid")
         first, second, third = await shop.read()
-        await shop.connector.subscribe(shop.access, callback_url=box.url)
+        await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
 
         await shop.change(first, action="edit", add=[{"sku": "MUG-11OZ", "quantity": 2}])
         await shop.change(second, action="cancel", reason="customer")
@@ -250,7 +253,9 @@ async def test_changes_are_told_as_what_they_are() -> None:
         await box.wait_for(6)
 
         facts = {
-            headers["x-shopify-topic"]: shop.connector.read_webhook(shop.access.store, headers, body, now=CLOCK.now())
+            headers["x-shopify-topic"]: shop.connector.read_webhook(
+                shop.access.store, Delivery(headers, body), now=CLOCK.now()
+            )
             for headers, body in box.received
         }
         assert facts["orders/edited"] == OrderHinted(first)
@@ -266,10 +271,10 @@ async def test_changes_are_told_as_what_they_are() -> None:
 
 async def test_a_changed_body_is_refused() -> None:
     async with world() as shop, inbox() as box:
-        await shop.connector.subscribe(shop.access, callback_url=box.url)
+        await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
         await shop.make(1, state="paid", webhooks=True)
         await box.wait_for(1)
         headers, body = box.received[0]
 
         with pytest.raises(SignatureRefused):
-            shop.connector.verify_webhook(shop.access, headers, body[:-1] + b" ", now=CLOCK.now())
+            await shop.connector.verify_webhook(shop.access, Delivery(headers, body[:-1] + b" "), now=CLOCK.now())

@@ -8,6 +8,7 @@ from services.kit.errors import AuthorizationError
 from tests.ingest.platforms.shopify.shop import ACCESS, Shop, connector
 from tests.ingest.platforms.twin_http import ScriptedHttp
 
+APP_URL = "https://sync.example/webhooks/shopify"
 URL = "https://sync.example.com/webhooks/shopify/store-1"
 
 
@@ -26,7 +27,7 @@ def subscribed(shop: Shop) -> set[tuple[str, str]]:
 async def test_every_topic_is_subscribed() -> None:
     shop = Shop()
 
-    topics = await connector(shop).subscribe(ACCESS, callback_url=URL)
+    topics = await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
 
     assert topics == TOPICS
     assert subscribed(shop) == {(topic, URL) for topic in TOPICS}
@@ -34,10 +35,10 @@ async def test_every_topic_is_subscribed() -> None:
 
 async def test_subscribing_again_changes_nothing() -> None:
     shop = Shop()
-    await connector(shop).subscribe(ACCESS, callback_url=URL)
+    await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
     before = dict(shop.subscriptions)
 
-    await connector(shop).subscribe(ACCESS, callback_url=URL)
+    await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
 
     assert shop.subscriptions == before
 
@@ -45,7 +46,7 @@ async def test_subscribing_again_changes_nothing() -> None:
 async def test_what_shopify_deleted_is_made_again() -> None:
     shop = holding(*(subscription(number, topic, URL) for number, topic in enumerate(TOPICS[1:])))
 
-    await connector(shop).subscribe(ACCESS, callback_url=URL)
+    await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
 
     assert subscribed(shop) == {(topic, URL) for topic in TOPICS}
 
@@ -60,7 +61,7 @@ async def test_subscriptions_of_a_former_address_are_taken_away_and_others_left(
         another_store,
     )
 
-    await connector(shop).subscribe(ACCESS, callback_url=URL)
+    await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
 
     left = {(known["topic"], known["uri"]) for known in (elsewhere, another_store)}
     assert subscribed(shop) == {(topic, URL) for topic in TOPICS} | left
@@ -70,7 +71,7 @@ async def test_without_a_secret_that_could_verify_them_none_are_made() -> None:
     shop = Shop()
     secrets = {name: value for name, value in ACCESS.secrets.items() if name != "webhook_secret"}
 
-    topics = await connector(shop).subscribe(Access(ACCESS.store, secrets), callback_url=URL)
+    topics = await connector(shop).subscribe(Access(ACCESS.store, secrets), callback_url=URL, app_url=APP_URL)
 
     assert topics == ()
     assert shop.asked == []
@@ -78,7 +79,7 @@ async def test_without_a_secret_that_could_verify_them_none_are_made() -> None:
 
 async def test_unsubscribing_leaves_none_of_this_store() -> None:
     shop = Shop()
-    await connector(shop).subscribe(ACCESS, callback_url=URL)
+    await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
 
     await connector(shop).unsubscribe(ACCESS)
 

@@ -1,0 +1,166 @@
+"""Budgets that another system gives us are counted in one place for all processes, so that it never has to refuse us.
+
+A budget is a token bucket by a name of its own ("shopify|a-shop.example"). Who takes from it waits for their turn in
+the order they came, whichever process they run in: none overtakes, so many stores of one app share its budget evenly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+from services.kit.postgres.pool import translated_errors
+from services.kit.postgres.sql import load_sql
+
+#: How long a caller waits for its turn unless it says otherwise, in seconds.
+PATIENCE = 5.0
+#: A window that slides counts what arrives, and calls may arrive closer together than they left.
+_MARGIN = 0.9
+
+_SQL = load_sql(Path(__file__).parent / "sql" / "limits.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A token bucket: `capacity` at once at most, `rate` more each second; both above zero."""
+
+    capacity: float
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not (self.capacity > 0 and self.rate > 0):
+            raise ValueError("a limit lets something through")
+
+
+def calls_per_second(number: float) -> Limit:
+    """The bucket that never sends more than `number` calls in any one second: they go out evenly spaced."""
+    return Limit(1.0, max(number * _MARGIN, 0.01))
+
+
+def calls_per_day(number: float) -> Limit:
+    """The bucket of a day's calls. It refills evenly: what the other side says remains has to be learnt besides."""
+    return Limit(max(number, 1.0), max(number, 1.0) / 86_400)
+
+
+class Limits(Protocol):
+    """Counts what is spent. Every method raises `TransientError` when the database is away."""
+
+    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE) -> None:
+        """Return when `cost` may be spent, and have it counted; a cost above the capacity waits for a full bucket.
+
+        `limit` holds until something was learnt about this name.
+
+        Raises:
+            TransientError: the turn would come after more than `patience` seconds; nothing is counted then, and
+                `retry_after` says when it would come.
+        """
+        ...
+
+    async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
+        """Take over what an answer said of a budget: its size, and what is `available` (None: not told).
+
+        `refund` is what was taken for the call too much.
+        """
+        ...
+
+    async def close(self, name: str, *, seconds: float) -> None:
+        """Let nothing through for that long: the other side refused a call."""
+        ...
+
+
+class PostgresLimits:
+    """Counts in the `access` schema, by the database's clock."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE) -> None:
+        """See `Limits`."""
+        with translated_errors():
+            row = await self._pool.fetchrow(_SQL.take_from_limit, name, cost, patience)
+            if row is None:
+                await self._pool.execute(_SQL.open_limit, name, limit.capacity, limit.rate)
+                row = await self._pool.fetchrow(_SQL.take_from_limit, name, cost, patience)
+        if row is None:
+            raise TransientError("a budget was taken away while it was used")
+        if not row["taken"]:
+            raise _used_up(name, row["wait"])
+        if row["wait"] > 0:
+            await self._clock.sleep(row["wait"])
+
+    async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
+        """See `Limits`."""
+        with translated_errors():
+            await self._pool.execute(_SQL.learn_limit, name, limit.capacity, limit.rate, available, refund)
+
+    async def close(self, name: str, *, seconds: float) -> None:
+        """See `Limits`."""
+        with translated_errors():
+            await self._pool.execute(_SQL.close_limit, name, seconds)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    limit: Limit
+    available: float
+    at: datetime
+    closed_until: datetime | None = None
+
+    def refill(self, now: datetime) -> None:
+        passed = max((now - self.at).total_seconds(), 0.0)
+        self.available = min(self.limit.capacity, self.available + passed * self.limit.rate)
+        self.at = now
+
+    def wait(self, cost: float, now: datetime) -> float:
+        closed = (self.closed_until - now).total_seconds() if self.closed_until else 0.0
+        return max((cost - self.available) / self.limit.rate, closed, 0.0)
+
+
+class MemoryLimits:
+    """The twin: counts for one process, by its clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+
+    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE) -> None:
+        """See `Limits`."""
+        now = self._clock.now()
+        bucket = self._buckets.setdefault(name, _Bucket(limit, limit.capacity, now))
+        bucket.refill(now)
+        cost = min(cost, bucket.limit.capacity)
+        wait = bucket.wait(cost, now)
+        if wait > patience:
+            raise _used_up(name, wait)
+        bucket.available -= cost
+        if wait > 0:
+            await self._clock.sleep(wait)
+
+    async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
+        """See `Limits`."""
+        now, told = self._clock.now(), limit.capacity if available is None else available
+        bucket = self._buckets.get(name)
+        if bucket is None or bucket.limit.capacity != limit.capacity:
+            closed_until = bucket.closed_until if bucket else None
+            self._buckets[name] = _Bucket(limit, told, now, closed_until)
+            return
+        bucket.refill(now)
+        bucket.limit = limit
+        bucket.available = min(told, bucket.available + refund)
+
+    async def close(self, name: str, *, seconds: float) -> None:
+        """See `Limits`."""
+        bucket, until = self._buckets.get(name), self._clock.now() + timedelta(seconds=seconds)
+        if bucket is not None and (bucket.closed_until is None or until > bucket.closed_until):
+            bucket.closed_until = until
+
+
+def _used_up(name: str, wait: float) -> TransientError:
+    return TransientError(f"the call budget {name} is used up", retry_after=wait)
