@@ -7,16 +7,21 @@ from schemas.order import NameValue, OrderItem
 from services.ingest.parsing import money, text
 from services.ingest.platforms.amazon.payloads import AmazonGift, AmazonLine, AmazonMoney, AmazonOrder
 
-#: In these states units that are left are somebody's to make; in PENDING ones nobody may yet, but what is known.
-_OPEN = frozenset({"PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED"})
+#: In these states Amazon counts nothing as left to send yet: what was ordered will be, once it is paid.
+_PENDING = frozenset({"PENDING_AVAILABILITY", "PENDING"})
+_OPEN = _PENDING | {"UNSHIPPED", "PARTIALLY_SHIPPED"}
 _BY_AMAZON = "AMAZON"
 _TIP = "DELIVERY_TIP"
 
 
 def to_items(order: AmazonOrder, *, currency: str) -> tuple[OrderItem, ...]:
     """Return the lines, and the tip where one was given; `currency` is for prices that are not told."""
-    ours = order.fulfillment.fulfilled_by != _BY_AMAZON and order.fulfillment.fulfillment_status in _OPEN
-    lines = [_item(line, place, ours=ours, currency=currency) for place, line in enumerate(order.order_items)]
+    status = order.fulfillment.fulfillment_status
+    ours = order.fulfillment.fulfilled_by != _BY_AMAZON and status in _OPEN
+    lines = [
+        _item(line, place, left=_left(line, pending=status in _PENDING) if ours else 0, currency=currency)
+        for place, line in enumerate(order.order_items)
+    ]
     return (*lines, *_tips(order))
 
 
@@ -38,7 +43,7 @@ def priced(value: AmazonMoney, *, path: str) -> Money:
     return money(value.amount, value.currency_code, path=path)
 
 
-def _item(line: AmazonLine, place: int, *, ours: bool, currency: str) -> OrderItem:
+def _item(line: AmazonLine, place: int, *, left: int, currency: str) -> OrderItem:
     product, gift = line.product, gift_of(line)
     unit_price = product.price.unit_price if product.price else None
     wrap = text(gift.gift_wrap_level) if gift else None
@@ -50,19 +55,19 @@ def _item(line: AmazonLine, place: int, *, ours: bool, currency: str) -> OrderIt
         sku=sku,
         product_id=asin,
         quantity=line.quantity_ordered,
-        quantity_to_make=_left(line) if ours else 0,
+        quantity_to_make=left,
         unit_price=_unit_price(unit_price, place, currency=currency),
         options=(NameValue(name="gift_wrap", value=wrap),) if wrap else (),
         personalization=(NameValue(name="customized_url", value=url),) if url else (),
     )
 
 
-def _left(line: AmazonLine) -> int:
+def _left(line: AmazonLine, *, pending: bool) -> int:
     """Return how many are left to send: none of a line that was cancelled, whatever its counts say."""
     if line.cancellation and line.cancellation.cancellation_execution:
         return 0
     counts = line.fulfillment
-    if counts is None:
+    if counts is None or pending:
         return line.quantity_ordered
     unsent = line.quantity_ordered - (counts.quantity_fulfilled or 0)
     left = unsent if counts.quantity_unfulfilled is None else min(counts.quantity_unfulfilled, unsent)

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, replace
 
 import orjson
 
-#: A part of a window with more pages than this is cut: the burst of 20 calls reads it, with some to spare.
-MOST_PAGES = 15
+#: A part of a window with more pages than this, 4,000 orders, is cut: so many take an hour of Amazon's budget, which
+#: is as much as an interruption may cost.
+MOST_PAGES = 40
 #: After a part with at most so few pages the next one is twice as long.
-FEW_PAGES = 4
+FEW_PAGES = 10
 #: A part that is cut becomes this much shorter, but never shorter than so many seconds.
 CUT_INTO = 4
 SHORTEST_PART = 60
