@@ -19,8 +19,9 @@ def list_orders(call: Call, fault: PageFault | None) -> Reply:
     """The asked page of the orders that match, spoilt by a fault if one was drawn."""
     site, query = call.site, call.query
     page = parse_page(query)
-    tests = tests_of(site, query)
-    found = [order for order in site.orders.values() if all(test(order) for test in tests)]
+    found = list(site.orders.values())
+    for test in tests_of(site, query):
+        found = [order for order in found if test(order)]
     sort_orders(site, query, found)
     rows = _rows(site, found, page, fault)
     if not rows and page.start and page.start >= len(found):
