@@ -27,7 +27,7 @@ class ConsentPages:
         """Back to the app with state, selling_partner_id and spapi_oauth_code; or with an error, if denied."""
         query = request.query
         app = self._amazon.lwa.app_of(query.get("application_id", ""))
-        seller_id = self._amazon.session_of
+        seller_id = self._amazon.signed_in()
         if app is None or seller_id is None:
             return _page("MD5100: the application is not known, or nobody is signed in.")
         # Without an address in the request, the first that was registered is used.

@@ -117,6 +117,10 @@ class Lwa:
             if grant.seller_id == seller_id:
                 grant.revoked = True
 
+    def is_authorized(self, seller_id: str) -> bool:
+        """Whether some refresh token of this seller lives."""
+        return any(grant.seller_id == seller_id and self._is_alive(grant) for grant in self._refresh.values())
+
     def expire_access(self, seller_id: str) -> None:
         """Let a seller's access tokens run out now."""
         for token, (grant, _) in self._access.items():

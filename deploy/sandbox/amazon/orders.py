@@ -51,7 +51,7 @@ _ORDER_SETS: dict[str, DataSet] = {
     "packages": "PACKAGES",
     "fulfillmentOrders": "FULFILLMENT_ORDERS",
 }
-_BASIC_OF_ITEM = ("orderItemId", "quantityOrdered", "programs")
+_BASIC_OF_ITEM = ("orderItemId", "quantityOrdered", "measurement", "associatedOrderItems", "programs")
 _ITEM_SETS: dict[str, DataSet] = {
     "proceeds": "PROCEEDS",
     "expense": "EXPENSE",

@@ -85,7 +85,7 @@ class AmazonSandbox(StandIn):
         await self._announcer.stop()
 
     def create_store(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A new seller, who is signed in to Seller Central from now on.
+        """A new seller, who meets the next consent page unless a newer one has not agreed either.
 
         Body, all optional: `id` (the seller id), `region` (na, eu, fe), `marketplaces` (codes or ids, the first is
         where most orders come from), `role` (full, address, buyer, none), `redirect_uris` (added to the
@@ -96,7 +96,6 @@ class AmazonSandbox(StandIn):
             raise ControlError("link_by must be authorization or credentials")
         self._application.register(list(body.get("redirect_uris", ())))
         seller = self._open(body)
-        self._amazon.session_of = seller.seller_id
         markets = [market.id for market in seller.markets]
         answer: dict[str, Any] = {
             "store": seller.seller_id,

@@ -98,12 +98,19 @@ class Amazon:
     usage: Usage
     behaviour: Behaviour = field(default_factory=Behaviour)
     sellers: dict[str, Seller] = field(default_factory=dict)
-    #: Who is signed in to Seller Central in the browser.
+    #: Who is signed in to Seller Central in the browser, where the control API said so.
     session_of: str | None = None
 
     def now(self) -> int:
         """Unix milliseconds."""
         return int(self.clock.seconds() * 1000)
+
+    def signed_in(self) -> str | None:
+        """Who meets the consent page: unless said, the newest seller who has not agreed yet, else the newest."""
+        if self.session_of is not None:
+            return self.session_of
+        newest = list(reversed(self.sellers))
+        return next((seller for seller in newest if not self.lwa.is_authorized(seller)), next(iter(newest), None))
 
     def settled(self, seller: Seller) -> Ledger:
         """The seller's orders, after all that is due has happened."""

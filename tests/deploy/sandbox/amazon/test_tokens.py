@@ -66,6 +66,20 @@ async def test_a_seller_who_does_not_agree_sends_no_code(amazon: Client) -> None
     assert "spapi_oauth_code" not in back
 
 
+async def test_the_newest_seller_who_has_not_agreed_meets_the_consent_page(amazon: Client) -> None:
+    first, second = [(await amazon.control("POST", "/stores"))["store"] for _ in range(2)]
+
+    met = []
+    for _ in range(2):
+        back = await consent(amazon)
+        await amazon.token(grant_type="authorization_code", code=back["spapi_oauth_code"])
+        met.append(back["selling_partner_id"])
+    await amazon.control("POST", "/signed-in", store=second)
+
+    assert met == [second, first]
+    assert (await consent(amazon))["selling_partner_id"] == second
+
+
 async def test_a_self_authorized_seller_pastes_a_refresh_token(amazon: Client) -> None:
     link = amazon.store["link"]["credentials"]
 
@@ -169,3 +183,16 @@ async def test_one_sellers_token_does_not_open_anothers_order(amazon: Client) ->
 
     assert answer.status == 404
     assert (await other.search()).json["orders"] == []
+
+
+async def test_access_can_be_let_run_out_and_a_seller_can_authorize_again(amazon: Client) -> None:
+    path = f"/stores/{amazon.store['store']}"
+
+    await amazon.control("POST", f"{path}/expire-access")
+    expired = await amazon.search()
+    await amazon.control("POST", f"{path}/revoke")
+    amazon.refresh = (await amazon.control("POST", f"{path}/self-authorize"))["refresh_token"]
+    await amazon.renew()
+
+    assert expired.status == 403
+    assert (await amazon.search()).status == 200
