@@ -10,9 +10,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-
-from multidict import MultiMapping
+from typing import Any, Protocol
 
 from deploy.sandbox.amazon.ledger import Family, Ledger
 from deploy.sandbox.amazon.markets import BY_ID
@@ -30,6 +28,14 @@ _MAX_PAGE = 100
 _MAX_MARKETS = 50
 _FULFILLED_BY = ("MERCHANT", "AMAZON")
 _BOUNDS = ("createdAfter", "createdBefore", "lastUpdatedAfter", "lastUpdatedBefore")
+
+
+class Query(Protocol):
+    """A request's parameters, which may be given more than once."""
+
+    def __contains__(self, name: object, /) -> bool: ...
+    def __getitem__(self, name: str, /) -> str: ...
+    def getall(self, name: str, default: list[str], /) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ def has_bounds(query: Mapping[str, str]) -> bool:
     return any(name in query for name in _BOUNDS)
 
 
-def parse_search(query: MultiMapping[str], *, now: int, refuse_recent: bool) -> Search:
+def parse_search(query: Query, *, now: int, refuse_recent: bool) -> Search:
     """The search that a request asks for; 400 for what the documentation forbids."""
     families = [name for name in ("createdAfter", "lastUpdatedAfter") if name in query]
     if len(families) != 1:
@@ -149,7 +155,7 @@ def parse_search(query: MultiMapping[str], *, now: int, refuse_recent: bool) -> 
     )
 
 
-def parse_included(query: MultiMapping[str]) -> frozenset[DataSet]:
+def parse_included(query: Query) -> frozenset[DataSet]:
     """The data sets asked for; none means basic information alone."""
     return _choices(query, "includedData", DATA_SETS)
 
@@ -162,7 +168,7 @@ def parse_page_size(query: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _instant(query: MultiMapping[str], name: str) -> int:
+def _instant(query: Query, name: str) -> int:
     text = query[name]
     try:
         at = datetime.fromisoformat(text)
@@ -173,7 +179,7 @@ def _instant(query: MultiMapping[str], name: str) -> int:
     return round(at.timestamp() * 1000)
 
 
-def _listed(query: MultiMapping[str], name: str) -> list[str]:
+def _listed(query: Query, name: str) -> list[str]:
     """A list is one parameter, its values joined by commas."""
     values = query.getall(name, [])
     if len(values) > 1:
@@ -181,14 +187,14 @@ def _listed(query: MultiMapping[str], name: str) -> list[str]:
     return values[0].split(",") if values and values[0] else []
 
 
-def _choices(query: MultiMapping[str], name: str, known: tuple[Any, ...]) -> frozenset[Any]:
+def _choices(query: Query, name: str, known: tuple[Any, ...]) -> frozenset[Any]:
     asked = frozenset(_listed(query, name))
     if not asked <= set(known):
         raise invalid(f"{name} has a value that is not supported.")
     return asked
 
 
-def _markets(query: MultiMapping[str]) -> frozenset[str]:
+def _markets(query: Query) -> frozenset[str]:
     asked = _listed(query, "marketplaceIds")
     if len(asked) > _MAX_MARKETS:
         raise invalid("marketplaceIds takes at most 50 values.")
