@@ -86,8 +86,11 @@ def conclude(
     seal: Callable[[OutboxMessage], OutboxMessage],
     now: datetime,
     keep_for: timedelta,
+    trace: str,
 ) -> Judgement:
     """Return the judgement. `keep_for` is how long personal data stay after the last thing that needs them.
+
+    The messages carry `trace`, the `traceparent` of this judgement.
 
     Raises:
         UnreadableMessage: the order makes a message that Kafka would refuse, which would stop its shard's relay.
@@ -95,8 +98,8 @@ def conclude(
     verdict = _verdict(case, proposal, settlement)
     told = _told(case, verdict)
     decided, emitted = _decided(case, verdict, now=now)
-    decision = _decision_message(case, verdict, decided) if emitted else None
-    command = _production_message(case, verdict, told, now=now)
+    decision = _decision_message(case, verdict, decided, trace=trace) if emitted else None
+    command = _production_message(case, verdict, told, now=now, trace=trace)
     messages = tuple(seal(_sendable(message)) for message in (decision, command) if message is not None)
     waits = waits_of(case.order, verdict.reasons, case.facts) if verdict.outcome == "held" else frozenset()
     return Judgement(
@@ -191,7 +194,7 @@ def _essence(reasons: tuple[Reason, ...]) -> list[tuple[ReasonCode, str | None, 
     ]
 
 
-def _decision_message(case: Case, verdict: _Verdict, decided: Decided) -> OutboxMessage:
+def _decision_message(case: Case, verdict: _Verdict, decided: Decided, *, trace: str) -> OutboxMessage:
     order = case.order
     event = OrderDecided(
         event_id=fact_id("order.decided", order.key, str(decided.number)),
@@ -212,7 +215,7 @@ def _decision_message(case: Case, verdict: _Verdict, decided: Decided) -> Outbox
         rules_version=RULES_VERSION,
         summary=_summary(case, verdict.production_order),
     )
-    return OutboxMessage(DECISIONS, order.key, event.to_bytes())
+    return OutboxMessage(DECISIONS, order.key, event.to_bytes(), trace=trace)
 
 
 def _summary(case: Case, production_order: ProductionOrder | None) -> OrderSummary:
@@ -244,7 +247,9 @@ def _summary(case: Case, production_order: ProductionOrder | None) -> OrderSumma
     )
 
 
-def _production_message(case: Case, verdict: _Verdict, told: Told | None, *, now: datetime) -> OutboxMessage | None:
+def _production_message(
+    case: Case, verdict: _Verdict, told: Told | None, *, now: datetime, trace: str
+) -> OutboxMessage | None:
     key, seller = case.order.key, case.order.seller_id
     event: ProductionReleased | ProductionAmended | ProductionCancelled
     match verdict.step, verdict.production_order, told:
@@ -258,7 +263,7 @@ def _production_message(case: Case, verdict: _Verdict, told: Told | None, *, now
             event = _cancellation(key, seller, told, verdict.reasons, now=now)
         case _:
             return None
-    return OutboxMessage(PRODUCTION, key, event.to_bytes(), sealed=True)
+    return OutboxMessage(PRODUCTION, key, event.to_bytes(), sealed=True, trace=trace)
 
 
 def _cancellation(

@@ -13,6 +13,7 @@ from services.eligibility.facts import Approval
 from services.eligibility.released import Told
 from services.eligibility.revisions import Standing
 from services.eligibility.waiting import Wait
+from services.kit.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Dossier:
     """An order as it stands in the tables.
 
     `sealed_event` is the event of its valid revision as it came, sealed; None once personal data were erased.
-    `sealed_correction` is the seller's word about its address. `charged` is what production was paid for it.
+    `sealed_correction` is the seller's word about its address. `charged` is what production was paid for it. `trace` is
+    the one that the valid revision came with.
     """
 
     order_key: OrderKey
@@ -49,16 +51,21 @@ class Dossier:
     pay_asked: bool = False
     told: Told | None = None
     charged: Money | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """One message that production or the report must hear; `sealed` values are unsealed when they are sent."""
+    """One message that production or the report must hear; `sealed` values are unsealed when they are sent.
+
+    `trace` is the `traceparent` that it carries.
+    """
 
     topic: str
     key: str
     value: bytes
     sealed: bool = False
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,17 @@ from services.eligibility.revisions import Standing, merge
 from services.eligibility.sealing import Sealer
 from services.kit.clock import Clock
 from services.kit.metrics import Metrics
+from services.kit.trace import Trace, begin
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A revision as it came: parsed, its bytes, and the shard that its partition is."""
+    """A revision as it came: parsed, its bytes, the shard that its partition is, and its trace."""
 
     event: OrderRevised
     raw: bytes
     shard: int
+    trace: Trace
 
 
 class Judge:
@@ -114,7 +116,8 @@ class Judge:
             return
         imported_at = min(arrival.event.order.fetched_at for arrival in group)
         sealed = self._sealer.seal_event(newest.event.order.key, newest.raw) if newest else None
-        after = _after(dossier, group[0], standing, imported_at, sealed)
+        trace = newest.trace if newest else dossier.trace if dossier else None
+        after = _after(dossier, group[0], standing, imported_at, sealed, trace=trace)
         event = newest.event if newest else self._sealer.open_event(after) if changed else None
         if changed and event is not None:
             cases.append(self._case(event, after, "revision"))
@@ -150,6 +153,7 @@ class Judge:
             seal=self._sealer.seal_message,
             now=self._clock.now(),
             keep_for=self._keep_for,
+            trace=(case.dossier.trace.child() if case.dossier.trace else begin()).text(),
         )
 
 
@@ -195,12 +199,18 @@ _NOTHING = Known()
 
 
 def _after(
-    dossier: Dossier | None, arrival: Arrival, standing: Standing, imported_at: datetime, sealed: bytes | None
+    dossier: Dossier | None,
+    arrival: Arrival,
+    standing: Standing,
+    imported_at: datetime,
+    sealed: bytes | None,
+    *,
+    trace: Trace | None,
 ) -> Dossier:
     if dossier is not None:
         imported_at = min(imported_at, dossier.imported_at)
         sealed = sealed or dossier.sealed_event
-        return replace(dossier, standing=standing, imported_at=imported_at, sealed_event=sealed)
+        return replace(dossier, standing=standing, imported_at=imported_at, sealed_event=sealed, trace=trace)
     order = arrival.event.order
     return Dossier(
         order_key=order.key,
@@ -210,4 +220,5 @@ def _after(
         imported_at=imported_at,
         standing=standing,
         sealed_event=sealed,
+        trace=trace,
     )

@@ -53,11 +53,11 @@ class Sealer:
         if not message.sealed:
             return message
         value = self._vault.seal(message.value, context=f"{_OUTBOX}|{message.key}")
-        return OutboxMessage(message.topic, message.key, value, sealed=True)
+        return OutboxMessage(message.topic, message.key, value, sealed=True, trace=message.trace)
 
     def open_message(self, message: OutboxMessage) -> OutboxMessage:
         """Return the message as it is sent."""
         if not message.sealed:
             return message
         value = self._vault.unseal(message.value, context=f"{_OUTBOX}|{message.key}")
-        return OutboxMessage(message.topic, message.key, value)
+        return OutboxMessage(message.topic, message.key, value, trace=message.trace)

@@ -142,7 +142,7 @@ class Reading:
 
 
 def _arrival(record: Record) -> Arrival:
-    return Arrival(_read(OrderRevised, record.value), record.value, record.partition)
+    return Arrival(_read(OrderRevised, record.value), record.value, record.partition, record.trace())
 
 
 M = TypeVar("M", bound=BaseModel)

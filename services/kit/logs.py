@@ -1,6 +1,7 @@
 """Log events are JSON lines on stderr that never contain a secret or a buyer's data.
 
-An event is a dotted noun with fields: `log.warning("poll.interrupted", store_id=store.id, retry_after=3)`.
+An event is a dotted noun with fields: `log.warning("poll.interrupted", store_id=store.id, retry_after=3)`. Whatever is
+logged while a request or a record is at work tells its `trace_id`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import orjson
 import structlog
 from structlog.types import Processor
+
+from services.kit import trace
 
 HIDDEN = "[hidden]"
 
@@ -50,6 +53,7 @@ def configure_logging(*, service: str, level: str) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _tag(service),
@@ -89,6 +93,12 @@ def _redacted(key: str, value: Any, depth: int) -> Any:
 def _names_something_hidden(key: str) -> bool:
     name = key.lower()
     return name in HIDDEN_NAMES or not HIDDEN_WORDS.isdisjoint(name.replace("-", "_").split("_"))
+
+
+def _add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if (span := trace.current()) is not None:
+        event.setdefault("trace_id", span.trace_id)
+    return event
 
 
 def _tag(service: str) -> Processor:

@@ -21,6 +21,7 @@ from services.eligibility.words import approve, correct_address, hold, say
 from services.kit.clock import ManualClock
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
+from services.kit.trace import begin, parse
 from tests.eligibility.workbench import KEEP_FOR, KEY, SELLER, SKU, START, STORE, Bench, dollars, store, variant
 from tests.schemas.orders import NOON, order_item, raw_order
 
@@ -81,6 +82,20 @@ async def test_what_production_was_told_comes_back(bench: Bench) -> None:
     assert (dossier.told.revision, dossier.told.cancelled, dossier.told.state) == (1, False, None)
     assert dossier.told.address
     assert dossier.charged == dollars("9")
+
+
+async def test_the_trace_of_the_valid_revision_comes_back_with_the_order_and_its_messages(bench: Bench) -> None:
+    first, second = begin(), begin()
+    await bench.arrive(raw_order(payment="pending"), trace=first)
+    await bench.arrive(raw_order(revised_at=NOON + timedelta(seconds=1)), trace=second)
+    repository = bench.repository
+    assert isinstance(repository, MemoryRepository | PostgresRepository)
+
+    messages = [numbered.message for numbered in await repository.read(0, after=0, limit=9)]
+
+    assert (await bench.dossier()).trace == second
+    spans = [span for message in messages if (span := parse(message.trace))]
+    assert [span.trace_id for span in spans] == [first.trace_id, second.trace_id, second.trace_id]
 
 
 async def test_unknown_orders_have_no_dossier(bench: Bench) -> None:

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import BaseModel
 
 from schemas.topics import Topic
+from services.kit import trace
 from services.kit.errors import OversizedMessage, TransientError
 from services.kit.kafka.publisher import KafkaPublisher, MemoryPublisher, Message, Publisher, partition_for
 from services.kit.kafka.topics import MAX_MESSAGE_BYTES, ensure_topics
@@ -83,6 +84,21 @@ async def test_what_was_published_is_there_as_it_was(subject: Subject) -> None:
     assert await subject.published() == [message]
 
 
+async def test_what_is_published_carries_the_current_trace_or_begins_one_of_its_own(subject: Subject) -> None:
+    with trace.bound(trace.begin()) as current:
+        await subject.publisher.publish([Message(subject.topic, "a", b"")])
+    await subject.publisher.publish(
+        [Message(subject.topic, "b", b""), Message(subject.topic, "c", b"", (("x", b"1"),))]
+    )
+
+    found = {message.key: dict(message.headers) for message in await subject.published()}
+    begun = [trace.parse(found[key]["traceparent"]) for key in ("b", "c")]
+    assert trace.parse(found["a"]["traceparent"]) == current
+    assert None not in begun
+    assert len({span.trace_id for span in (current, *begun) if span}) == 3
+    assert found["c"]["x"] == b"1"
+
+
 async def test_messages_of_one_key_keep_their_order(subject: Subject) -> None:
     for start in (0, 500):
         await subject.publisher.publish(
@@ -114,7 +130,8 @@ async def test_one_oversized_message_keeps_all_of_its_call_back(subject: Subject
 
 
 async def test_the_largest_message_passes(subject: Subject) -> None:
-    large = Message(subject.topic, "key", secrets.token_bytes(MAX_MESSAGE_BYTES - 4096))
+    traced = (trace.begin().header(),)
+    large = Message(subject.topic, "key", secrets.token_bytes(MAX_MESSAGE_BYTES - 4096), traced)
 
     await subject.publisher.publish([large])
 

@@ -24,6 +24,7 @@ from services.eligibility.production import Answer, take_answers
 from services.eligibility.sealing import Sealer
 from services.kit.clock import ManualClock
 from services.kit.metrics import Metrics
+from services.kit.trace import Trace, begin
 from services.kit.vault import Vault
 from tests.schemas.orders import NOON, raw_order
 
@@ -97,9 +98,10 @@ class Bench:
         await self.repository.put_variants([variant()])
         await self.repository.top_up(SELLER, PLENTY, reference="first", now=NOON)
 
-    async def arrive(self, *orders: RawOrder, shard: int = 0) -> None:
+    async def arrive(self, *orders: RawOrder, shard: int = 0, trace: Trace | None = None) -> None:
         events = [order_revised(order) for order in orders]
-        await self.judge.judge_arrivals([Arrival(event, event.to_bytes(), shard) for event in events])
+        span = trace or begin()
+        await self.judge.judge_arrivals([Arrival(event, event.to_bytes(), shard, span) for event in events])
 
     async def judge_again(self, shard: int = 0, limit: int = 500) -> int:
         total = 0

@@ -30,6 +30,7 @@ from services.kit.kafka.publisher import KafkaPublisher, Message
 from services.kit.kafka.topics import ensure_topics
 from services.kit.keys import ACCESS_SCHEMA, create_key
 from services.kit.postgres.pool import create_pool
+from services.kit.trace import TRACEPARENT, Trace, begin, bound, parse
 from tests.eligibility.workbench import SELLER, SKU, START, STORE, store, variant
 from tests.schemas.orders import NOON, order_item, raw_order
 
@@ -121,6 +122,17 @@ async def until(
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 values += [parse(record.value) for record in records]
     return values
+
+
+async def traces(world: World, topic: str, count: int) -> list[Trace]:
+    """Read the traces of the first messages of a topic."""
+    found: list[Trace] = []
+    async with reader(world, topic) as consumer, asyncio.timeout(PATIENCE_SECONDS):
+        while len(found) < count:
+            batches = await consumer.getmany(timeout_ms=200)
+            headers = [dict(record.headers) for records in batches.values() for record in records]
+            found += [span for each in headers if (span := parse(each[TRACEPARENT]))]
+    return found
 
 
 async def keys_on(world: World, topic: str) -> list[str]:
@@ -272,6 +284,37 @@ async def test_production_answers_and_a_cancellation_are_followed(world: World) 
 
     assert view["outcome"] == "rejected"
     assert view["production"]["state"] == "cancelled"
+
+
+async def test_a_trace_leads_from_the_raw_order_to_production_and_past_its_answer(world: World) -> None:
+    await world.open_for_business()
+    raw, order = begin(), raw_order()
+    cancelled = raw_order(cancelled_at=NOON, revised_at=NOON + timedelta(seconds=1))
+    refusal = {
+        "type": "production.cancel_refused",
+        "event_id": "u-1",
+        "occurred_at": START.isoformat(),
+        "seller_id": SELLER,
+        "order_key": order.key,
+        "reason": "too late",
+    }
+    async with serving(world) as session:
+        money = {"amount": "10.00", "currency": "USD", "reference": "wire-1"}
+        await answer(session, "POST", "/v1/balance/top-ups", await world.key(), json=money)
+        with bound(raw):
+            await world.publish(order, raw_order(number="2", test=True))
+            await traces(world, ORDERS_PRODUCTION.name, 1)
+            await world.publish(cancelled)
+            told = await traces(world, ORDERS_PRODUCTION.name, 2)
+            message = Message(world.topics.name(PRODUCTION_UPDATES), order.key, orjson.dumps(refusal))
+            await world.publisher.publish([message])
+            heard = await traces(world, ORDERS_DECISIONS.name, 4)
+
+    assert [span.trace_id for span in told] == [raw.trace_id] * 2
+    assert [span.trace_id for span in heard] == [raw.trace_id] * 4
+    # Released, rejected as a test, cancelled, and past its answer: four judgements, of which two told production.
+    assert len({span.span_id for span in heard} | {raw.span_id}) == 5
+    assert {span.span_id for span in told} < {span.span_id for span in heard}
 
 
 async def test_orders_wait_while_postgres_is_away(kafka_bootstrap: str, tmp_path: Path) -> None:

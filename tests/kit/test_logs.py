@@ -7,6 +7,7 @@ import orjson
 import pytest
 import structlog
 
+from services.kit import trace
 from services.kit.logs import HIDDEN, configure_logging, redact
 
 
@@ -102,3 +103,15 @@ def test_the_standard_library_logs_in_the_same_form(capsys: pytest.CaptureFixtur
     assert event["logger"] == "aiokafka"
     assert event["event"] == f"lost broker for {HIDDEN}"
     assert event["level"] == "warning"
+
+
+def test_what_is_logged_within_a_trace_tells_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="test", level="INFO")
+
+    with trace.bound(trace.begin()) as span:
+        structlog.get_logger().info("ours.told")
+        logging.getLogger("library").warning("theirs")
+    structlog.get_logger().info("later.told")
+
+    told = [orjson.loads(line).get("trace_id") for line in capsys.readouterr().err.splitlines()]
+    assert told == [span.trace_id, span.trace_id, None]

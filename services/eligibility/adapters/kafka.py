@@ -15,6 +15,7 @@ from services.eligibility.dossier import OutboxMessage
 from services.eligibility.ports import ShardFenced
 from services.kit.errors import TransientError
 from services.kit.kafka.topics import MAX_MESSAGE_BYTES
+from services.kit.trace import TRACEPARENT
 
 log = structlog.get_logger()
 
@@ -106,11 +107,11 @@ class KafkaShardLog:
     async def _send_to(self, topic: str, messages: Sequence[OutboxMessage]) -> None:
         batch = self._producer.create_batch()
         for message in messages:
-            key = message.key.encode()
-            if batch.append(key=key, value=message.value, timestamp=None) is None:
+            key, headers = message.key.encode(), [(TRACEPARENT, message.trace.encode())] if message.trace else []
+            if batch.append(key=key, value=message.value, timestamp=None, headers=headers) is None:
                 await (await self._producer.send_batch(batch, topic, partition=self._place.partition))
                 batch = self._producer.create_batch()
-                batch.append(key=key, value=message.value, timestamp=None)
+                batch.append(key=key, value=message.value, timestamp=None, headers=headers)
         await (await self._producer.send_batch(batch, topic, partition=self._place.partition))
 
 

@@ -135,7 +135,7 @@ class PostgresTransaction:
 
     async def _write_again(self, judgements: Sequence[Judgement]) -> None:
         execute = self._connection.execute
-        await execute(SQL.write_orders, *rows.columns(map(rows.order_row, judgements), 18))
+        await execute(SQL.write_orders, *rows.columns(map(rows.order_row, judgements), len(rows.ORDER_COLUMNS)))
         await execute(SQL.write_personal_data, *rows.columns(rows.personal_rows(judgements), 5))
         await execute(SQL.forget_waits, [each.dossier.order_key for each in judgements])
 
@@ -157,9 +157,7 @@ class PostgresTransaction:
             shard = judgement.dossier.shard
             for message in judgement.messages:
                 self._numbers[shard] += 1
-                messages.append(
-                    (shard, self._numbers[shard], message.topic, message.key, message.value, message.sealed)
-                )
+                messages.append(rows.outbox_row(shard, self._numbers[shard], message))
         if messages:
             await self._copy("outbox", rows.OUTBOX_COLUMNS, messages)
             await self._connection.execute(SQL.number_shards, list(self._numbers), list(self._numbers.values()))

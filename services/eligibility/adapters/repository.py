@@ -19,7 +19,7 @@ from schemas.money import Money
 from schemas.stores import StoreRecord
 from services.eligibility.adapters import rows
 from services.eligibility.adapters.postgres import CHANNEL, SQL, Connection, PostgresTransaction, judging
-from services.eligibility.dossier import Dossier, OutboxMessage
+from services.eligibility.dossier import Dossier
 from services.eligibility.facts import Match, MatchRef, SellerSettings
 from services.eligibility.locks import ALL_SELLERS, FACTS, slot_of
 from services.eligibility.ports import Located, Numbered, StoredMatch, Wake
@@ -155,10 +155,7 @@ class PostgresRepository:
     async def read(self, shard: int, *, after: int, limit: int) -> list[Numbered]:
         """Return the messages that follow number `after`."""
         found = await self._fetch(SQL.read_outbox, shard, after, limit)
-        return [
-            Numbered(row["number"], OutboxMessage(row["topic"], row["order_key"], row["value"], row["sealed"]))
-            for row in found
-        ]
+        return [Numbered(row["number"], rows.outbox_message(row)) for row in found]
 
     async def published(self, shard: int) -> int:
         """Return a number up to which the shard was surely published."""

@@ -15,26 +15,37 @@ from schemas.catalog import CatalogVariant
 from schemas.money import Money
 from schemas.production import Design
 from schemas.reasons import Reason
-from services.eligibility.dossier import Decided, Dossier, Judgement
+from services.eligibility.dossier import Decided, Dossier, Judgement, OutboxMessage
 from services.eligibility.facts import Approval, Match, SellerSettings
 from services.eligibility.payments import Claim
 from services.eligibility.released import Told
 from services.eligibility.revisions import Stamp, Standing
+from services.kit import trace
 
 Row = tuple[Any, ...]
 
 ORDER_COLUMNS = (
     *("order_key", "shard", "seller_id", "store_id", "imported_at", "revised_at", "fetched_at", "raw_event_id"),
     *("registers", "number", "outcome", "reasons", "judged_event_id", "decided_at", "cost_amount", "cost_currency"),
-    *("told_revision", "told_cancelled"),
+    *("told_revision", "told_cancelled", "trace"),
 )
 PERSONAL_COLUMNS = ("order_key", "sealed_event", "told_address", "told_items", "erase_after")
 WAIT_COLUMNS = ("order_key", "fact", "ref", "shard")
-OUTBOX_COLUMNS = ("shard", "number", "topic", "order_key", "value", "sealed")
+OUTBOX_COLUMNS = ("shard", "number", "topic", "order_key", "value", "sealed", "trace")
 CHARGE_COLUMNS = ("order_key", "seller_id", "currency", "amount", "charged_at", "changed_at")
 
 _REASONS: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
 _DESIGNS: TypeAdapter[tuple[Design, ...]] = TypeAdapter(tuple[Design, ...])
+
+
+def outbox_row(shard: int, number: int, message: OutboxMessage) -> Row:
+    """Return the columns of a message in the outbox."""
+    return (shard, number, message.topic, message.key, message.value, message.sealed, message.trace)
+
+
+def outbox_message(row: asyncpg.Record) -> OutboxMessage:
+    """Return a message of the outbox."""
+    return OutboxMessage(row["topic"], row["order_key"], row["value"], row["sealed"], row["trace"])
 
 
 def columns(table: Iterable[Row], width: int) -> list[list[Any]]:
@@ -60,6 +71,7 @@ def dossier(row: asyncpg.Record) -> Dossier:
         pay_asked=row["pay_asked"],
         told=_told(row),
         charged=_money(row["charged_amount"], row["charged_currency"]),
+        trace=trace.parse(row["trace"]),
     )
 
 
@@ -104,6 +116,7 @@ def order_row(judgement: Judgement) -> Row:
         decided.cost.currency if decided.cost else None,
         told.revision if told else None,
         told.cancelled if told else False,
+        dossier.trace.text() if dossier.trace else None,
     )
 
 

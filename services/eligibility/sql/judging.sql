@@ -45,19 +45,21 @@ SELECT sku, variant FROM catalog WHERE sku = ANY($1::text[]);
 -- Writes the judged orders; what the seller said about an order and what production answered is not touched.
 INSERT INTO orders AS o (
     order_key, shard, seller_id, store_id, imported_at, revised_at, fetched_at, raw_event_id, registers,
-    number, outcome, reasons, judged_event_id, decided_at, cost_amount, cost_currency, told_revision, told_cancelled
+    number, outcome, reasons, judged_event_id, decided_at, cost_amount, cost_currency, told_revision, told_cancelled,
+    trace
 )
 SELECT * FROM unnest(
     $1::text[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
     $8::text[], $9::text[], $10::integer[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::bigint[],
-    $16::text[], $17::integer[], $18::boolean[]
+    $16::text[], $17::integer[], $18::boolean[], $19::text[]
 )
 ON CONFLICT (order_key) DO UPDATE SET
     imported_at = excluded.imported_at, revised_at = excluded.revised_at, fetched_at = excluded.fetched_at,
     raw_event_id = excluded.raw_event_id, registers = excluded.registers, number = excluded.number,
     outcome = excluded.outcome, reasons = excluded.reasons, judged_event_id = excluded.judged_event_id,
     decided_at = excluded.decided_at, cost_amount = excluded.cost_amount, cost_currency = excluded.cost_currency,
-    told_revision = excluded.told_revision, told_cancelled = excluded.told_cancelled;
+    told_revision = excluded.told_revision, told_cancelled = excluded.told_cancelled,
+    trace = excluded.trace;
 
 -- name: write_personal_data
 -- Keeps the sealed revisions; a correction stays as it is.

@@ -4,7 +4,7 @@ SELECT id FROM installation;
 
 -- name: read_outbox
 -- The next messages of a shard, in their order.
-SELECT number, topic, order_key, value, sealed FROM outbox
+SELECT number, topic, order_key, value, sealed, trace FROM outbox
 WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3;
 
 -- name: find_published

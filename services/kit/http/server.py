@@ -20,6 +20,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
+from services.kit import trace
 from services.kit.errors import TransientError
 from services.kit.health import Health
 from services.kit.http.auth import Gate, SessionReader
@@ -142,7 +143,8 @@ class _Answering:
 
         @web.middleware
         async def answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
-            return await self._answer(request, handler)
+            with trace.bound(trace.continued(request.headers.get(trace.TRACEPARENT))):
+                return await self._answer(request, handler)
 
         return answer
 

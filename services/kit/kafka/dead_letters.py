@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from services.kit import trace
 from services.kit.clock import Clock, SystemClock
 from services.kit.errors import OversizedMessage, TransientError
 from services.kit.kafka.publisher import KafkaPublisher, Message, Publisher
@@ -26,7 +27,10 @@ _READ_TIMEOUT_SECONDS = 10.0
 
 
 class DeadLetters:
-    """Sets records aside. Key, value and headers stay as they were; the reason travels in headers of our own."""
+    """Sets records aside. Key, value and headers stay as they were; the reason travels in headers of our own.
+
+    A dead letter is in the trace of its record, and so is its replay.
+    """
 
     def __init__(self, publisher: Publisher, *, clock: Clock | None = None) -> None:
         self._publisher = publisher
@@ -43,9 +47,12 @@ class DeadLetters:
             GROUP: group,
             TIME: self._clock.now().isoformat(),
         }
+        kept = ((name, value) for name, value in record.headers.items() if not name.startswith(_OWN_PREFIX))
+        span = record.trace().header()
         headers = (
-            *((name, value) for name, value in record.headers.items() if not name.startswith(_OWN_PREFIX)),
+            *((name, value) for name, value in kept if name != trace.TRACEPARENT),
             *((name, value.encode()) for name, value in told.items()),
+            span,
         )
         topic = record.topic.removesuffix(DEAD_LETTER_SUFFIX) + DEAD_LETTER_SUFFIX
         try:
@@ -53,7 +60,7 @@ class DeadLetters:
         except OversizedMessage:
             # With our headers it no longer fits; where it stands in its topic is told, and that must do.
             told[DETAIL] = f"{detail} (too large to be kept here)"
-            own = tuple((name, value.encode()) for name, value in told.items())
+            own = (*((name, value.encode()) for name, value in told.items()), span)
             await self._publisher.publish([Message(topic, record.key or "", b"", own)])
 
 

@@ -15,6 +15,7 @@ from services.kit.errors import TransientError, UnreadableMessage
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.records import Record
 from services.kit.metrics import Metrics
+from services.kit.trace import bound
 
 log = structlog.get_logger()
 
@@ -81,7 +82,9 @@ class BatchHandling:
 
     async def _end_all(self, records: Sequence[Record], abandon: asyncio.Event) -> None:
         if len(records) == 1:
-            await self._end_one(records[0], abandon)
+            # A batch is in many traces; its handler finds each record's in the record.
+            with bound(records[0].trace()):
+                await self._end_one(records[0], abandon)
             return
         try:
             await self._until_not_transient(lambda: self._handler(records), abandon)

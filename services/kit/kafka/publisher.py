@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -24,6 +24,7 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
+from services.kit import trace
 from services.kit.errors import OversizedMessage, TransientError
 from services.kit.kafka.topics import MAX_MESSAGE_BYTES
 from services.kit.metrics import Metrics
@@ -54,7 +55,10 @@ _FATAL = (
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes to a topic: messages of one key keep their order. Keys are ids, never personal data."""
+    """What goes to a topic: messages of one key keep their order. Keys are ids, never personal data.
+
+    A message without a `traceparent` gets the one of the running task, or begins a trace.
+    """
 
     topic: str
     key: str
@@ -192,15 +196,20 @@ _STOPPING: set[asyncio.Task[None]] = set()
 
 async def _send_all(producer: AIOKafkaProducer, messages: Iterable[Message]) -> None:
     acknowledgements = [
-        await producer.send(
-            message.topic, key=message.key.encode(), value=message.value, headers=list(message.headers) or None
-        )
+        await producer.send(message.topic, key=message.key.encode(), value=message.value, headers=_headers(message))
         for message in messages
     ]
     outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+
+
+def _headers(message: Message) -> list[tuple[str, bytes]]:
+    headers = list(message.headers)
+    if not any(name == trace.TRACEPARENT for name, _ in headers):
+        headers.append((trace.current() or trace.begin()).header())
+    return headers
 
 
 async def _stop(producer: AIOKafkaProducer, *, within: float) -> None:
@@ -239,4 +248,4 @@ class MemoryPublisher:
         _refuse_oversized(messages)
         if self._failure is not None:
             raise self._failure
-        self.published.extend(messages)
+        self.published.extend(replace(message, headers=tuple(_headers(message))) for message in messages)

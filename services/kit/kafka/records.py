@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.kit.trace import TRACEPARENT, Trace, begin, current, parse
+
 #: A topic and one of its partitions.
 Partition = tuple[str, int]
 
@@ -22,3 +24,8 @@ class Record:
     value: bytes
     headers: dict[str, bytes]
     timestamp_ms: int
+
+    def trace(self) -> Trace:
+        """Return a span of ours in the trace that the record tells of, else in the task's own, else in a new one."""
+        heard = parse(self.headers.get(TRACEPARENT)) or current()
+        return heard.child() if heard is not None else begin()

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel
 
-from services.kit.http.bodies import read_body
+from services.kit import trace
+from services.kit.http.bodies import BODY_TIMEOUT_SECONDS, read_body
 from services.kit.http.routes import Routes
 from services.kit.http.server import Limits, stopping
 from tests.kit.http.conftest import Serve, Served
@@ -226,3 +227,39 @@ async def test_requests_are_timed_by_their_route(served: Serve) -> None:
 
     assert bodies.metrics.value("syncorder_http_request_seconds", method="POST", route="/raw", status="200") == 1
     assert bodies.metrics.value("syncorder_http_request_seconds", method="-", route="unmatched", status="404") == 1
+
+
+async def test_a_request_goes_on_in_its_callers_trace_or_begins_one(served: Serve) -> None:
+    routes = Routes(title="Traces", version="1")
+    seen: list[trace.Trace | None] = []
+
+    @routes.get("/seen", summary="Seen", scope=None)
+    async def look(_request: web.Request) -> Size:
+        seen.append(trace.current())
+        return Size(size=0)
+
+    running = await served(routes)
+    caller = trace.begin()
+    for headers in ({"traceparent": caller.text()}, {"traceparent": "nonsense"}, {}):
+        async with running.session.get("/seen", headers=headers) as response:
+            assert response.status == 200
+
+    traces = [span.trace_id for span in seen if span]
+    assert len(traces) == 3
+    assert [found == caller.trace_id for found in traces] == [True, False, False]
+    assert len(set(traces)) == 3
+    assert caller not in seen
+    assert trace.current() is None
+
+
+async def test_a_body_that_takes_longer_than_five_seconds_is_given_up_where_nothing_else_is_said(served: Serve) -> None:
+    running = await served(body_routes())
+    head = b"POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+
+    started = time.monotonic()
+    answer = await exchange(running, head)
+    seconds = time.monotonic() - started
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert BODY_TIMEOUT_SECONDS == 5.0
+    assert 4.5 < seconds < 8

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 
+from services.kit import trace
 from services.kit.clock import ManualClock
 from services.kit.errors import TransientError, UnreadableMessage
 from services.kit.kafka.dead_letters import DETAIL, REASON, SOURCE_OFFSET, DeadLetters
@@ -49,6 +52,28 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
+
+
+async def test_a_record_that_is_handled_alone_is_handled_and_set_aside_in_its_trace(bench: Bench) -> None:
+    sent = trace.begin()
+    record = replace(records(1)[0], headers=dict([sent.header()]))
+    seen: list[trace.Trace | None] = []
+
+    async def handler(batch: Sequence[Record]) -> None:
+        seen.append(trace.current())
+        raise UnreadableMessage("order.items", "missing")
+
+    with structlog.testing.capture_logs() as logged:
+        await bench.run(bench.handling(handler), [record])
+
+    [span] = [span for span in seen if span]
+    [letter] = bench.publisher.published
+    told = trace.parse(dict(letter.headers)["traceparent"])
+    assert told is not None
+    assert [name for name, _ in letter.headers].count("traceparent") == 1
+    assert (span.trace_id, told.trace_id) == (sent.trace_id, sent.trace_id)
+    assert len({sent.span_id, span.span_id, told.span_id}) == 3
+    assert [entry["event"] for entry in logged] == ["record.set_aside"]
 
 
 async def test_a_batch_that_fails_in_passing_is_repeated_whole(bench: Bench) -> None:
