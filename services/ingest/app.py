@@ -22,11 +22,12 @@ from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.bookkeeping import Bookkeeping
-from services.ingest.connector import Connector, Tools
+from services.ingest.connector import Connector, Listener, Tools
 from services.ingest.linking import Linking
+from services.ingest.listening import Listening
 from services.ingest.polling import Poller
 from services.ingest.probing import Probing
-from services.ingest.registry import platform_of
+from services.ingest.registry import find_platforms, platform_of
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
 from services.ingest.schedule import Schedule
@@ -77,6 +78,7 @@ class _Parts:
     books: Bookkeeping
     relay: Relay
     tidying: Tidying
+    listening: Listening
 
 
 async def serve(
@@ -114,8 +116,18 @@ async def serve(
         stack.push_async_callback(publisher.stop)
         health.add_check("postgres", postgres_check(pool))
         health.add_check("kafka", publisher.check)
-        parts = _compose(settings, connectors, pool, publisher, vault=vault, clock=clock, metrics=metrics)
-        health.watch(parts.schedule)
+        parts = _compose(
+            settings,
+            connectors,
+            pool,
+            publisher,
+            listeners=_listeners(connectors),
+            vault=vault,
+            clock=clock,
+            metrics=metrics,
+        )
+        for watched in (parts.schedule, parts.books, parts.relay, parts.listening):
+            health.watch(watched)
         app = build_app(
             parts.routes,
             keys=KeyRing(access_pool, clock),
@@ -153,6 +165,7 @@ def _compose(
     pool: asyncpg.Pool,
     publisher: KafkaPublisher,
     *,
+    listeners: Mapping[str, Listener],
     vault: Vault,
     clock: Clock,
     metrics: Metrics,
@@ -214,7 +227,12 @@ def _compose(
     routes.include(store_routes(StoreApi(linking, stores, polls, schedule, rereading, clock)))
     routes.include(webhook_routes(WebhookApi(webhooks, metrics, settings.reachable_at)))
     return _Parts(
-        routes, schedule, books, Relay(PostgresOutbox(pool), publisher), Tidying(authorizations, books_port, clock)
+        routes,
+        schedule,
+        books,
+        Relay(PostgresOutbox(pool), publisher, clock),
+        Tidying(authorizations, books_port, clock),
+        Listening(listeners, webhooks, clock=clock, metrics=metrics),
     )
 
 
@@ -224,6 +242,7 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         group.create_task(parts.books.run(stop))
         group.create_task(parts.relay.run(stop))
         group.create_task(parts.tidying.run(stop))
+        group.create_task(parts.listening.run(stop))
 
 
 async def _prepared_pools(
@@ -271,6 +290,16 @@ def _connector(slug: str, tools: Tools) -> Connector:
     platform = platform_of(slug)
     # Every platform's settings are a KitSettings, which a platform's contract need not know.
     return platform.connect(load_settings(cast("type[KitSettings]", platform.settings)), tools)
+
+
+def _listeners(connectors: Mapping[str, Connector]) -> dict[str, Listener]:
+    found: dict[str, Listener] = {}
+    for slug, platform in find_platforms().items():
+        if slug in connectors and platform.listen is not None:
+            listener = platform.listen(load_settings(cast("type[KitSettings]", platform.settings)))
+            if listener is not None:
+                found[slug] = listener
+    return found
 
 
 def _routes() -> Routes:

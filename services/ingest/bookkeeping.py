@@ -31,6 +31,7 @@ from services.ingest.sessions import (
 )
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
+from services.kit.health import Pulse
 from services.kit.kafka.publisher import Message
 from services.kit.metrics import Metrics
 
@@ -43,6 +44,8 @@ _AT_ONCE = 1000
 _MOST_NOTES = 50_000
 #: A session outlives its hour by this, for webhooks that were being answered at its end.
 _GRACE = timedelta(seconds=5)
+#: One flush takes some statements, each with a time limit of its own.
+_STANDSTILL = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,11 @@ class Bookkeeping:
         self._notes: deque[Note] = deque()
         self._open: dict[SessionId, Session] = {}
         self._prepared: _Batch | None = None
+        self._pulse = Pulse("the bookkeeping of webhooks", clock=clock, within=_STANDSTILL)
+
+    def liveness(self) -> list[str]:
+        """Whether notes are still written down."""
+        return self._pulse.liveness()
 
     def session_id(self, store_id: str, at: datetime) -> SessionId:
         """The session that a webhook of this moment belongs to."""
@@ -88,6 +96,7 @@ class Bookkeeping:
     async def run(self, stop: asyncio.Event) -> None:
         """Flush until `stop`."""
         while not stop.is_set():
+            self._pulse.beat()
             pause = _FLUSH_EVERY_SECONDS if await self.flush() else _AFTER_TROUBLE_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)

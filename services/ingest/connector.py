@@ -216,7 +216,10 @@ class Listener(Protocol):
     """A queue that a platform puts its news into, for platforms that do not call us."""
 
     async def receive(self) -> tuple[Hint | Unreadable, ...]:
-        """Wait for news for a while (at most 20 s) and return what came, maybe nothing. Raises TransientError."""
+        """Wait for news for a while (at most 20 s) and return what came, maybe nothing. Raises TransientError.
+
+        What it gives as Unreadable leaves the queue when it is asked again: the caller has kept it by then.
+        """
         ...
 
     async def done(self, receipts: tuple[str, ...]) -> None:

@@ -100,6 +100,15 @@ class Webhooks:
             case NotOurs(why):
                 return why
 
+    async def take_hint(self, platform: str, store_external_id: str, order_external_id: str) -> str:
+        """Read an order that the platform's queue names, for each store that it is about; raises like `take`."""
+        connector, outcome = self._connector(platform), "unknown_store"
+        for store in await self.stores.of_platform(platform, store_external_id):
+            outcome = "sync_off"
+            if store.state == "linked" and store.settings.auto_sync:
+                outcome = await self._follow(connector, store, OrderHinted(order_external_id))
+        return outcome
+
     async def _tell_each(self, connector: Connector, external_id: str, delivery: Delivery) -> str:
         outcome = "unknown_store"
         for store in await self.stores.of_platform(connector.slug, external_id):

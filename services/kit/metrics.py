@@ -35,6 +35,8 @@ MetricName = Literal[
     "syncorder_unexpected_errors_total",
     # counter: webhooks answered by ingest, by platform and outcome ("published", "signature_refused", …)
     "syncorder_webhooks_total",
+    # counter: orders that a platform's queue named, by platform and outcome
+    "syncorder_hints_total",
     # counter: notes of webhooks that were given up because Postgres was away for too long
     "syncorder_webhook_notes_lost_total",
     # counter: polls ended by ingest, by platform and state
@@ -88,6 +90,7 @@ METRICS: Mapping[MetricName, Declared] = {
     "syncorder_outbound_request_seconds": Declared("histogram", "Seconds a call out took.", ("host", "status")),
     "syncorder_unexpected_errors_total": Declared("counter", "Errors nobody expected.", ("where",)),
     "syncorder_webhooks_total": Declared("counter", "Webhooks answered.", ("platform", "outcome")),
+    "syncorder_hints_total": Declared("counter", "Orders named by queues.", ("platform", "outcome")),
     "syncorder_webhook_notes_lost_total": Declared("counter", "Notes of webhooks given up."),
     "syncorder_polls_total": Declared("counter", "Polls ended.", ("platform", "state")),
     "syncorder_orders_listed_total": Declared("counter", "Orders told or listed.", ("platform", "way", "result")),

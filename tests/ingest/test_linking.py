@@ -10,7 +10,7 @@ import pytest
 
 from schemas.stores import Capability, StoreRecord, StoreSettings
 from services.ingest.connector import LinkingRefused
-from services.ingest.linking import NewStore
+from services.ingest.linking import NewStore, read_callback
 from services.ingest.ports import LeaseLost
 from services.ingest.store import Store
 from services.kit.errors import TransientError
@@ -225,3 +225,59 @@ async def test_an_unlinked_store_can_be_linked_again() -> None:
     again = await by_credentials(bench)
 
     assert (again.store_id, again.state) == (store.store_id, "linked")
+
+
+async def test_what_a_store_may_do_is_known_when_it_is_linked_and_asked_again_after_a_day() -> None:
+    bench = Workbench()
+    store = await by_credentials(bench)
+    bench.platform.shows_addresses = False
+
+    for seconds in (3600, 24 * 3600):
+        bench.clock.advance(seconds)
+        await bench.poll()
+
+    assert store.capabilities == (Capability(name="addresses", allowed=True),)
+    assert bench.memory.stores[store.store_id].capabilities == (Capability(name="addresses", allowed=False),)
+    assert bench.platform.probes == 2
+
+
+async def test_what_a_probe_could_not_find_out_stays_as_it_was_known() -> None:
+    bench = Workbench()
+    store = await by_credentials(bench)
+    bench.platform.shows_addresses = None
+    bench.clock.advance(25 * 3600)
+
+    await bench.poll()
+
+    assert bench.memory.stores[store.store_id].capabilities == store.capabilities
+
+
+async def test_a_store_is_linked_though_its_probe_fails() -> None:
+    bench = Workbench()
+    bench.platform.faults["probe"] = [TransientError("throttled")]
+
+    store = await by_credentials(bench)
+
+    assert (store.state, store.capabilities, store.probed_at) == ("linked", (), None)
+
+
+async def test_a_refusal_of_the_access_before_does_not_undo_a_reconnection() -> None:
+    bench = Workbench()
+    old = await by_credentials(bench)
+    new = await by_credentials(bench)
+
+    await bench.stores.change(old.store_id, lambda held: held.refused("gone", grant=old.grants, now=START))
+    kept = bench.memory.stores[old.store_id].state
+    await bench.stores.change(new.store_id, lambda held: held.refused("gone", grant=new.grants, now=START))
+
+    assert (kept, bench.memory.stores[new.store_id].state) == ("linked", "reconnect")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null"])
+def test_what_is_posted_to_the_callback_must_be_an_object(body: bytes) -> None:
+    with pytest.raises(LinkingRefused):
+        read_callback(body)
+
+
+def test_numbers_in_a_posted_callback_become_text() -> None:
+    assert read_callback(b'{"key_id": 1, "user_id": "abc"}') == {"key_id": "1", "user_id": "abc"}

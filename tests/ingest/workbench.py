@@ -99,7 +99,7 @@ class Workbench:
             clock=self.clock,
             metrics=self.metrics,
         )
-        self.relay = Relay(MemoryOutbox(self.memory), self.publisher)
+        self.relay = Relay(MemoryOutbox(self.memory), self.publisher, self.clock)
 
     async def add_store(
         self,

@@ -127,6 +127,42 @@ async def test_bad_webhooks_are_refused_and_counted(kafka_bootstrap: str, fresh_
         assert 'syncorder_webhooks_total{outcome="signature_refused",platform="twin"} 3.0' in metrics
 
 
+async def test_platforms_may_hand_over_access_greet_and_tell_the_whole_app(
+    kafka_bootstrap: str, fresh_database: str, tmp_path: Path
+) -> None:
+    platform = twin()
+    platform.put("o1")
+    async with ingest(kafka_bootstrap, fresh_database, tmp_path, platform) as process:
+        _, pending = await process.call("POST", "/v1/stores", json={"platform": "twin", "request": {"shop": "shop-1"}})
+        state = pending["authorization"]["url"].split("state=")[1].split("&")[0]
+        handed = {"state": state, "code": "good"}
+        taken = [(await process.call("POST", "/oauth/twin/callback", json=handed))[0] for _ in range(2)]
+        visits = [
+            await process.page(f"{process.base}/oauth/twin/callback/return?success={success}") for success in (1, 0)
+        ]
+        installs = [
+            await process.page(f"{process.base}/oauth/twin/install?shop=shop-2&signed={signed}")
+            for signed in ("yes", "no")
+        ]
+        greeted = [
+            await process.page(f"{process.base}/webhooks/twin{place}?challenge=hello")
+            for place in ("", f"/{pending['store_id']}")
+        ]
+        without, _ = await process.page(f"{process.base}/webhooks/twin")
+        headers, body = webhook("order", "o1", shop="shop-1")
+        async with process.client.post(f"{process.base}/webhooks/twin", data=body, headers=headers) as told:
+            status = told.status
+
+        assert taken == [200, 422]
+        assert [status for status, _ in visits] == [200, 400]
+        assert [status for status, _ in installs] == [200, 400]
+        assert "shop-2" in installs[0][1]
+        assert greeted == [(200, "hello")] * 2
+        assert without == 405
+        assert status == 200
+        assert [event.order.external_id for event in await raw_orders(kafka_bootstrap, pending["store_id"])] == ["o1"]
+
+
 async def test_two_processes_never_poll_one_store_at_once(
     kafka_bootstrap: str, fresh_database: str, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from schemas.currencies import MINOR_DIGITS
 from schemas.money import Money
 from schemas.order import ItemKind, NameValue, OrderItem
 from services.ingest.connector import UnreadablePayload
-from services.ingest.parsing import pair, text
+from services.ingest.parsing import pair
 from services.ingest.platforms.woocommerce.payloads import WooFee, WooLine, WooMeta, WooRefund
 
 #: Keys with this prefix are bookkeeping, of WooCommerce's or of plugins'.
@@ -88,7 +88,9 @@ def visible(meta: Sequence[WooMeta], *, but_for: str = _INTERNAL) -> tuple[NameV
 
 def words(value: str | None) -> str | None:
     """Return a person's words as they were typed: escapes are undone once."""
-    return text(_unescaped_text(value)) if value else None
+    if not value:
+        return None
+    return (_unescaped_text(value) if "&" in value else value).strip() or None
 
 
 def amount(value: str, currency: str, *, path: str) -> Money:
@@ -149,7 +151,7 @@ def _unescaped(value: Any) -> Any:
 
 
 def _unescaped_text(value: str) -> str:
-    return _ENTITY.sub(lambda found: html.unescape(found.group()), value) if "&" in value else value
+    return _ENTITY.sub(lambda found: html.unescape(found.group()), value)
 
 
 def _id(value: str | None) -> str | None:

@@ -159,9 +159,9 @@ def _flowing(rows: Sequence[Row], place: Place) -> Place:
     if not within:
         return place.whole()
     last = within[-1].changed or place.second
-    if last == place.second:
-        return replace(place, mode="second", offset=0, before=())
     seen = frozenset(row.number for row in within if row.changed == last and row.number is not None)
+    if last == place.second:
+        return replace(place, mode="second", offset=0, seen=place.seen | seen, before=())
     return replace(place, second=last, seen=seen)
 
 
