@@ -29,7 +29,9 @@ LONGEST_RETRY_AFTER = 3600.0
 DECLINED_WAIT = 300.0
 
 _QUOTAS = {SELL: FULFILLMENT, NOTIFY: NOTIFICATION}
-_NO_CONTENT, _NOT_FOUND, _TOO_MANY = 204, 404, 429
+_TOO_MANY = 429
+#: eBay's number of: not authorized for this topic. That is no missing access to anything else.
+_TOPIC_REFUSED = 195011
 _RECONNECT = "eBay no longer accepts our access. Link the store again."
 
 
@@ -51,7 +53,7 @@ class Hosts:
 
 
 class Declined(TransientError):  # noqa: N818 - the fact
-    """eBay understood the call and declined it: `status` 400, 404 or 409, and its own numbers of the reasons.
+    """eBay understood the call and declined it: `status`, mostly 400, 404 or 409, and its own numbers of the reasons.
 
     `at` is eBay's time. Where nobody knows better, it is tried again later.
     """
@@ -156,6 +158,8 @@ def _refuse_status(answer: HttpAnswer) -> None:
             return
         case 401:
             raise AuthorizationError(_RECONNECT)
+        case 403 if _TOPIC_REFUSED in _error_numbers(answer):
+            raise Declined(answer.status, _error_numbers(answer), at=_told_time(answer))
         case 403:
             raise AuthorizationError(
                 "eBay refuses this access: a permission is missing, or the account is suspended. "

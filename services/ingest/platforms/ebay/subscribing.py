@@ -141,10 +141,6 @@ class Subscriber:
                 await self._call("PUT", f"/subscription/{found['subscriptionId']}", token=token, json=wanted)
         except Declined as declined:
             return self._is_bearable(topic, declined)
-        except AuthorizationError:
-            # 403 is how one topic is refused, too; whether the account is lost is for reading to find out.
-            log.warning("ebay.topic_refused", topic=topic)
-            return False
         return True
 
     def _is_bearable(self, topic: str, declined: Declined) -> bool:

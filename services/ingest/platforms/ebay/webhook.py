@@ -32,7 +32,7 @@ ACCOUNT_DELETION = "MARKETPLACE_ACCOUNT_DELETION"
 _REVOKED = {
     "REVOKED_BY_USER": "You took our access back in eBay. Link the store again if that was not meant.",
     "REVOKED_BY_APP": "Our access to this eBay account was given back. Link the store again.",
-    "REVOKED_BY_EBAY": "eBay ended our access. Look for a message of eBay's, then link the store again.",
+    "REVOKED_BY_EBAY": "eBay ended our access. See what it wrote to you. Link the store again once it is settled.",
     "PASSWORD_CHANGE": "The eBay account's password was changed, which ends our access. Link the store again.",
 }
 _REVOKED_SOMEHOW = "eBay ended our access. Link the store again."
