@@ -1,0 +1,56 @@
+"""The Amazon connector keeps the contract where Amazon has nothing to say: it calls no address."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from services.ingest.connector import Delivery, NotOurs, SignatureRefused
+from services.ingest.platforms.amazon import PLATFORM
+from services.ingest.platforms.amazon.queue import AmazonQueue
+from services.ingest.platforms.amazon.settings import AmazonSettings
+from services.ingest.platforms.etsy.settings import EtsySettings
+from tests.ingest.platforms.amazon.shop import NOW, STORE, connector
+
+DELIVERY = Delivery(headers={}, body=b'{"NotificationType": "ORDER_CHANGE"}')
+
+
+async def test_whatever_comes_to_a_webhook_address_is_not_amazons() -> None:
+    found, _ = connector()
+
+    assert found.greet(DELIVERY) is None
+    with pytest.raises(SignatureRefused):
+        await found.verify_webhook(None, DELIVERY, now=NOW)
+    assert isinstance(found.read_webhook(STORE, DELIVERY, now=NOW), NotOurs)
+    assert isinstance(found.read_app_webhook(DELIVERY, now=NOW), NotOurs)
+
+
+def test_windows_end_before_what_amazon_does_not_look_at_yet() -> None:
+    found, _ = connector()
+
+    assert found.pace.settle > timedelta(minutes=2)
+
+
+def test_polls_use_less_than_the_budget_refills_so_that_there_are_calls_for_large_windows() -> None:
+    found, _ = connector()
+
+    assert found.pace.interval.total_seconds() > 1 / (0.0056 * 0.95)
+
+
+async def test_there_is_a_listener_only_where_there_is_a_queue() -> None:
+    assert PLATFORM.listen is not None
+    url = "https://sqs.us-east-1.amazonaws.com/444455556666/queue1"
+
+    listener = PLATFORM.listen(AmazonSettings(_env_file=None, amazon_sqs_queue_url=url))
+
+    assert PLATFORM.listen(AmazonSettings(_env_file=None)) is None
+    assert isinstance(listener, AmazonQueue)
+    await listener.close()
+
+
+def test_only_amazons_settings_make_the_connector() -> None:
+    assert PLATFORM.listen is not None
+
+    with pytest.raises(TypeError):
+        PLATFORM.listen(EtsySettings(_env_file=None))

@@ -1,0 +1,241 @@
+"""The connector against a server that was written from Amazon's documents, not from the connector."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas.order import RawOrder
+from services.ingest.connector import Access, Window
+from services.ingest.platforms.amazon.connector import AmazonConnector
+from services.ingest.platforms.amazon.settings import AmazonSettings
+from services.kit.clock import SystemClock
+from services.kit.errors import AuthorizationError, TransientError
+from tests.ingest.platforms.sandboxes import FAULTS, Sandboxes, access_of, read_window, readable, sandboxes
+from tests.ingest.toolbox import toolbox
+
+pytestmark = pytest.mark.integration
+CLOCK = SystemClock()
+#: Amazon tells no payment: units given up before they were sent are just fewer, and a cancelled order is never charged.
+TOLD_AS = {"pending": "pending", "authorized": "pending", "paid": "paid", "partially_refunded": "paid"}
+CALLBACK = "http://127.0.0.1:8001/oauth/amazon/callback"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A seller on the sandbox, linked."""
+
+    boxes: Sandboxes
+    seller: dict[str, Any]
+    connector: AmazonConnector
+    access: Access
+
+    async def make(self, count: int, *, state: str = "mixed", over: str = "PT1H") -> list[str]:
+        body = {"count": count, "state": state, "seed": 7, "created_over": over, "created_ago": "PT3M"}
+        made = await self.boxes.control("POST", f"/amazon/stores/{self.seller['store']}/orders", body)
+        ids: list[str] = made["ids"]
+        return ids
+
+    async def change(self, order: str, **change: Any) -> None:
+        await self.boxes.control("PATCH", f"/amazon/stores/{self.seller['store']}/orders/{order}", change)
+
+    def window(self) -> Window:
+        end = CLOCK.now() - self.connector.pace.settle
+        return Window(end - timedelta(hours=3), end)
+
+    async def read(self) -> dict[str, RawOrder]:
+        return readable(await read_window(self.connector, self.access, self.window()))
+
+
+@asynccontextmanager
+async def world(*, limits: bool = False, settings: dict[str, Any] | None = None, **seller: Any) -> AsyncIterator[World]:
+    async with sandboxes() as boxes:
+        await boxes.control("POST", "/amazon/settings", {"limits": limits} | (settings or {}))
+        opened = await boxes.control("POST", "/amazon/stores", {"redirect_uris": [CALLBACK]} | seller)
+        connector = AmazonConnector(boxes.settings(AmazonSettings), toolbox(boxes.http, CLOCK))
+        link = opened["link"]
+        if "credentials" in link:
+            grant = await connector.link_with_credentials(link["credentials"], now=CLOCK.now())
+        else:
+            grant = await boxes.authorize(connector, link["request"], callback_url=CALLBACK)
+        yield World(boxes, opened, connector, access_of(grant, "amazon"))
+
+
+@pytest.mark.parametrize("link_by", ["authorization", "credentials"])
+async def test_either_way_of_linking_opens_the_sellers_orders(link_by: str) -> None:
+    async with world(link_by=link_by, region="eu", marketplaces=["DE"]) as shop:
+        [order] = await shop.make(1, state="ready")
+
+        assert shop.access.store.external_id == shop.seller["store"]
+        assert set(await shop.read()) == {order}
+
+
+async def test_every_order_is_read_as_it_truly_is() -> None:
+    async with world() as shop:
+        await shop.make(300)
+
+        orders = await shop.read()
+
+        truth = await shop.boxes.truth("amazon")
+        assert set(orders) == set(truth)
+        for number, order in orders.items():
+            true = truth[number]
+            assert (order.cancelled_at is not None) == true["cancelled"]
+            assert order.payment == ("voided" if true["cancelled"] else TOLD_AS[true["payment"].lower()]), true[
+                "scenario"
+            ]
+            bought = {item.external_id for item in order.items if item.kind != "tip"}
+            assert bought == {line["id"] for line in true["lines"]}
+            to_make = sum(item.quantity_to_make for item in order.items)
+            if true["makeable"]:
+                assert to_make == true["units_to_make"], true["scenario"]
+
+
+async def test_a_single_order_is_read_like_the_listed_one() -> None:
+    async with world() as shop:
+        [number] = await shop.make(1, state="personalized")
+        listed = (await shop.read())[number]
+
+        single = await shop.connector.read_order(shop.access, number, way="poll")
+
+        assert isinstance(single, RawOrder)
+        assert single.model_copy(update={"fetched_at": listed.fetched_at, "payload": listed.payload}) == listed
+        assert listed.items[0].personalization[0].name == "customized_url"
+
+
+async def test_an_order_that_vanished_is_none() -> None:
+    async with world() as shop:
+        assert await shop.connector.read_order(shop.access, "902-0000000-0000000", way="poll") is None
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+async def test_a_failing_platform_costs_time_but_no_order(kind: str) -> None:
+    async with world() as shop:
+        await shop.make(400)
+        fault = {"kind": kind, "rate": 0.5, "count": 3, "path": "orders", "retry_after": 0}
+        await shop.boxes.control("POST", "/amazon/faults", fault)
+
+        assert len(await shop.read()) == 400
+        assert (await shop.boxes.books("amazon"))["faults"] > 0
+
+
+@pytest.mark.parametrize("kind", ["empty_page", "repeated_row", "moved_row"])
+async def test_a_list_that_is_spoilt_or_moves_while_it_is_read_loses_nothing(kind: str) -> None:
+    async with world() as shop:
+        made = await shop.make(350)
+        await shop.boxes.control("POST", "/amazon/faults", {"kind": kind, "count": 2, "path": "orders"})
+
+        rows = await read_window(shop.connector, shop.access, shop.window())
+        found = {row.external_id for row in rows}
+        # What changed while it was read is in a later window.
+        moved = set(made) - found
+        for order in moved:
+            assert isinstance(await shop.connector.read_order(shop.access, order, way="poll"), RawOrder)
+
+        assert len(moved) <= (2 if kind == "moved_row" else 0)
+
+
+async def test_a_thousand_orders_cost_less_than_the_burst_and_no_call_over_budget() -> None:
+    async with world(limits=True) as shop:
+        await shop.make(1_000)
+
+        assert len(await shop.read()) == 1_000
+        books = await shop.boxes.books("amazon")
+        assert books["api_calls"] <= 20
+        assert books.get("api_calls_over_budget", 0) == 0
+
+
+async def test_when_the_budget_is_spent_no_call_is_sent() -> None:
+    async with world(limits=True) as shop:
+        for _ in range(19):
+            await shop.connector.read_page(shop.access, shop.window(), after=None, way="poll")
+
+        with pytest.raises(TransientError) as refused:
+            await shop.connector.read_page(shop.access, shop.window(), after=None, way="poll")
+
+        assert (refused.value.retry_after or 0) > 150
+        assert (await shop.boxes.books("amazon")).get("api_calls_over_budget", 0) == 0
+
+
+async def test_a_token_that_ran_out_is_renewed() -> None:
+    async with world() as shop:
+        await shop.make(3, state="ready")
+        await shop.boxes.control("POST", f"/amazon/stores/{shop.seller['store']}/expire-access")
+        with pytest.raises(AuthorizationError):
+            await shop.read()
+
+        secrets = await shop.connector.refresh(shop.access, now=CLOCK.now())
+
+        assert len(await replace(shop, access=replace(shop.access, secrets=secrets)).read()) == 3
+
+
+async def test_access_that_was_taken_back_asks_for_the_seller() -> None:
+    async with world() as shop:
+        await shop.boxes.control("POST", f"/amazon/stores/{shop.seller['store']}/revoke")
+
+        with pytest.raises(AuthorizationError):
+            await shop.connector.read_order(shop.access, "902-0000000-0000000", way="poll")
+        with pytest.raises(AuthorizationError):
+            await shop.connector.refresh(shop.access, now=CLOCK.now())
+
+
+async def test_a_rotated_app_secret_is_no_sellers_fault() -> None:
+    async with world() as shop:
+        await shop.boxes.control("POST", "/amazon/app", {"rotate_secret": True})
+
+        with pytest.raises(TransientError, match="AMAZON_CLIENT_SECRET"):
+            await shop.connector.refresh(shop.access, now=CLOCK.now())
+
+
+async def test_without_the_role_orders_have_no_address_and_the_probe_says_so() -> None:
+    async with world(role="none") as shop:
+        await shop.make(10, state="ready")
+
+        orders = await shop.read()
+        found = {capability.name: capability.allowed for capability in await shop.connector.probe(shop.access)}
+
+        assert {order.ship_to for order in orders.values()} == {None}
+        assert found["addresses"] is False
+
+
+async def test_with_the_role_the_probe_sees_addresses() -> None:
+    async with world() as shop:
+        await shop.make(10, state="ready")
+
+        found = {capability.name: capability.allowed for capability in await shop.connector.probe(shop.access)}
+
+        assert found["addresses"] is True
+
+
+async def test_a_buyers_wish_to_cancel_holds_the_order() -> None:
+    async with world() as shop:
+        [number] = await shop.make(1, state="ready")
+        await shop.change(number, action="request_cancel", reason="Ordered by mistake")
+
+        order = await shop.connector.read_order(shop.access, number, way="poll")
+
+        assert isinstance(order, RawOrder)
+        assert order.holds == ("BUYER_CANCELLATION_REQUESTED",)
+
+
+async def test_subscribing_twice_makes_one_subscription_and_unsubscribing_ends_it() -> None:
+    async with world() as shop:
+        settings = shop.boxes.settings(
+            AmazonSettings, amazon_sqs_queue_url="https://sqs.us-east-1.amazonaws.com/444455556666/queue1"
+        )
+        connector = AmazonConnector(settings, toolbox(shop.boxes.http, CLOCK))
+        for _ in range(2):
+            assert await connector.subscribe(shop.access, callback_url="", app_url="") == ("ORDER_CHANGE",)
+        [number] = await shop.make(1, state="ready")
+        told = await shop.boxes.control("GET", "/amazon/notifications")
+
+        await connector.unsubscribe(shop.access)
+        await shop.change(number, action="cancel", reason="No inventory")
+
+        assert number in str(told)
+        assert await shop.boxes.control("GET", "/amazon/notifications") == told
