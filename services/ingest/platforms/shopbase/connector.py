@@ -1,0 +1,141 @@
+"""The ShopBase connector: orders by polling, and webhooks at one address a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from pydantic_settings import BaseSettings
+
+from schemas.order import RawOrder, Way
+from schemas.stores import Capability
+from services.ingest.connector import (
+    Access,
+    AppFact,
+    AuthorizationStart,
+    Delivery,
+    Grant,
+    Greeting,
+    LinkingRefused,
+    NotOurs,
+    Pace,
+    Page,
+    StoreRef,
+    Tools,
+    Unreadable,
+    WebhookFact,
+    Window,
+)
+from services.ingest.platforms.shopbase import linking, probing, subscriptions, webhook
+from services.ingest.platforms.shopbase.client import ShopbaseClient
+from services.ingest.platforms.shopbase.reading import OrderReader
+from services.ingest.platforms.shopbase.settings import ShopbaseSettings
+from services.kit.errors import AuthorizationError
+
+
+class ShopbaseConnector:
+    """See the contract, `services.ingest.connector.Connector`."""
+
+    slug = "shopbase"
+    name = "ShopBase"
+    #: Lists may lag what webhooks told, and a platform's clock may be wrong by minutes: the overlap covers both.
+    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(minutes=1), interval=timedelta(minutes=5))
+
+    def __init__(self, settings: ShopbaseSettings, tools: Tools) -> None:
+        self._settings = settings
+        self._client = ShopbaseClient(settings, tools)
+        self._reader = OrderReader(self._client, tools.clock)
+
+    def start_authorization(
+        self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
+    ) -> AuthorizationStart:
+        """Build the consent page's address; `request` names the "shop"."""
+        del now
+        return linking.start_authorization(
+            self._settings, self._client, request, state=state, callback_url=callback_url
+        )
+
+    def read_state(self, callback: Mapping[str, str]) -> str:
+        """Return the query's `state`."""
+        return callback.get("state", "")
+
+    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
+        """Check the signature and age of a visit that began in ShopBase."""
+        return linking.read_installation(self._settings, query, now=now)
+
+    async def complete_authorization(
+        self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
+    ) -> Grant:
+        """Check the callback's signature and age, and exchange its code."""
+        del callback_url
+        try:
+            return await linking.complete_authorization(self._settings, self._client, callback, memory=memory, now=now)
+        except AuthorizationError as error:
+            raise LinkingRefused(str(error)) from error
+
+    async def link_with_credentials(self, credentials: Mapping[str, str], *, now: datetime) -> Grant:
+        """Link with a private app."""
+        del now
+        return await linking.link_with_credentials(self._client, credentials)
+
+    def refresh_due(self, secrets: Mapping[str, str], *, now: datetime) -> bool:
+        """Tell that nothing is due: ShopBase's access has no end."""
+        del secrets, now
+        return False
+
+    async def refresh(self, access: Access, *, now: datetime) -> Mapping[str, str]:
+        """Return the same secrets if ShopBase accepts them after all."""
+        del now
+        return await linking.refresh(self._client, access)
+
+    async def probe(self, access: Access) -> tuple[Capability, ...]:
+        """Look at a few paid orders, and at what the app was granted."""
+        return await probing.probe(self._client, access, signed=self._is_signed(access))
+
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+        """Subscribe to the order topics; nothing where no secret is known that could verify their webhooks."""
+        del app_url
+        if not self._is_signed(access):
+            return ()
+        return await subscriptions.subscribe(self._client, access, callback_url=callback_url)
+
+    async def unsubscribe(self, access: Access) -> None:
+        """Delete this store's webhooks."""
+        await subscriptions.unsubscribe(self._client, access)
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one slice of the window."""
+        return await self._reader.read_page(access, window, after=after, way=way)
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one order."""
+        return await self._reader.read_order(access, external_id, way=way)
+
+    def greet(self, delivery: Delivery) -> Greeting | None:
+        """Answer nothing: ShopBase asks no such questions."""
+        del delivery
+        return None
+
+    async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
+        """Check the raw bytes' signature; ShopBase signs no time, so the webhook's age is not checked."""
+        del now
+        webhook.verify_webhook(access, delivery, app_secret=self._settings.app_secret())
+
+    def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
+        """Say what a verified webhook tells."""
+        return webhook.read_webhook(store, delivery, now=now)
+
+    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
+        """Say that it is about no store: each topic of each store has an address of its own."""
+        del delivery, now
+        return NotOurs("ShopBase tells each store at its own address")
+
+    def _is_signed(self, access: Access) -> bool:
+        return bool(webhook.signing_secret(access.secrets, app_secret=self._settings.app_secret()))
+
+
+def connect(settings: BaseSettings, tools: Tools) -> ShopbaseConnector:
+    """Construct the connector."""
+    if not isinstance(settings, ShopbaseSettings):
+        raise TypeError("the ShopBase connector is built from ShopbaseSettings")
+    return ShopbaseConnector(settings, tools)

@@ -1,0 +1,128 @@
+"""Cuts a window into slices that each fit one page, so that nothing can be passed over between two pages.
+
+ShopBase numbers its pages over a list that changes while it is read, in an order that it does not document: an order
+that leaves page 1 moves another one from page 2 to page 1, unseen, and beyond page x limit = 100,000 there is nothing.
+So page 2 is not asked for. A page that is full is thrown away and a shorter slice is asked for; one page is one moment.
+Only two seconds that hold more than a page are read by number, from the last page to the first: what leaves then moves
+others to pages that are still to be read. Neighbouring slices have a second in common, for the bounds are inclusive and
+it is not said whether times have parts of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+#: ShopBase's largest page.
+LIMIT = 250
+#: How many orders a slice is meant to hold: enough below a page that chance does not fill it.
+FILL = 175
+#: How much longer than its predecessor a slice may be.
+_GROWTH = 8
+
+
+class Row(NamedTuple):
+    """An order as it was listed: its exact fields, its JSON text, and what slicing needs; None where unreadable."""
+
+    value: Any
+    body: str
+    number: str | None
+    changed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading goes on: `span` seconds from `second`, at most to `last`.
+
+    `page` is 0 unless that slice is read by number. `seen` are the orders that were given already and changed in
+    `second`, or in the slice when it is read by number; `passes` counts how often that was begun. `total` is what the
+    window held when it was first counted; `wait_from` is the second of the first order that is not to be left behind.
+    """
+
+    second: int
+    last: int
+    span: int
+    page: int = 0
+    passes: int = 0
+    seen: frozenset[str] = frozenset()
+    total: int | None = None
+    wait_from: int | None = None
+
+    @classmethod
+    def start(cls, first: int, last: int) -> Place:
+        """Begin with the window whole."""
+        return cls(first, last, max(last - first, 1))
+
+    @property
+    def end(self) -> int:
+        """The last second of the slice."""
+        return min(self.second + self.span, self.last)
+
+    @property
+    def is_narrowest(self) -> bool:
+        """Whether there is no shorter slice that still has a second of its own."""
+        return self.end - self.second <= 1
+
+    def narrowed(self, left: int) -> Place:
+        """Return a shorter slice; `left` is what the window holds from here on."""
+        even = (self.last - self.second) * FILL // max(left, 1)
+        return replace(self, span=max(1, min((self.end - self.second) // 2, even)))
+
+    def by_number(self, count: int) -> Place:
+        """Return the last page of the slice, which holds so many orders."""
+        return replace(self, page=max(1, -(-count // LIMIT)), passes=self.passes + 1)
+
+    def text(self) -> str:
+        """Return it as the opaque text that a page hands out."""
+        seen = sorted(self.seen)
+        return orjson.dumps(
+            [self.second, self.last, self.span, self.page, self.passes, seen, self.total, self.wait_from]
+        ).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read what `text` wrote."""
+        second, last, span, page, passes, seen, total, wait_from = orjson.loads(text)
+        return cls(second, last, span, page, passes, frozenset(seen), total, wait_from)
+
+
+def fresh(rows: Iterable[Row], place: Place) -> list[Row]:
+    """Return each order once that no earlier page gave, in order of change; a later change makes it another revision."""
+    found: dict[object, Row] = {}
+    for row in rows:
+        known = row.number in place.seen and (place.page > 0 or row.changed == place.second)
+        if not known:
+            found.setdefault(row.number or row.body, row)
+    return sorted(found.values(), key=lambda row: (row.changed or 0, row.number or ""))
+
+
+def after_slice(rows: Sequence[Row], place: Place) -> Place | None:
+    """Return the slice after one that fitted a page; None when it was the last."""
+    if place.end >= place.last:
+        return None
+    span = min(place.span * _GROWTH, place.span * FILL // max(len(rows), 1))
+    seen = frozenset(row.number for row in rows if row.number is not None and row.changed == place.end)
+    return replace(place, second=place.end, span=max(span, 1), seen=seen)
+
+
+def after_number(rows: Sequence[Row], place: Place) -> Place:
+    """Return the page before this one; its number is 0 when this was the first."""
+    seen = place.seen | {row.number for row in rows if row.number is not None}
+    return replace(place, page=place.page - 1, seen=seen)
+
+
+def after_numbers(place: Place) -> Place | None:
+    """Return the slice after one that was read by number; None when it was the last."""
+    if place.end >= place.last:
+        return None
+    return replace(place, second=place.end, span=1, page=0, passes=0)
+
+
+def start_of(place: Place) -> datetime:
+    """Return the moment before which everything is read, and nothing waits."""
+    second = place.second if place.wait_from is None else min(place.second, place.wait_from)
+    return datetime.fromtimestamp(second, tz=UTC)
