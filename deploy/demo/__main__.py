@@ -1,6 +1,6 @@
 """`python -m deploy.demo`: orders go from every sandbox platform to production and back, and the numbers must add up.
 
-`ORDERS` (1000) orders in all. `ONCE=1`, or no terminal: stop everything and exit, 0 only if all adds up; else the page
+`ORDERS` (1000) orders in all, on `PLATFORMS` ("amazon etsy"; all). `ONCE=1`, or no terminal: stop everything and exit, 0 only if all adds up; else the page
 stays up until Ctrl-C.
 """
 
@@ -57,12 +57,13 @@ class Outcome:
 def main() -> int:
     """Run the demo; 0 when everything adds up."""
     orders = int(os.environ.get("ORDERS") or 1000)
+    platforms = (os.environ.get("PLATFORMS") or "").split()
     stay = sys.stdout.isatty() and os.environ.get("ONCE") != "1"
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     try:
         with throwaway_directory(DIRECTORY / "runs") as directory:
             console.print("Starting Kafka, Postgres, the sandbox platforms, the factory and the services …")
-            with running_world(directory, Choices(fixed_ports=True)) as world:
+            with running_world(directory, Choices(fixed_ports=True, platforms=platforms)) as world:
                 outcome = asyncio.run(walk(world, orders))
                 _conclude(world, outcome)
                 if stay:
@@ -83,9 +84,7 @@ async def walk(world: World, orders: int) -> Outcome:
         shares = _shares(orders, sorted(world.platforms))
         opened = [await journey.open_store(api, name, ingest_url=world.services["ingest"]) for name in shares]
         for store in opened:
-            await journey.create_orders(
-                api, store, _before(store, shares[store.platform]), created_over="PT2H", created_ago="PT2M"
-            )
+            await journey.create_past_orders(api, store, _before(store, shares[store.platform]))
         began = time.monotonic()
         linked = [await _link(api, store, shares[store.platform]) for store in opened]
         judged, shipped = await _follow(api, shares, began)

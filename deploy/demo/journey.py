@@ -21,12 +21,16 @@ AFTER_RELEASE = frozenset({"released", "accepted", "on_hold", "in_production", "
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A store on a sandbox platform: its id there, how a seller links it, whether the platform tells of orders."""
+    """A store on a sandbox platform: its id there, how a seller links it, whether the platform tells of orders.
+
+    `lag` is how many seconds new orders take to be listed.
+    """
 
     platform: str
     external_id: str
     link: Mapping[str, Any]
     pushes: bool
+    lag: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ async def open_store(api: Api, platform: str, *, ingest_url: str, **options: Any
     """Open a store on the platform, with our callback address registered."""
     body = {"redirect_uris": [f"{ingest_url}/oauth/{platform}/callback"], **options}
     answer = await api.control("POST", f"/{platform}/stores", body=body)
-    return Opened(platform, answer["store"], answer["link"], answer["pushes"])
+    return Opened(platform, answer["store"], answer["link"], answer["pushes"], answer["lag"])
 
 
 async def create_orders(api: Api, opened: Opened, count: int, **options: Any) -> None:
@@ -59,6 +63,11 @@ async def create_orders(api: Api, opened: Opened, count: int, **options: Any) ->
     if count:
         body = {"count": count, **options}
         await api.control("POST", f"/{opened.platform}/stores/{opened.external_id}/orders", body=body)
+
+
+async def create_past_orders(api: Api, opened: Opened, count: int, *, over: str = "PT2H") -> None:
+    """Have buyers order long enough ago for the platform to list it, in the period `over` before that."""
+    await create_orders(api, opened, count, created_over=over, created_ago=120 + 2 * opened.lag)
 
 
 async def link_store(api: Api, opened: Opened, *, import_since: timedelta = timedelta(days=1)) -> Linked:

@@ -37,7 +37,7 @@ class Choices:
         copies: How many processes of a service run; one where it is not named.
         settings: Further settings of the services.
         time_scale: Divides the platforms' waits between webhook retries.
-        limits: Whether the platforms keep their rate limits.
+        platforms: Which sandbox platforms there are; none named: all.
         fixed_ports: Prefer the usual ports, for a person who opens the page.
     """
 
@@ -45,6 +45,7 @@ class Choices:
     settings: Mapping[str, str] = field(default_factory=dict)
     time_scale: float = 1.0
     fixed_ports: bool = False
+    platforms: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,8 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
 
 
 def _start_sandbox(supervisor: Supervisor, choices: Choices) -> Child:
-    return supervisor.start_python("sandbox", "deploy.sandbox", "--time-scale", str(choices.time_scale))
+    only = [argument for slug in choices.platforms for argument in ("--only", slug)]
+    return supervisor.start_python("sandbox", "deploy.sandbox", "--time-scale", str(choices.time_scale), *only)
 
 
 def _settings(data_dir: Path, platform_settings: Mapping[str, str]) -> dict[str, str]:
