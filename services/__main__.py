@@ -87,7 +87,7 @@ def topics() -> None:
 
     async def create() -> None:
         created = await ensure_topics(
-            settings.kafka_bootstrap_servers,
+            settings.kafka,
             TOPICS,
             partitions=settings.topic_partitions,
             replicas=settings.topic_replicas,
@@ -119,7 +119,7 @@ def replay(
 
     async def go() -> None:
         count = await put_back(
-            settings.kafka_bootstrap_servers,
+            settings.kafka,
             topic,
             limit=limit,
             where=lambda told: told.get("group") != b"ingest" and reason in {None, told.get("reason", b"").decode()},

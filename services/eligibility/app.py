@@ -129,11 +129,11 @@ class _Process:
 
 async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.Pool, *, clock: Clock) -> _Process:
     metrics, vault = Metrics(), Vault.open_or_create(settings.master_key_file)
-    sealer, bootstrap = Sealer(vault), settings.kafka_bootstrap_servers
+    sealer, kafka = Sealer(vault), settings.kafka
     bell = Bell()
     repository = PostgresRepository(pool, clock=clock, wake_workers=bell.ring)
     open_log = KafkaLogOpener(
-        bootstrap,
+        kafka,
         topics=topics.written(),
         installation=await repository.installation(),
         position_topic=topics.name(ORDERS_DECISIONS),
@@ -144,9 +144,9 @@ async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.
         repository, sealer=sealer, clock=clock, metrics=metrics, keep_for=settings.keep_for, wake_relays=shards.wake
     )
     worker = Reassessing(judge, repository, bell=bell, owned=lambda: shards.owned, clock=clock, metrics=metrics)
-    publisher = KafkaPublisher(bootstrap, _NAME, metrics=metrics)
+    publisher = KafkaPublisher(kafka, _NAME, metrics=metrics)
     dead_letters = DeadLetters(publisher, clock=clock)
-    subscriber = KafkaSubscriber(bootstrap, _NAME, clock=clock, metrics=metrics, dead_letters=dead_letters)
+    subscriber = KafkaSubscriber(kafka, _NAME, clock=clock, metrics=metrics, dead_letters=dead_letters)
     answers = partial(take_answers, repository=repository, clock=clock, keep_for=settings.keep_for)
     reading = Reading(topics, judge=judge, repository=repository, take_answers=answers, clock=clock)
     subscriber.add(reading.of_facts())

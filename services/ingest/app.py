@@ -109,9 +109,7 @@ async def serve(
         if connectors is None:
             tools = Tools(http, clock, PostgresLimits(access_pool, clock))
             connectors = {slug: _connector(slug, tools) for slug in platforms}
-        publisher = KafkaPublisher(
-            settings.kafka_bootstrap_servers, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS
-        )
+        publisher = KafkaPublisher(settings.kafka, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         health.add_check("postgres", postgres_check(pool))

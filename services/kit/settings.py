@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.kit.errors import SettingsError
+from services.kit.kafka.cluster import Cluster, SaslMechanism, Secured, SecurityProtocol
 
 #: Families of names that are ours wherever they stand, so that a misspelt one in the environment is noticed.
 OWN_PREFIXES = ("PLATFORM_URL_",)
@@ -32,6 +33,23 @@ class KitSettings(BaseSettings):
         default="",
         description="Kafka's addresses, host:port, comma-separated; empty: the embedded broker.",
     )
+    kafka_security_protocol: SecurityProtocol = Field(
+        default="PLAINTEXT", description="How Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    kafka_ssl_ca_file: str = Field(
+        default="", description="PEM certificates that Kafka's own must descend from; empty: the system's."
+    )
+    kafka_ssl_cert_file: str = Field(
+        default="", description="The PEM certificate that we show to Kafka, where it asks for one."
+    )
+    kafka_ssl_key_file: str = Field(
+        default="", description="That certificate's unencrypted PEM key; empty: it stands in the same file."
+    )
+    kafka_sasl_mechanism: SaslMechanism = Field(
+        default="", description="How we log in to Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
+    kafka_sasl_username: str = Field(default="", description="Who logs in to Kafka.")
+    kafka_sasl_password: str = Field(default="", repr=False, description="That user's password: a secret.")
     database_url: str = Field(
         default="",
         repr=False,
@@ -58,6 +76,20 @@ class KitSettings(BaseSettings):
         default=1, ge=1, le=9, description="How many brokers keep each partition of a topic that is created."
     )
 
+    @property
+    def kafka(self) -> Cluster:
+        """Where Kafka is and how it is spoken to. Raises `SettingsError` where the settings contradict each other."""
+        secured = Secured(
+            protocol=self.kafka_security_protocol,
+            ca_file=self.kafka_ssl_ca_file,
+            cert_file=self.kafka_ssl_cert_file,
+            key_file=self.kafka_ssl_key_file,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_sasl_username,
+            password=self.kafka_sasl_password,
+        )
+        return secured.cluster(self.kafka_bootstrap_servers)
+
 
 class Described(NamedTuple):
     """One setting as docs/configuration.md lists it."""
@@ -81,11 +113,13 @@ def load_settings(cls: type[S]) -> S:
     if secrets and not Path(secrets).is_dir():
         raise SettingsError("SECRETS_DIR is not a directory.")
     try:
-        return cls(_secrets_dir=secrets)
+        settings = cls(_secrets_dir=secrets)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "A setting"
         raise SettingsError(f"{name} is malformed: {first['msg'].lower()}.") from None
+    _ = settings.kafka  # raises at the start what would otherwise be found at the first connection
+    return settings
 
 
 def describe_settings(cls: type[KitSettings]) -> list[Described]:

@@ -45,7 +45,7 @@ async def prepared(
             await migrate(settings.database_url, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
             await migrate(settings.database_url, schema=schema, directory=migrations)
             await ensure_topics(
-                settings.kafka_bootstrap_servers,
+                settings.kafka,
                 wanted,
                 partitions=settings.topic_partitions,
                 replicas=settings.topic_replicas,

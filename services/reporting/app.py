@@ -113,9 +113,9 @@ def routes_document() -> dict[str, Any]:
 async def _consuming(
     settings: ReportingSettings, pool: asyncpg.Pool, reader: Reader, *, clock: Clock, metrics: Metrics, group: str
 ) -> AsyncIterator[KafkaSubscriber]:
-    publisher = KafkaPublisher(settings.kafka_bootstrap_servers, _NAME, metrics=metrics)
+    publisher = KafkaPublisher(settings.kafka, _NAME, metrics=metrics)
     subscriber = KafkaSubscriber(
-        settings.kafka_bootstrap_servers,
+        settings.kafka,
         _NAME,
         clock=clock,
         metrics=metrics,

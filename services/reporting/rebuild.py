@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.kit.errors import SettingsError, TransientError, UnreadableMessage
+from services.kit.kafka.cluster import Address, cluster_at
 from services.kit.kafka.topics import partition_counts
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool, translated_errors
@@ -65,7 +66,7 @@ async def rebuild(settings: ReportingSettings, *, topic_prefix: str = "") -> Non
     pool = await create_pool(settings.database_url, schema=NEXT_SCHEMA, max_size=1)
     try:
         copy = PostgresProjections(pool, silent=True)
-        async with _reading(settings.kafka_bootstrap_servers, Reader(prefix=topic_prefix)) as source:
+        async with _reading(settings.kafka, Reader(prefix=topic_prefix)) as source:
             await _catch_up(copy, source)
             await _exchange(settings.database_url, copy, source)
     finally:
@@ -113,10 +114,10 @@ class _Source:
 
 
 @asynccontextmanager
-async def _reading(bootstrap: str, reader: Reader) -> AsyncIterator[_Source]:
-    counts = await partition_counts(bootstrap)
+async def _reading(kafka: Address, reader: Reader) -> AsyncIterator[_Source]:
+    counts = await partition_counts(kafka)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **cluster_at(kafka).options(),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",

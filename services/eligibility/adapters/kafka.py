@@ -14,6 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 from services.eligibility.dossier import OutboxMessage
 from services.eligibility.ports import ShardFenced
 from services.kit.errors import TransientError
+from services.kit.kafka.cluster import Address, cluster_at
 from services.kit.kafka.topics import MAX_MESSAGE_BYTES
 from services.kit.trace import TRACEPARENT
 
@@ -35,20 +36,20 @@ class KafkaShardLog:
         self,
         producer: AIOKafkaProducer,
         *,
-        bootstrap: str,
+        kafka: Address,
         topics: Mapping[str, str],
         group: str,
         place: TopicPartition,
     ) -> None:
         self._producer = producer
-        self._bootstrap = bootstrap
+        self._cluster = cluster_at(kafka)
         self._topics = topics
         self._group = group
         self._place = place
 
     async def position(self) -> int | None:
         """Return the last number kept, by whomever."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(**self._cluster.options())
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await admin.start()
@@ -118,8 +119,8 @@ class KafkaShardLog:
 class KafkaLogOpener:
     """Opens shard logs of one installation. `topics` maps an outbox message's topic to its name in Kafka."""
 
-    def __init__(self, bootstrap: str, *, topics: Mapping[str, str], installation: str, position_topic: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Address, *, topics: Mapping[str, str], installation: str, position_topic: str) -> None:
+        self._cluster = cluster_at(kafka)
         self._topics = topics
         self._group = f"eligibility.relay.{installation}"
         self._position_topic = position_topic
@@ -127,7 +128,7 @@ class KafkaLogOpener:
     async def __call__(self, shard: int) -> KafkaShardLog:
         """Start the shard's producer: Kafka then completes or undoes what its last owner left, and fences them."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._cluster.options(),
             client_id=f"eligibility-relay-{shard}",
             transactional_id=f"{self._group}.{shard}",
             transaction_timeout_ms=_TRANSACTION_MS,
@@ -139,7 +140,7 @@ class KafkaLogOpener:
         )
         opened = KafkaShardLog(
             producer,
-            bootstrap=self._bootstrap,
+            kafka=self._cluster,
             topics=self._topics,
             group=self._group,
             place=TopicPartition(self._position_topic, shard),

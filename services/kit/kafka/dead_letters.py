@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from services.kit import trace
 from services.kit.clock import Clock, SystemClock
 from services.kit.errors import OversizedMessage, TransientError
+from services.kit.kafka.cluster import Address, cluster_at
 from services.kit.kafka.publisher import KafkaPublisher, Message, Publisher
 from services.kit.kafka.records import Record
 from services.kit.kafka.topics import DEAD_LETTER_SUFFIX, partition_counts
@@ -65,7 +66,7 @@ class DeadLetters:
 
 
 async def replay(
-    bootstrap: str,
+    kafka: Address,
     topic: str,
     *,
     limit: int | None = None,
@@ -84,8 +85,8 @@ async def replay(
     """
     replayed = 0
     place = group or (_GROUP_OF_ALL if where is None else None)
-    publisher = KafkaPublisher(bootstrap, _GROUP_OF_ALL, timeout=_READ_TIMEOUT_SECONDS)
-    async with _dead_letters_of(bootstrap, topic, place) as consumer, _stopping(publisher):
+    publisher = KafkaPublisher(kafka, _GROUP_OF_ALL, timeout=_READ_TIMEOUT_SECONDS)
+    async with _dead_letters_of(kafka, topic, place) as consumer, _stopping(publisher):
         async for batch in _until_end(consumer):
             found = [record for record in map(_record, batch) if where is None or where(_told(record))]
             picked = found if limit is None else found[: limit - replayed]
@@ -109,11 +110,11 @@ async def _stopping(publisher: KafkaPublisher) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _dead_letters_of(bootstrap: str, topic: str, group: str | None) -> AsyncIterator[AIOKafkaConsumer]:
+async def _dead_letters_of(kafka: Address, topic: str, group: str | None) -> AsyncIterator[AIOKafkaConsumer]:
     name = topic + DEAD_LETTER_SUFFIX
-    counts = await partition_counts(bootstrap)
+    counts = await partition_counts(kafka)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+        **cluster_at(kafka).options(), group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     try:
         async with asyncio.timeout(_READ_TIMEOUT_SECONDS):

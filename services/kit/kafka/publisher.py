@@ -26,6 +26,7 @@ from aiokafka.partitioner import murmur2
 
 from services.kit import trace
 from services.kit.errors import OversizedMessage, TransientError
+from services.kit.kafka.cluster import Address, cluster_at
 from services.kit.kafka.topics import MAX_MESSAGE_BYTES
 from services.kit.metrics import Metrics
 
@@ -90,13 +91,13 @@ class KafkaPublisher:
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: Address,
         client_id: str,
         *,
         metrics: Metrics | None = None,
         timeout: float = PUBLISH_TIMEOUT_SECONDS,
     ) -> None:
-        self._bootstrap = bootstrap
+        self._cluster = cluster_at(kafka)
         self._client_id = client_id
         self._metrics = metrics or Metrics()
         self._timeout = timeout
@@ -166,7 +167,7 @@ class KafkaPublisher:
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._cluster.options(),
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,

@@ -17,9 +17,11 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 from faststream.specification import AsyncAPI
 
 from services.kit.clock import Clock
+from services.kit.kafka.cluster import Address, Cluster, cluster_at
 from services.kit.kafka.consuming import Consuming
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.records import Partition, Record
@@ -47,15 +49,17 @@ class KafkaSubscriber:
     """The subscriptions of one process."""
 
     def __init__(
-        self, bootstrap: str, client_id: str, *, clock: Clock, metrics: Metrics, dead_letters: DeadLetters
+        self, kafka: Address, client_id: str, *, clock: Clock, metrics: Metrics, dead_letters: DeadLetters
     ) -> None:
         self._clock = clock
         self._metrics = metrics
         self._dead_letters = dead_letters
         self._client_id = client_id
+        cluster = cluster_at(kafka)
         self.broker = KafkaBroker(
-            bootstrap,
+            cluster.bootstrap,
             client_id=client_id,
+            security=_security(cluster),
             ack_policy=AckPolicy.MANUAL,
             apply_types=False,
             consumer_only=True,
@@ -160,6 +164,15 @@ class KafkaSubscriber:
             consuming.begin_again()
         if not await self._connect():
             await self._keep_connecting()
+
+
+def _security(cluster: Cluster) -> BaseSecurity | None:
+    """The cluster's security in the form that FastStream takes."""
+    sasl, with_tls = cluster.sasl, cluster.tls is not None
+    if sasl is None:
+        return BaseSecurity(cluster.tls, with_tls) if with_tls else None
+    login = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}[sasl.mechanism]
+    return login(sasl.username, sasl.password, cluster.tls, with_tls)
 
 
 def _described(consuming: Consuming, subscription: Subscription) -> Callable[[Any], Awaitable[None]]:

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.topics import Topic
 from services.kit.errors import SettingsError, TransientError
+from services.kit.kafka.cluster import Address, cluster_at
 
 log = structlog.get_logger()
 
@@ -25,7 +26,7 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _ADMIN_TIMEOUT_SECONDS = 10
 
 
-async def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, partitions: int, replicas: int = 1) -> list[str]:
+async def ensure_topics(kafka: Address, topics: Iterable[Topic], *, partitions: int, replicas: int = 1) -> list[str]:
     """Create the topics, and a dead-letter topic of one partition for each, that do not exist; return their names.
 
     Raises:
@@ -35,7 +36,7 @@ async def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, partitions: 
     """
     declared = list(topics)
     wanted = {topic.name: topic.partitions or partitions for topic in declared}
-    async with _administration(bootstrap) as admin:
+    async with _administration(kafka) as admin:
         existing = await _partition_counts(admin)
         _refuse_other_counts(wanted, existing)
         missing = [new for new in _new_topics(declared, wanted, replicas) if new.name not in existing]
@@ -44,15 +45,15 @@ async def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, partitions: 
     return [new.name for new in missing]
 
 
-async def partition_counts(bootstrap: str) -> dict[str, int]:
+async def partition_counts(kafka: Address) -> dict[str, int]:
     """How many partitions each topic has; `TransientError` when Kafka is away."""
-    async with _administration(bootstrap) as admin:
+    async with _administration(kafka) as admin:
         return await _partition_counts(admin)
 
 
 @asynccontextmanager
-async def _administration(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_ADMIN_TIMEOUT_SECONDS * 1000)
+async def _administration(kafka: Address) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**cluster_at(kafka).options(), request_timeout_ms=_ADMIN_TIMEOUT_SECONDS * 1000)
     try:
         async with asyncio.timeout(_ADMIN_TIMEOUT_SECONDS):
             await admin.start()
