@@ -175,14 +175,13 @@ class AmazonClient:
             await self._limits.learn(budget, limit=_limit(operation, rate))
 
     async def _refuse_status(self, answer: HttpAnswer, operation: str, budget: str) -> None:
+        # Amazon's support asks for the id of the request, whatever came of it.
+        request_id = answer.headers.get("x-amzn-requestid")
         if answer.status in _OK:
+            log.debug("amazon.answered", operation=operation, request_id=request_id)
             return
         log.warning(
-            "amazon.refused",
-            operation=operation,
-            status=answer.status,
-            codes=_codes(answer),
-            request_id=answer.headers.get("x-amzn-requestid"),
+            "amazon.refused", operation=operation, status=answer.status, codes=_codes(answer), request_id=request_id
         )
         match answer.status:
             case 401 | 403:

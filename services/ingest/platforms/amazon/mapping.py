@@ -40,6 +40,7 @@ _CANCELLED = "CANCELLED"
 _UNFULFILLABLE = "UNFULFILLABLE"
 #: Requests to cancel are the seller's to answer as long as something may still be sent.
 _UNSENT = frozenset({"PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED"})
+_FULFILLERS = frozenset({"MERCHANT", "AMAZON"})
 _SELLER_ORDER_ID = "SELLER_ORDER_ID"
 _REPLACED = {"REPLACEMENT_ORIGINAL_ID": "replacement_of", "EXCHANGE_ORIGINAL_ID": "exchange_of"}
 #: Where a county is no part of a postal address.
@@ -133,9 +134,13 @@ def _total(order: AmazonOrder, currency: str) -> Money:
 def _holds(order: AmazonOrder, status: str) -> tuple[str, ...]:
     if status == _UNFULFILLABLE:
         return ("UNFULFILLABLE",)
+    found = []
     if status in _UNSENT and any(cancellation_is_asked_for(line) for line in order.order_items):
-        return ("BUYER_CANCELLATION_REQUESTED",)
-    return ()
+        found.append("BUYER_CANCELLATION_REQUESTED")
+    if order.fulfillment.fulfilled_by not in _FULFILLERS:
+        # Might Amazon send it, or somebody else, then it must not be made a second time.
+        found.append("FULFILLER_UNKNOWN")
+    return tuple(found)
 
 
 def _cancel_reason(order: AmazonOrder) -> str | None:

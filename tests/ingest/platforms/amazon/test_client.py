@@ -182,6 +182,13 @@ async def test_a_rate_that_is_not_told_leaves_the_documented_one(told: str) -> N
     assert refused.value.retry_after == pytest.approx(188, abs=1)
 
 
+async def test_every_answer_is_logged_by_amazons_id_of_the_request() -> None:
+    with capture_logs() as logs:
+        await read(answer(EMPTY, headers={"x-amzn-RequestId": "r-0"}))
+
+    assert [(entry["event"], entry["request_id"]) for entry in logs] == [("amazon.answered", "r-0")]
+
+
 async def test_a_refusal_is_logged_by_amazons_id_of_the_request_and_without_what_was_sent() -> None:
     with capture_logs() as logs, pytest.raises(AuthorizationError):
         await read(refusal("Unauthorized", 403, "buyer@example.com is denied.", **{"x-amzn-RequestId": "r-1"}))

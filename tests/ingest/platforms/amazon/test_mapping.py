@@ -120,6 +120,13 @@ def test_what_amazon_fulfils_itself_is_shown_and_never_made(case: str) -> None:
     assert ("fulfilled_by", "AMAZON") in [(fact.name, fact.value) for fact in found.attributes]
 
 
+@pytest.mark.parametrize("who", [None, "SOMEBODY"])
+def test_an_order_that_nobody_known_sends_is_held(who: str | None) -> None:
+    fulfillment = {"fulfillmentStatus": "UNSHIPPED", "fulfilledBy": who}
+
+    assert order("unshipped", fulfillment=fulfillment).holds == ("FULFILLER_UNKNOWN",)
+
+
 @pytest.mark.parametrize("case", ["without_the_role", "without_a_recipient", "fulfilled_by_amazon", "shipped"])
 def test_without_the_role_there_is_no_address_though_the_city_is_told(case: str) -> None:
     assert order(case).ship_to is None

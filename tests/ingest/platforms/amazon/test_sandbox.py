@@ -9,10 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
-from schemas.order import RawOrder
-from services.ingest.connector import Access, Window
+from schemas.order import RawOrder, fingerprint
+from services.ingest.connector import Access, Hint, Window
 from services.ingest.platforms.amazon.connector import AmazonConnector
+from services.ingest.platforms.amazon.queue import AmazonQueue
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError, TransientError
@@ -223,6 +225,39 @@ async def test_a_buyers_wish_to_cancel_holds_the_order() -> None:
         assert order.holds == ("BUYER_CANCELLATION_REQUESTED",)
 
 
+async def test_an_address_that_comes_late_is_seen_when_the_order_is_read_again() -> None:
+    async with world(settings={"address_lag": 600}) as shop:
+        [number] = await shop.make(1, state="ready")
+        before = (await shop.read())[number]
+        await shop.boxes.control("POST", "/amazon/clock", {"advance": "PT11M"})
+
+        after = await shop.connector.read_order(shop.access, number, way="poll")
+
+        assert isinstance(after, RawOrder)
+        assert before.ship_to is None
+        assert after.ship_to is not None
+        assert fingerprint(after) != fingerprint(before)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"shuffle_pages": True},
+        {"rate_header": False},
+        {"refresh_rotates": True},
+        {"token_alone": True},
+        {"pending_prices": True},
+    ],
+)
+async def test_whatever_the_documents_leave_open_every_order_is_read(behaviour: dict[str, Any]) -> None:
+    async with world(settings=behaviour) as shop:
+        made = await shop.make(250)
+
+        secrets = await shop.connector.refresh(shop.access, now=CLOCK.now())
+
+        assert set(await replace(shop, access=replace(shop.access, secrets=secrets)).read()) == set(made)
+
+
 async def test_subscribing_twice_makes_one_subscription_and_unsubscribing_ends_it() -> None:
     async with world() as shop:
         settings = shop.boxes.settings(
@@ -239,3 +274,35 @@ async def test_subscribing_twice_makes_one_subscription_and_unsubscribing_ends_i
 
         assert number in str(told)
         assert await shop.boxes.control("GET", "/amazon/notifications") == told
+
+
+async def test_a_change_reaches_us_by_way_of_a_queue() -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    given = {
+        "amazon_sqs_queue_url": f"{endpoint}/123456789012/orders",
+        "amazon_sqs_endpoint": endpoint,
+        "amazon_aws_access_key_id": "key",
+        "amazon_aws_secret_access_key": "secret",
+    }
+    try:
+        async with world(settings={"sqs_endpoint": endpoint, "queue_url": given["amazon_sqs_queue_url"]}) as shop:
+            settings = shop.boxes.settings(AmazonSettings, **given)
+            queue = AmazonQueue(settings, wait=5)
+            await (await queue._opened()).create_queue(QueueName="orders")
+            connector = AmazonConnector(settings, toolbox(shop.boxes.http, CLOCK))
+            await connector.subscribe(shop.access, callback_url="", app_url="")
+            [number] = await shop.make(1, state="ready")
+
+            [hint] = await queue.receive()
+            assert isinstance(hint, Hint)
+            order = await connector.read_order(shop.access, hint.order_external_id, way="webhook")
+            await queue.done((hint.receipt,))
+            await queue.close()
+
+            assert (hint.store_external_id, hint.order_external_id) == (shop.seller["store"], number)
+            assert isinstance(order, RawOrder)
+    finally:
+        server.stop()
