@@ -7,6 +7,7 @@ open. Random nonces allow 2^32 values a key; `rotate` long before.
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -27,6 +28,9 @@ _KEY_ID_BYTES = 4
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _HEAD_BYTES = len(_FORMAT) + _KEY_ID_BYTES + _NONCE_BYTES
+_DIGEST_BYTES = 16
+#: What a key's digests are made with is derived from it, so that one key never serves two algorithms.
+_DIGEST_LABEL = b"sync-order digests 1"
 
 
 class UnsealingError(Exception):
@@ -37,6 +41,8 @@ class UnsealingError(Exception):
 class _KeyRing:
     primary: bytes
     keys: dict[bytes, AESGCM]
+    #: The keys of digests, the primary's first.
+    digest_keys: tuple[bytes, ...]
 
 
 class Vault:
@@ -85,6 +91,18 @@ class Vault:
         except InvalidTag:
             raise UnsealingError("changed, or sealed for another context") from None
 
+    def digests(self, value: str, *, context: str) -> tuple[bytes, ...]:
+        """Return what tells that two values are the same without telling the value (HMAC-SHA-256, 16 bytes).
+
+        One a key of the ring, the one to keep first: with all of them, what was kept before a rotation is found too.
+        """
+        message = len(context).to_bytes(4, "big") + context.encode() + value.encode()
+        return tuple(hmac.digest(key, message, "sha256")[:_DIGEST_BYTES] for key in self._ring.digest_keys)
+
+    def reload(self) -> None:
+        """Learn keys that another process added."""
+        self._ring = _ring(_keys_in(self._path))
+
     def rotate(self) -> None:
         """Add a new key and seal with it from now on; old keys still unseal.
 
@@ -93,7 +111,7 @@ class Vault:
         _, keys = _keys_in(self._path)
         key_id, key = _new_key()
         _replace(self._path, _rendered(key_id, {**keys, key_id: key}))
-        self._ring = _ring(_keys_in(self._path))
+        self.reload()
 
     def needs_resealing(self, sealed: bytes) -> bool:
         """Whether an older key than the present one sealed this value."""
@@ -101,7 +119,7 @@ class Vault:
 
     def _key(self, key_id: bytes) -> AESGCM:
         if key_id not in self._ring.keys:
-            self._ring = _ring(_keys_in(self._path))
+            self.reload()
         try:
             return self._ring.keys[key_id]
         except KeyError:
@@ -114,7 +132,12 @@ def _new_key() -> tuple[bytes, bytes]:
 
 def _ring(held: tuple[bytes, dict[bytes, bytes]]) -> _KeyRing:
     primary, keys = held
-    return _KeyRing(primary, {key_id: AESGCM(key) for key_id, key in keys.items()})
+    newest_first = [keys[primary], *(key for key_id, key in keys.items() if key_id != primary)]
+    return _KeyRing(
+        primary,
+        {key_id: AESGCM(key) for key_id, key in keys.items()},
+        tuple(hmac.digest(key, _DIGEST_LABEL, "sha256") for key in newest_first),
+    )
 
 
 def _keys_in(path: Path) -> tuple[bytes, dict[bytes, bytes]]:

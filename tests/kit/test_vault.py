@@ -100,3 +100,34 @@ def test_any_bytes_are_answered_by_one_error(tmp_path_factory: pytest.TempPathFa
 
     with pytest.raises(UnsealingError):
         vault.unseal(value, context=CONTEXT)
+
+
+def test_a_digest_is_the_same_for_the_same_value_and_context_only(ring: Path) -> None:
+    vault = Vault.open_or_create(ring)
+
+    [digest] = vault.digests("7001", context="buyer|shopify")
+
+    assert vault.digests("7001", context="buyer|shopify") == (digest,)
+    assert Vault.open_or_create(ring).digests("7001", context="buyer|shopify") == (digest,)
+    others = [("7002", "buyer|shopify"), ("7001", "buyer|etsy"), ("y7001", "buyer|shopif")]
+    assert digest not in {each for value, context in others for each in vault.digests(value, context=context)}
+
+
+def test_a_digest_cannot_be_made_without_the_key(ring: Path, tmp_path: Path) -> None:
+    vault, other = Vault.open_or_create(ring), Vault.open_or_create(tmp_path / "other.key")
+
+    assert vault.digests("7001", context="buyer") != other.digests("7001", context="buyer")
+
+
+def test_what_was_digested_before_a_rotation_is_found_after_it_and_the_other_way_round(ring: Path) -> None:
+    vault = Vault.open_or_create(ring)
+    other_process = Vault.open_or_create(ring)
+    [before] = vault.digests("7001", context="buyer")
+
+    vault.rotate()
+
+    kept, *older = vault.digests("7001", context="buyer")
+    assert before in older
+    assert kept != before
+    other_process.reload()
+    assert other_process.digests("7001", context="buyer") == (kept, *older)
