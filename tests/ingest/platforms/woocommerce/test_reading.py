@@ -190,6 +190,15 @@ async def test_the_trash_is_asked_for_by_itself_and_before_anything_counts_as_re
     assert trashed.cancelled_at is not None
 
 
+async def test_while_the_trash_is_read_nothing_else_counts_as_read() -> None:
+    shop = Shop({1: 1, 2: 900}, trash={number: number for number in range(1000, 1250)})
+
+    pages = await read_window(shop)
+
+    assert len(set(ids(pages))) == 252
+    assert [page.read_through for page in pages[:3]] == [HOUR.start] * 3
+
+
 @pytest.mark.parametrize(
     "old", [{"filters": False}, {"filters": False, "sorts": False}, {"filters": False, "refuses_to_sort": True}]
 )

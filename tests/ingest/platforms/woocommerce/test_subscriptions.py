@@ -110,6 +110,16 @@ async def test_webhooks_of_an_earlier_link_get_the_new_secret_and_address() -> N
     }
 
 
+async def test_a_new_secret_reaches_webhooks_that_are_right_in_all_that_is_shown() -> None:
+    hooks = Hooks()
+    await subscribe(hooks)
+
+    await subscribe(hooks, webhook_secret="another")
+
+    assert len(hooks.held) == 4
+    assert set(hooks.secrets.values()) == {"another"}
+
+
 async def test_twins_go_and_others_webhooks_stay() -> None:
     hooks = Hooks()
     await subscribe(hooks)
