@@ -64,6 +64,8 @@ class EbaySandbox(StandIn):
             "EBAY_CLIENT_SECRET": app.client_secret,
             "EBAY_RUNAME": app.runame,
             "EBAY_VERIFICATION_TOKEN": app.verification_token,
+            # Without an address for alerts eBay makes no destination.
+            "EBAY_ALERT_EMAIL": "alerts@example.com",
         }
 
     def app(self) -> web.Application:

@@ -23,7 +23,9 @@ class EbaySettings(KitSettings):
         description="32 to 80 letters, digits, _ or -: proves our webhook address to eBay; empty: no notifications.",
     )
     ebay_alert_email: str = Field(
-        default="", repr=False, description="Where eBay writes when notifications cannot be delivered; empty: as it is."
+        default="",
+        repr=False,
+        description="Where eBay writes when it cannot notify us; it wants to know before it does. Empty: it knows.",
     )
     platform_url_ebay: str = Field(
         default="", description="Another base URL for eBay (its sandbox, ours, a proxy); empty: eBay's own."

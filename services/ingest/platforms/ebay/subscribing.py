@@ -30,8 +30,8 @@ SELLER_CHECKED_EVERY = timedelta(hours=12)
 _ENABLED = "ENABLED"
 #: eBay's largest page of subscriptions and destinations, and how many pages of them we read at most.
 _LIMIT, _PAGES = 100, 50
-#: eBay's numbers of: not authorized for the topic, the subscription exists, the challenge failed.
-_NOT_AUTHORIZED, _EXISTS, _CHALLENGE_FAILED = 195011, 195012, 195020
+#: eBay's numbers of: nothing configured, not authorized for the topic, the subscription exists, the challenge failed.
+_NO_CONFIGURATION, _NOT_AUTHORIZED, _EXISTS, _CHALLENGE_FAILED = 195003, 195011, 195012, 195020
 _SCHEMA_VERSION = "1.0"
 
 
@@ -95,9 +95,7 @@ class Subscriber:
                 log.warning("ebay.destination_enabled", was=found.get("status"))
                 await self._call("PUT", f"/destination/{_id(found)}", json=wanted)
         except Declined as declined:
-            if _CHALLENGE_FAILED not in declined.errors:
-                raise
-            raise TransientError("eBay's challenge did not reach us at PUBLIC_URL.", retry_after=300.0) from None
+            raise _with_a_remedy(declined) from None
         return _id(found)
 
     async def _at(self, app_url: str) -> dict[str, Any] | None:
@@ -193,6 +191,14 @@ class Subscriber:
         if token is None:
             return await self._client.call_as_app(method, f"{NOTIFY}{path}", query=query, json=json)
         return await self._client.call(method, f"{NOTIFY}{path}", token=token, query=query, json=json)
+
+
+def _with_a_remedy(declined: Declined) -> TransientError:
+    if _CHALLENGE_FAILED in declined.errors:
+        return TransientError("eBay's challenge did not reach us at PUBLIC_URL.", retry_after=300.0)
+    if _NO_CONFIGURATION in declined.errors:
+        return TransientError("eBay wants an address for its alerts: set EBAY_ALERT_EMAIL.", retry_after=300.0)
+    return declined
 
 
 def _id(destination: Mapping[str, Any] | None) -> str:

@@ -150,10 +150,11 @@ async def test_a_subscription_that_exists_already_is_one() -> None:
     assert await subscribe(at(desk)) == TOPICS
 
 
-async def test_a_challenge_that_failed_says_what_to_look_at() -> None:
-    desk = Desk(instead={("POST", "/destination"): refusal(195020, status=409)})
+@pytest.mark.parametrize(("number", "word"), [(195020, "PUBLIC_URL"), (195003, "EBAY_ALERT_EMAIL"), (195021, "195021")])
+async def test_a_destination_that_is_refused_says_what_to_set(number: int, word: str) -> None:
+    desk = Desk(instead={("POST", "/destination"): refusal(number, status=409)})
 
-    with pytest.raises(TransientError, match="PUBLIC_URL"):
+    with pytest.raises(TransientError, match=word):
         await subscribe(at(desk))
 
 
