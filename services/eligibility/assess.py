@@ -114,13 +114,16 @@ def _production_order(order: RawOrder, facts: Facts, revision: int) -> Productio
         items=tuple(_production_item(item, making) for item, making in made),
         shipping_service=order.shipping_service,
         gift_message=order.gift_message,
-        note=_note(order),
+        note=note_of(order),
         cost=_cost(made),
     )
 
 
-def _note(order: RawOrder) -> str | None:
-    # Some platforms keep the buyer's wishes apart from the note (Etsy: message_from_buyer).
+def note_of(order: RawOrder) -> str | None:
+    """Return all that production is told in words: the note, and the buyer's own message.
+
+    Some platforms keep the buyer's wishes apart from the note (Etsy: message_from_buyer).
+    """
     return "\n".join(text for text in (order.note, order.buyer_message) if text) or None
 
 

@@ -102,14 +102,22 @@ def conclude(
     command = _production_message(case, verdict, told, now=now, trace=trace)
     messages = tuple(seal(_sendable(message)) for message in (decision, command) if message is not None)
     waits = waits_of(case.order, verdict.reasons, case.facts) if verdict.outcome == "held" else frozenset()
+    dossier = replace(case.dossier, decided=decided, told=told)
     return Judgement(
-        dossier=replace(case.dossier, decided=decided, told=told),
+        dossier=dossier if case.facts.erased_by is None else erased(dossier),
         cause=case.cause,
         waits=waits,
         messages=messages,
         erase_after=now + keep_for if _is_over(verdict, told) else None,
         judged_before=case.dossier.decided is not None,
+        erased_by=case.facts.erased_by,
     )
+
+
+def erased(dossier: Dossier) -> Dossier:
+    """Return what stays of an order whose buyer is forgotten."""
+    told = replace(dossier.told, address="", items="") if dossier.told else None
+    return replace(dossier, sealed_event=None, sealed_correction=None, buyer=None, told=told)
 
 
 def _sendable(message: OutboxMessage) -> OutboxMessage:

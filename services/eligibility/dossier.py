@@ -33,7 +33,7 @@ class Dossier:
     """An order as it stands in the tables.
 
     `sealed_event` is the event of its valid revision as it came, sealed; None once personal data were erased.
-    `sealed_correction` is the seller's word about its address. `charged` is what production was paid for it. `trace` is
+    `sealed_correction` is the seller's word about its address. `buyer` is a keyed digest of who bought. `charged` is what production was paid for it. `trace` is
     the one that the valid revision came with.
     """
 
@@ -52,6 +52,7 @@ class Dossier:
     told: Told | None = None
     charged: Money | None = None
     trace: Trace | None = None
+    buyer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,10 @@ class OutboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What judging one order changes: its dossier, what it waits for now, and what is to be sent."""
+    """What judging one order changes: its dossier, what it waits for now, and what is to be sent.
+
+    `erased_by` is the request by which all that is kept of its buyer goes.
+    """
 
     dossier: Dossier
     cause: Cause
@@ -78,3 +82,4 @@ class Judgement:
     messages: tuple[OutboxMessage, ...] = ()
     erase_after: datetime | None = None
     judged_before: bool = False
+    erased_by: str | None = None

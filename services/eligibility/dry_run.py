@@ -41,7 +41,8 @@ async def _outcomes(repository: Repository, judge: Judge, keys: Sequence[str]) -
         async with repository.judging(()) as transaction:
             cases = judge.cases_again(await transaction.dossiers(keys), dict.fromkeys(keys, _CAUSE))
             if cases:
-                cases = with_known(cases, await transaction.known(needs_of(cases)))
+                known = await transaction.known(needs_of(cases))
+                cases = with_known(cases, known, await judge.erased(transaction, cases))
             proposals = [propose(case) for case in cases]
             settlements = await settle(transaction, cases, proposals)
             for case, proposal in zip(cases, proposals, strict=True):

@@ -90,6 +90,8 @@ class Facts:
     approval: Approval = field(default_factory=Approval)
     held_by_seller: bool = False
     correction: Correction | None = None
+    #: The request by which the buyer's data were erased.
+    erased_by: str | None = None
 
     def settings_of(self, order: RawOrder) -> SellerSettings:
         """Return the seller's settings; who never chose any leaves everything to us."""

@@ -11,6 +11,7 @@ from schemas.decisions import Cause
 from schemas.order import OrderRevised
 from services.eligibility.decisions import Case, claim_of, conclude, propose
 from services.eligibility.dossier import Dossier, Judgement
+from services.eligibility.erasures import Erased, Subject
 from services.eligibility.facts import Facts, Known, refs_of
 from services.eligibility.matching import items_to_make
 from services.eligibility.payments import Settlement
@@ -75,6 +76,18 @@ class Judge:
             self._wake_relays({shard})
         return len(causes)
 
+    async def erase(self, shard: int, keys: Sequence[str]) -> None:
+        """Judge orders of the shard again of which some were asked to be forgotten; those are erased with it."""
+        async with self._repository.judging({shard}) as transaction:
+            dossiers = await transaction.dossiers(keys)
+            await self._judge(transaction, self.cases_again(dossiers, dict.fromkeys(keys, "rules")))
+        self._wake_relays({shard})
+
+    async def erase_unjudged(self, shard: int, order: Erased) -> None:
+        """Erase an order that cannot be judged as it is."""
+        async with self._repository.judging({shard}) as transaction:
+            await transaction.erase([order])
+
     async def drop_request(self, shard: int) -> None:
         """Take the oldest request of a shard without judging: the order as it is cannot be judged."""
         async with self._repository.judging({shard}) as transaction:
@@ -118,6 +131,8 @@ class Judge:
         sealed = self._sealer.seal_event(newest.event.order.key, newest.raw) if newest else None
         trace = newest.trace if newest else dossier.trace if dossier else None
         after = _after(dossier, group[0], standing, imported_at, sealed, trace=trace)
+        if newest and (buyers := self._buyers(newest.event)):
+            after = replace(after, buyer=buyers[0])
         event = newest.event if newest else self._sealer.open_event(after) if changed else None
         if changed and event is not None:
             cases.append(self._case(event, after, "revision"))
@@ -132,12 +147,32 @@ class Judge:
     async def _judge(self, transaction: Transaction, cases: Sequence[Case]) -> None:
         if not cases:
             return
-        cases = with_known(cases, await transaction.known(needs_of(cases)))
+        known = await transaction.known(needs_of(cases))
+        cases = with_known(cases, known, await self.erased(transaction, cases))
         proposals = [propose(case) for case in cases]
         settlements = await settle(transaction, cases, proposals)
         judgements = [self._conclude(*each, settlements) for each in zip(cases, proposals, strict=True)]
         await transaction.write(judgements)
         self._count(judgements)
+
+    async def erased(self, transaction: Transaction, cases: Sequence[Case]) -> Mapping[str, str]:
+        """Return which of the orders were asked to be forgotten, each with the request."""
+        subjects = [self._subject(case) for case in cases]
+        buyers = {buyer for subject in subjects for buyer in subject.buyers}
+        keys, stores = [each.order_key for each in subjects], {each.store_id for each in subjects}
+        tombstones = await transaction.tombstones(keys, stores, buyers)
+        if not tombstones:
+            return {}
+        found = {subject.order_key: tombstones.erased_by(subject) for subject in subjects}
+        return {key: event_id for key, event_id in found.items() if event_id is not None}
+
+    def _subject(self, case: Case) -> Subject:
+        kept = (case.dossier.buyer,) if case.dossier.buyer else ()
+        buyers = tuple({*kept, *self._buyers(case.event)})
+        return Subject(case.order.key, case.order.store_id, case.order.placed_at, buyers)
+
+    def _buyers(self, event: OrderRevised) -> tuple[bytes, ...]:
+        return self._sealer.buyers(event.order.platform, event.order.buyer_id)
 
     def _count(self, judgements: Sequence[Judgement]) -> None:
         outcomes = Counter((each.dossier.decided.outcome, each.cause) for each in judgements if each.dossier.decided)
@@ -171,15 +206,21 @@ def needs_of(cases: Iterable[Case]) -> Needs:
     return Needs(frozenset(sellers), frozenset(stores), frozenset(refs), frozenset(skus))
 
 
-def with_known(cases: Iterable[Case], known: Known) -> list[Case]:
-    """Return the cases with the shared facts added to their own."""
+def with_known(cases: Iterable[Case], known: Known, erased: Mapping[str, str]) -> list[Case]:
+    """Return the cases with the shared facts, and what has them erased, added to their own."""
     # Built anew rather than by `replace`, which costs ten times as much and is asked for every order.
     return [
         Case(
             case.event,
             case.order,
             case.dossier,
-            Facts(known, case.facts.approval, case.facts.held_by_seller, case.facts.correction),
+            Facts(
+                known,
+                case.facts.approval,
+                case.facts.held_by_seller,
+                case.facts.correction,
+                erased.get(case.order.key),
+            ),
             case.cause,
         )
         for case in cases

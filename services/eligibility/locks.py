@@ -13,6 +13,8 @@ FACTS = 0x0E11
 _SLOTS = 32
 #: What concerns all sellers: the catalog and the stores.
 ALL_SELLERS = _SLOTS
+#: What was asked to be forgotten: who keeps such a request waits until nobody judges by less.
+ERASURES = _SLOTS + 1
 
 
 def slot_of(seller_id: str) -> int:

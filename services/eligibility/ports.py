@@ -13,6 +13,7 @@ from schemas.decisions import Cause
 from schemas.money import Money
 from schemas.stores import StoreRecord
 from services.eligibility.dossier import Dossier, Judgement, OutboxMessage
+from services.eligibility.erasures import Erased, PrivacyRequest, RequestState, Tombstones
 from services.eligibility.facts import Known, Match, MatchRef, SellerSettings
 from services.eligibility.payments import Claim, Settlement
 from services.eligibility.released import ProductionState
@@ -88,6 +89,12 @@ class Transaction(Protocol):
         """Return the shared facts; a SKU that a match names is looked up too."""
         ...
 
+    async def tombstones(
+        self, keys: Collection[str], stores: Collection[str], buyers: Collection[bytes]
+    ) -> Tombstones:
+        """Return what was asked to be forgotten of these; after `known`, from when on none is added."""
+        ...
+
     async def take_reassessments(self, shard: int, limit: int) -> dict[str, Cause]:
         """Take requests to judge again, oldest first."""
         ...
@@ -97,7 +104,11 @@ class Transaction(Protocol):
         ...
 
     async def write(self, judgements: Sequence[Judgement]) -> None:
-        """Keep the judgements, and put their messages into the outbox in this order."""
+        """Keep the judgements, and put their messages into the outbox in this order; erase what is to be erased."""
+        ...
+
+    async def erase(self, orders: Sequence[Erased]) -> None:
+        """Erase what is kept of these orders' buyers, leave a tombstone on each, and count what was there."""
         ...
 
     async def put_words(self, dossiers: Sequence[Dossier], cause: Cause) -> None:
@@ -182,6 +193,49 @@ class Repository(Protocol):
 
     async def requested(self, shards: Collection[int]) -> list[int]:
         """Return which of the shards have requests to judge again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """An order that a privacy request is about, of whose buyer something is kept."""
+
+    order_key: str
+    shard: int
+    seller_id: str
+
+
+class PrivacyRequests(Protocol):
+    """What buyers asked by way of their platforms.
+
+    A request is kept with its tombstones, and no judgement that began before is still to come then: from that moment
+    on nothing of what it names is kept anew.
+    """
+
+    async def keep(self, requests: Sequence[PrivacyRequest]) -> int:
+        """Keep those that are new; return how many were. The same event again changes nothing."""
+        ...
+
+    async def to_erase(self, limit: int) -> list[PrivacyRequest]:
+        """Return erasures that are not done, oldest first."""
+        ...
+
+    async def affected(self, request: PrivacyRequest, *, after: str, limit: int) -> list[Affected]:
+        """Return orders that it is about and of whose buyers something is kept, by key, after a key."""
+        ...
+
+    async def close(self, event_id: str, state: RequestState, *, now: datetime) -> None:
+        """Note that an open request is done."""
+        ...
+
+    async def of_seller(
+        self, seller_id: str, *, before: int, state: RequestState | None, limit: int
+    ) -> list[tuple[PrivacyRequest, int]]:
+        """Return requests that concern a seller, newest first, each with how many of their orders were erased."""
+        ...
+
+    async def find(self, seller_id: str, event_id: str) -> tuple[PrivacyRequest, int] | None:
+        """Return one of them."""
         ...
 
 

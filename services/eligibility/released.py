@@ -12,7 +12,7 @@ from typing import Literal
 from schemas.ids import fact_id
 from schemas.order import RawOrder
 from schemas.reasons import Reason, ReasonCode
-from services.eligibility.assess import Eligible, Held, Rejected, assess_released
+from services.eligibility.assess import Eligible, Held, Rejected, assess_released, note_of
 from services.eligibility.facts import Facts
 from services.eligibility.matching import items_to_make
 from services.eligibility.proposals import Amend, Cancel, Proposal, Stay
@@ -65,6 +65,9 @@ def propose_after_release(
     if told.cancelled and told.state != "cancel_refused":
         # It cannot come back: production was told to forget it, and nothing is released twice.
         return Stay("rejected", standing_reasons)
+    if facts.erased_by is not None:
+        # Production goes on with what it was told: an amendment would say again who the buyer is.
+        return Stay("eligible", _notices(standing_reasons))
     changes = _changes(order, facts, told)
     if not changes:
         return Stay("eligible", _notices(standing_reasons) if told.state == "shipped" else ())
@@ -79,7 +82,7 @@ def digests(order: RawOrder, facts: Facts) -> tuple[str, str]:
     """Return what tells whether the address, and whether the items, differ from what production was told."""
     ship_to = address_of(order, facts)
     address = fact_id(ship_to.model_dump_json() if ship_to else "", order.shipping_service or "")
-    parts: list[str] = [order.gift_message or "", order.note or ""]
+    parts: list[str] = [order.gift_message or "", note_of(order) or ""]
     for item in items_to_make(order):
         parts += [item.external_id, item.sku or "", item.variant_id or "", str(item.quantity_to_make)]
         parts += [text for pair in item.personalization for text in (pair.name, pair.value)]

@@ -18,7 +18,7 @@ from services.eligibility.facts import Correction, Facts
 from services.eligibility.matching import Making, items_to_make, making_of
 
 #: Rises when a rule changes, so that a decision tells by which rules it was made.
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 
 Rule = Callable[[RawOrder, Facts], Iterable[Reason]]
 
@@ -140,7 +140,13 @@ def must_be_approved(order: RawOrder, facts: Facts) -> Iterable[Reason]:
     return (Reason(code=ReasonCode.NOT_APPROVED),)
 
 
+def must_not_be_erased(_: RawOrder, facts: Facts) -> Iterable[Reason]:
+    """Nobody can be sent what was bought by somebody who is forgotten."""
+    return (Reason(code=ReasonCode.BUYER_DATA_ERASED),) if facts.erased_by is not None else ()
+
+
 FINAL: tuple[Rule, ...] = (
+    must_not_be_erased,
     must_not_be_cancelled,
     must_still_exist,
     must_not_be_refunded,

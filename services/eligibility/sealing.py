@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cramjam
 from pydantic import ValidationError
 
@@ -13,6 +15,7 @@ from services.kit.vault import Vault
 _PERSONAL_DATA = "eligibility.personal_data"
 _CORRECTION = "eligibility.correction"
 _OUTBOX = "eligibility.outbox"
+_BUYER = "eligibility.buyer"
 
 
 class Sealer:
@@ -47,6 +50,15 @@ class Sealer:
             return None
         context = f"{_CORRECTION}|{dossier.order_key}"
         return Correction.model_validate_json(self._vault.unseal(dossier.sealed_correction, context=context))
+
+    def buyers(self, platform: str, buyer_id: str | None) -> tuple[bytes, ...]:
+        """Return the digests under which a platform's buyer may be known, the one to keep first; none without an id."""
+        return self._vault.digests(buyer_id, context=f"{_BUYER}|{platform}") if buyer_id else ()
+
+    def asked_buyers(self, platform: str, buyer_ids: Iterable[str]) -> tuple[bytes, ...]:
+        """Return all digests under which any process may have kept these buyers."""
+        self._vault.reload()
+        return tuple(digest for buyer_id in buyer_ids for digest in self.buyers(platform, buyer_id))
 
     def seal_message(self, message: OutboxMessage) -> OutboxMessage:
         """Seal a message that is marked so, for its stay in the outbox."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.address import Address
 from schemas.order import RawOrder
-from schemas.production import ProductionCancelled, ProductionReleased
+from schemas.production import ProductionAmended, ProductionCancelled, ProductionReleased
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.facts import Match, MatchRef
 from services.kit.errors import TransientError, UnreadableMessage
@@ -292,6 +292,18 @@ async def test_more_items_are_charged_with_the_amendment(bench: Bench) -> None:
 
     assert await bench.commands() == ["order.released", "order.amended"]
     assert await bench.repository.balances(SELLER) == [dollars("9973")]
+
+
+@pytest.mark.parametrize("name", ["note", "buyer_message", "gift_message"])
+async def test_a_change_of_words_alone_amends(bench: Bench, name: str) -> None:
+    await bench.arrive(raw_order())
+
+    await bench.arrive(later(1, **{name: "Wrap it, please"}))
+
+    assert await bench.commands() == ["order.released", "order.amended"]
+    command = (await bench.sent())[1][-1]
+    assert isinstance(command, ProductionAmended)
+    assert "Wrap it, please" in {command.order.note, command.order.gift_message}
 
 
 async def test_a_revision_that_changes_nothing_for_production_is_not_told(bench: Bench) -> None:

@@ -11,8 +11,9 @@ import asyncpg
 from schemas.decisions import Cause
 from services.eligibility.adapters import rows
 from services.eligibility.dossier import Dossier, Judgement
+from services.eligibility.erasures import Erased, Tombstones
 from services.eligibility.facts import Known
-from services.eligibility.locks import ALL_SELLERS, FACTS, slot_of
+from services.eligibility.locks import ALL_SELLERS, ERASURES, FACTS, slot_of
 from services.eligibility.payments import Claim, Settlement, allot, purses, risen
 from services.eligibility.ports import Needs, StateChange, Wake
 from services.kit.clock import Clock
@@ -59,6 +60,7 @@ class PostgresTransaction:
     def __init__(self, connection: Connection, numbers: dict[int, int], *, clock: Clock) -> None:
         self._connection = connection
         self._numbers = numbers
+        self._clock = clock
         self.payments = PostgresPayments(connection, clock=clock)
         #: Shards with orders that this transaction wants judged again.
         self.requested: set[int] = set()
@@ -71,7 +73,7 @@ class PostgresTransaction:
     async def known(self, needs: Needs) -> Known:
         """Return the shared facts, which cannot change until the transaction ends."""
         fetch = self._connection.fetch
-        slots = [ALL_SELLERS, *map(slot_of, needs.sellers)]
+        slots = [ALL_SELLERS, ERASURES, *map(slot_of, needs.sellers)]
         await self._connection.execute(SQL.share_facts, FACTS, slots)
         settings = await fetch(SQL.find_settings, list(needs.sellers))
         stores = await fetch(SQL.find_stores, list(needs.stores))
@@ -85,6 +87,14 @@ class PostgresTransaction:
             catalog={row["sku"]: rows.variant(row["variant"]) for row in variants},
         )
 
+    async def tombstones(
+        self, keys: Collection[str], stores: Collection[str], buyers: Collection[bytes]
+    ) -> Tombstones:
+        """Return what was asked to be forgotten of these."""
+        return rows.tombstones(
+            await self._connection.fetch(SQL.find_tombstones, list(keys), list(stores), list(buyers))
+        )
+
     async def take_reassessments(self, shard: int, limit: int) -> dict[str, Cause]:
         """Take requests to judge again, oldest first."""
         taken = await self._connection.fetch(SQL.take_reassessments, shard, limit)
@@ -95,7 +105,7 @@ class PostgresTransaction:
         await self._connection.execute(SQL.touch_orders, *rows.columns(map(rows.standing_row, dossiers), 6))
 
     async def write(self, judgements: Sequence[Judgement]) -> None:
-        """Keep the judgements, and put their messages into the outbox in this order."""
+        """Keep the judgements, and put their messages into the outbox in this order; erase what is to be erased."""
         new = [each for each in judgements if not each.judged_before]
         again = [each for each in judgements if each.judged_before]
         if new:
@@ -107,6 +117,13 @@ class PostgresTransaction:
         if waits:
             await self._copy("waits", rows.WAIT_COLUMNS, waits)
         await self._send(judgements)
+        erased = rows.erased(judgements)
+        if erased:
+            await self.erase(erased)
+
+    async def erase(self, orders: Sequence[Erased]) -> None:
+        """Erase what is kept of these orders' buyers, leave a tombstone on each, and count what was there."""
+        await self._connection.execute(SQL.erase_orders, *rows.columns(orders, 3), self._clock.now())
 
     async def put_words(self, dossiers: Sequence[Dossier], cause: Cause) -> None:
         """Keep what the seller said about these orders, and request their reassessment."""
@@ -136,7 +153,7 @@ class PostgresTransaction:
     async def _write_again(self, judgements: Sequence[Judgement]) -> None:
         execute = self._connection.execute
         await execute(SQL.write_orders, *rows.columns(map(rows.order_row, judgements), len(rows.ORDER_COLUMNS)))
-        await execute(SQL.write_personal_data, *rows.columns(rows.personal_rows(judgements), 5))
+        await execute(SQL.write_personal_data, *rows.columns(rows.personal_rows(judgements), len(rows.PERSONAL_COLUMNS)))
         await execute(SQL.forget_waits, [each.dossier.order_key for each in judgements])
 
     async def _copy(self, table: str, names: Sequence[str], records: Iterable[rows.Row]) -> None:

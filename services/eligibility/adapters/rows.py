@@ -16,6 +16,7 @@ from schemas.money import Money
 from schemas.production import Design
 from schemas.reasons import Reason
 from services.eligibility.dossier import Decided, Dossier, Judgement, OutboxMessage
+from services.eligibility.erasures import Erased, Tombstone, Tombstones
 from services.eligibility.facts import Approval, Match, SellerSettings
 from services.eligibility.payments import Claim
 from services.eligibility.released import Told
@@ -29,7 +30,7 @@ ORDER_COLUMNS = (
     *("registers", "number", "outcome", "reasons", "judged_event_id", "decided_at", "cost_amount", "cost_currency"),
     *("told_revision", "told_cancelled", "trace"),
 )
-PERSONAL_COLUMNS = ("order_key", "sealed_event", "told_address", "told_items", "erase_after")
+PERSONAL_COLUMNS = ("order_key", "sealed_event", "told_address", "told_items", "erase_after", "buyer")
 WAIT_COLUMNS = ("order_key", "fact", "ref", "shard")
 OUTBOX_COLUMNS = ("shard", "number", "topic", "order_key", "value", "sealed", "trace")
 CHARGE_COLUMNS = ("order_key", "seller_id", "currency", "amount", "charged_at", "changed_at")
@@ -72,6 +73,7 @@ def dossier(row: asyncpg.Record) -> Dossier:
         told=_told(row),
         charged=_money(row["charged_amount"], row["charged_currency"]),
         trace=trace.parse(row["trace"]),
+        buyer=row["buyer"],
     )
 
 
@@ -126,7 +128,33 @@ def personal_rows(judgements: Iterable[Judgement]) -> Iterator[Row]:
         dossier, told = judgement.dossier, judgement.dossier.told
         if dossier.sealed_event is not None:
             digests = (told.address, told.items) if told else ("", "")
-            yield (dossier.order_key, dossier.sealed_event, *digests, judgement.erase_after)
+            yield (dossier.order_key, dossier.sealed_event, *digests, judgement.erase_after, dossier.buyer)
+
+
+def erased(judgements: Iterable[Judgement]) -> list[Erased]:
+    """Return the orders that were judged to be forgotten."""
+    return [
+        Erased(each.dossier.order_key, each.erased_by, each.dossier.seller_id)
+        for each in judgements
+        if each.erased_by is not None
+    ]
+
+
+def tombstones(found: Iterable[asyncpg.Record]) -> Tombstones:
+    """Return tombstones as their rows say."""
+    orders: dict[str, Tombstone] = {}
+    stores: dict[str, Tombstone] = {}
+    buyers: dict[tuple[bytes, str], Tombstone] = {}
+    for row in found:
+        tombstone = Tombstone(row["event_id"], row["asked_at"])
+        match row["kind"]:
+            case "order":
+                orders[row["ref"]] = tombstone
+            case "store":
+                stores[row["ref"]] = tombstone
+            case _:
+                buyers[row["buyer"], row["ref"]] = tombstone
+    return Tombstones(orders, stores, buyers)
 
 
 def charge_row(claim: Claim, now: datetime) -> Row:

@@ -18,7 +18,7 @@ FROM (SELECT DISTINCT slot FROM unnest($2::integer[]) AS slot ORDER BY slot) AS 
 
 -- name: load_dossiers
 -- Reads all that is known of these orders.
-SELECT o.*, p.sealed_event, p.sealed_correction, p.told_address, p.told_items,
+SELECT o.*, p.sealed_event, p.sealed_correction, p.told_address, p.told_items, p.buyer,
        c.amount AS charged_amount, c.currency AS charged_currency
 FROM orders o
 LEFT JOIN personal_data p USING (order_key)
@@ -63,11 +63,11 @@ ON CONFLICT (order_key) DO UPDATE SET
 
 -- name: write_personal_data
 -- Keeps the sealed revisions; a correction stays as it is.
-INSERT INTO personal_data (order_key, sealed_event, told_address, told_items, erase_after)
-SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::timestamptz[])
+INSERT INTO personal_data (order_key, sealed_event, told_address, told_items, erase_after, buyer)
+SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
 ON CONFLICT (order_key) DO UPDATE SET
     sealed_event = excluded.sealed_event, told_address = excluded.told_address, told_items = excluded.told_items,
-    erase_after = excluded.erase_after;
+    erase_after = excluded.erase_after, buyer = excluded.buyer;
 
 -- name: touch_orders
 -- Notes a later reading of a revision that is already judged.

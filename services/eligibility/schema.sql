@@ -1,0 +1,238 @@
+-- What the migrations beside this file make together; written by `python -m tests.schema_files`, never run.
+
+CREATE SCHEMA eligibility;
+
+CREATE TABLE eligibility.balances (
+    seller_id text NOT NULL,
+    currency text NOT NULL,
+    amount bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE eligibility.catalog (
+    sku text NOT NULL,
+    variant text NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE eligibility.charges (
+    order_key text NOT NULL,
+    seller_id text NOT NULL,
+    currency text NOT NULL,
+    amount bigint NOT NULL,
+    charged_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT charges_amount_check CHECK ((amount >= 0))
+);
+
+CREATE TABLE eligibility.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    id text DEFAULT replace((gen_random_uuid())::text, '-'::text, ''::text) NOT NULL,
+    CONSTRAINT installation_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE eligibility.matches (
+    match_id text NOT NULL,
+    ref text NOT NULL,
+    seller_id text NOT NULL,
+    store_id text NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    production_sku text NOT NULL,
+    designs text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT matches_kind_check CHECK ((kind = ANY (ARRAY['variant'::text, 'product'::text, 'sku'::text])))
+);
+
+CREATE TABLE eligibility.migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE eligibility.orders (
+    order_key text NOT NULL,
+    shard smallint NOT NULL,
+    seller_id text NOT NULL,
+    store_id text NOT NULL,
+    imported_at timestamp with time zone NOT NULL,
+    revised_at timestamp with time zone NOT NULL,
+    fetched_at timestamp with time zone NOT NULL,
+    raw_event_id text NOT NULL,
+    registers text,
+    number integer DEFAULT 0 NOT NULL,
+    outcome text,
+    reasons text,
+    judged_event_id text,
+    decided_at timestamp with time zone,
+    cost_amount bigint,
+    cost_currency text,
+    approved boolean DEFAULT false NOT NULL,
+    approved_payment text,
+    approved_risk text,
+    held_by_seller boolean DEFAULT false NOT NULL,
+    pay_asked boolean DEFAULT false NOT NULL,
+    told_revision integer,
+    told_cancelled boolean DEFAULT false NOT NULL,
+    production_state text,
+    past_return boolean DEFAULT false NOT NULL,
+    trace text,
+    CONSTRAINT orders_outcome_check CHECK ((outcome = ANY (ARRAY['eligible'::text, 'held'::text, 'rejected'::text])))
+)
+WITH (fillfactor='85');
+
+COMMENT ON COLUMN eligibility.orders.registers IS 'JSON: the risk and holds that revisions told, each with its stamp';
+
+COMMENT ON COLUMN eligibility.orders.reasons IS 'JSON: the reasons of the valid decision, null for none';
+
+COMMENT ON COLUMN eligibility.orders.told_revision IS 'what production was last told; null while it was not told anything';
+
+COMMENT ON COLUMN eligibility.orders.trace IS 'traceparent of the raw order; null where none was kept';
+
+CREATE TABLE eligibility.outbox (
+    shard smallint NOT NULL,
+    number bigint NOT NULL,
+    topic text NOT NULL,
+    order_key text NOT NULL,
+    value bytea NOT NULL,
+    sealed boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    trace text
+);
+
+ALTER TABLE ONLY eligibility.outbox ALTER COLUMN value SET STORAGE EXTERNAL;
+
+CREATE TABLE eligibility.personal_data (
+    order_key text NOT NULL,
+    sealed_event bytea NOT NULL,
+    sealed_correction bytea,
+    told_address text DEFAULT ''::text NOT NULL,
+    told_items text DEFAULT ''::text NOT NULL,
+    erase_after timestamp with time zone
+);
+
+ALTER TABLE ONLY eligibility.personal_data ALTER COLUMN sealed_event SET STORAGE EXTERNAL;
+
+COMMENT ON COLUMN eligibility.personal_data.told_address IS 'digest of the address that production was told';
+
+CREATE TABLE eligibility.reassessments (
+    id bigint NOT NULL,
+    shard smallint NOT NULL,
+    order_key text NOT NULL,
+    cause text NOT NULL,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE eligibility.reassessments ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME eligibility.reassessments_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE eligibility.relays (
+    shard smallint NOT NULL,
+    published bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE eligibility.seller_settings (
+    seller_id text NOT NULL,
+    auto_match boolean DEFAULT true NOT NULL,
+    auto_approve boolean DEFAULT true NOT NULL,
+    auto_pay boolean DEFAULT true NOT NULL
+);
+
+CREATE TABLE eligibility.shards (
+    shard smallint NOT NULL,
+    last_number bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE eligibility.stores (
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    platform text NOT NULL,
+    import_since timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE eligibility.top_ups (
+    seller_id text NOT NULL,
+    reference text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    CONSTRAINT top_ups_amount_check CHECK ((amount > 0))
+);
+
+CREATE TABLE eligibility.waits (
+    order_key text NOT NULL,
+    fact text NOT NULL,
+    ref text NOT NULL,
+    shard smallint NOT NULL
+);
+
+ALTER TABLE ONLY eligibility.balances
+    ADD CONSTRAINT balances_pkey PRIMARY KEY (seller_id, currency);
+
+ALTER TABLE ONLY eligibility.catalog
+    ADD CONSTRAINT catalog_pkey PRIMARY KEY (sku);
+
+ALTER TABLE ONLY eligibility.charges
+    ADD CONSTRAINT charges_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY eligibility.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY eligibility.matches
+    ADD CONSTRAINT matches_pkey PRIMARY KEY (match_id);
+
+ALTER TABLE ONLY eligibility.matches
+    ADD CONSTRAINT matches_ref_key UNIQUE (ref);
+
+ALTER TABLE ONLY eligibility.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY eligibility.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY eligibility.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (shard, number);
+
+ALTER TABLE ONLY eligibility.personal_data
+    ADD CONSTRAINT personal_data_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY eligibility.reassessments
+    ADD CONSTRAINT reassessments_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY eligibility.relays
+    ADD CONSTRAINT relays_pkey PRIMARY KEY (shard);
+
+ALTER TABLE ONLY eligibility.seller_settings
+    ADD CONSTRAINT seller_settings_pkey PRIMARY KEY (seller_id);
+
+ALTER TABLE ONLY eligibility.shards
+    ADD CONSTRAINT shards_pkey PRIMARY KEY (shard);
+
+ALTER TABLE ONLY eligibility.stores
+    ADD CONSTRAINT stores_pkey PRIMARY KEY (store_id);
+
+ALTER TABLE ONLY eligibility.top_ups
+    ADD CONSTRAINT top_ups_pkey PRIMARY KEY (seller_id, reference);
+
+ALTER TABLE ONLY eligibility.waits
+    ADD CONSTRAINT waits_pkey PRIMARY KEY (order_key, fact, ref);
+
+CREATE INDEX matches_by_seller ON eligibility.matches USING btree (seller_id, match_id);
+
+CREATE INDEX orders_held ON eligibility.orders USING btree (seller_id, store_id) WHERE (outcome = 'held'::text);
+
+CREATE INDEX personal_data_by_age ON eligibility.personal_data USING btree (erase_after) WHERE (erase_after IS NOT NULL);
+
+CREATE INDEX reassessments_by_shard ON eligibility.reassessments USING btree (shard, id);
+
+CREATE INDEX stores_by_seller ON eligibility.stores USING btree (seller_id);
+
+CREATE INDEX waits_by_fact ON eligibility.waits USING btree (fact, ref);
