@@ -1,0 +1,182 @@
+-- What the migrations beside this file make together; written by `python -m tests.schema_files`, never run.
+
+CREATE SCHEMA ingest;
+
+CREATE TABLE ingest.authorizations (
+    state_digest bytea NOT NULL,
+    store_id text NOT NULL,
+    platform text NOT NULL,
+    memory bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON COLUMN ingest.authorizations.memory IS 'sealed: what the platform''s connector must remember until the seller is back';
+
+CREATE TABLE ingest.migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE ingest.outbox (
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    key text NOT NULL,
+    value bytea NOT NULL
+);
+
+COMMENT ON TABLE ingest.outbox IS 'told to Kafka in order of id, then deleted; without personal data';
+
+ALTER TABLE ingest.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ingest.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE ingest.polls (
+    store_id text NOT NULL,
+    cursor timestamp with time zone,
+    next_poll_at timestamp with time zone,
+    asked_at timestamp with time zone,
+    last_poll_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    lease_owner text,
+    lease_number bigint DEFAULT 0 NOT NULL,
+    lease_expires_at timestamp with time zone,
+    claimed_at timestamp with time zone,
+    asked_by text
+);
+
+COMMENT ON COLUMN ingest.polls.cursor IS 'everything changed before it is in Kafka';
+
+COMMENT ON COLUMN ingest.polls.next_poll_at IS 'null: at once';
+
+COMMENT ON COLUMN ingest.polls.lease_number IS 'rises with each lease, so that a holder who lost it can write nothing';
+
+COMMENT ON COLUMN ingest.polls.asked_by IS 'the API key that asked for a poll';
+
+CREATE TABLE ingest.seen_orders (
+    order_key text NOT NULL,
+    revised_at timestamp with time zone NOT NULL,
+    event_id text NOT NULL,
+    session_id text,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE ingest.seen_orders IS 'revisions that Kafka acknowledged; without personal data';
+
+CREATE TABLE ingest.sessions (
+    session_id text NOT NULL,
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    platform text NOT NULL,
+    way text NOT NULL,
+    started_by text NOT NULL,
+    state text NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone NOT NULL,
+    read_through timestamp with time zone NOT NULL,
+    part integer NOT NULL,
+    total integer,
+    new integer NOT NULL,
+    updated integer NOT NULL,
+    existing integer NOT NULL,
+    failed integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    problem text
+);
+
+CREATE TABLE ingest.store_secrets (
+    store_id text NOT NULL,
+    sealed bytea NOT NULL
+);
+
+COMMENT ON TABLE ingest.store_secrets IS 'apart from stores, so that the row can be locked while a token is renewed';
+
+CREATE TABLE ingest.stores (
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    platform text NOT NULL,
+    external_id text,
+    name text NOT NULL,
+    currency text,
+    time_zone text,
+    state text NOT NULL,
+    problem text,
+    push_problem text,
+    auto_sync boolean NOT NULL,
+    paid_only boolean NOT NULL,
+    subscriptions text[] NOT NULL,
+    subscribed_to text,
+    subscribed_at timestamp with time zone,
+    import_since timestamp with time zone NOT NULL,
+    linked_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    access_ends_at timestamp with time zone,
+    capabilities jsonb DEFAULT '[]'::jsonb NOT NULL,
+    probed_at timestamp with time zone,
+    grants integer DEFAULT 0 NOT NULL,
+    CONSTRAINT stores_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'linked'::text, 'reconnect'::text, 'unlinked'::text])))
+);
+
+COMMENT ON COLUMN ingest.stores.external_id IS 'the platform''s own id; null until linked for the first time';
+
+COMMENT ON COLUMN ingest.stores.capabilities IS 'what the last probe found, as schemas.stores.Capability';
+
+ALTER TABLE ONLY ingest.authorizations
+    ADD CONSTRAINT authorizations_pkey PRIMARY KEY (state_digest);
+
+ALTER TABLE ONLY ingest.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY ingest.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ingest.polls
+    ADD CONSTRAINT polls_pkey PRIMARY KEY (store_id);
+
+ALTER TABLE ONLY ingest.seen_orders
+    ADD CONSTRAINT seen_orders_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY ingest.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (session_id);
+
+ALTER TABLE ONLY ingest.store_secrets
+    ADD CONSTRAINT store_secrets_pkey PRIMARY KEY (store_id);
+
+ALTER TABLE ONLY ingest.stores
+    ADD CONSTRAINT stores_pkey PRIMARY KEY (store_id);
+
+CREATE INDEX authorizations_by_store ON ingest.authorizations USING btree (store_id);
+
+CREATE INDEX sessions_finished ON ingest.sessions USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE UNIQUE INDEX sessions_one_poll_a_store ON ingest.sessions USING btree (store_id) WHERE ((way = 'poll'::text) AND (state = 'running'::text));
+
+CREATE INDEX sessions_running ON ingest.sessions USING btree (way, window_end) WHERE (state = 'running'::text);
+
+CREATE UNIQUE INDEX stores_by_external_id ON ingest.stores USING btree (seller_id, platform, external_id);
+
+CREATE INDEX stores_by_platform ON ingest.stores USING btree (platform, external_id);
+
+CREATE INDEX stores_by_seller ON ingest.stores USING btree (seller_id, store_id);
+
+ALTER TABLE ONLY ingest.authorizations
+    ADD CONSTRAINT authorizations_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.polls
+    ADD CONSTRAINT polls_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.sessions
+    ADD CONSTRAINT sessions_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.store_secrets
+    ADD CONSTRAINT store_secrets_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;

@@ -1,0 +1,180 @@
+-- What the migrations beside this file make together; written by `python -m tests.schema_files`, never run.
+
+CREATE SCHEMA reporting;
+
+CREATE TABLE reporting.migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE reporting.orders (
+    order_key text NOT NULL,
+    seller_id text NOT NULL,
+    store_id text NOT NULL,
+    platform text NOT NULL,
+    external_id text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    imported_at timestamp with time zone,
+    released_at timestamp with time zone,
+    shipped_at timestamp with time zone,
+    cancel_asked_at timestamp with time zone,
+    cancel_refused_at timestamp with time zone,
+    heard_revised_at timestamp with time zone,
+    heard_source text COLLATE pg_catalog."C",
+    heard_display_name text,
+    heard_placed_at timestamp with time zone,
+    decision_number integer,
+    decided_at timestamp with time zone,
+    cause text,
+    outcome text,
+    reasons jsonb,
+    reason_codes text[],
+    display_name text,
+    placed_at timestamp with time zone,
+    revised_at timestamp with time zone,
+    way text,
+    test boolean,
+    payment text,
+    fulfilment text,
+    cancelled_on_platform timestamp with time zone,
+    total_amount bigint,
+    total_currency text,
+    cost_amount bigint,
+    cost_currency text,
+    items jsonb,
+    searched text,
+    production_at timestamp with time zone,
+    production_rank smallint,
+    production_event_id text COLLATE pg_catalog."C",
+    production_state text,
+    production_problem text,
+    state text GENERATED ALWAYS AS (
+CASE
+    WHEN (shipped_at IS NOT NULL) THEN 'shipped'::text
+    WHEN (production_state = 'cancelled'::text) THEN 'cancelled'::text
+    WHEN ((cancel_asked_at IS NOT NULL) AND (cancel_refused_at IS NULL) AND (production_state IS DISTINCT FROM 'in_production'::text)) THEN 'cancelling'::text
+    WHEN (production_state IS NOT NULL) THEN production_state
+    WHEN (released_at IS NOT NULL) THEN 'released'::text
+    ELSE COALESCE(outcome, 'imported'::text)
+END) STORED NOT NULL,
+    listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(placed_at, heard_placed_at, imported_at, changed_at)) STORED NOT NULL
+);
+
+COMMENT ON COLUMN reporting.orders.searched IS 'display name, platform id and SKUs in lower case, for finding a piece of them';
+
+CREATE TABLE reporting.positions (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL
+);
+
+COMMENT ON TABLE reporting.positions IS 'how far each partition is in these tables; moves in the transaction of its rows';
+
+CREATE TABLE reporting.sellers (
+    seller_id text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    record jsonb NOT NULL
+);
+
+CREATE TABLE reporting.session_orders (
+    session_id text NOT NULL,
+    entry_key text NOT NULL,
+    part integer NOT NULL,
+    "position" integer NOT NULL,
+    precedence smallint NOT NULL,
+    result text NOT NULL,
+    external_id text NOT NULL,
+    order_key text,
+    display_name text,
+    placed_at timestamp with time zone,
+    revised_at timestamp with time zone,
+    problem text
+);
+
+CREATE TABLE reporting.sessions (
+    session_id text NOT NULL,
+    seller_id text NOT NULL,
+    store_id text NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    start_event_id text,
+    started_at timestamp with time zone,
+    platform text,
+    way text,
+    automatic boolean,
+    started_by text,
+    window_start timestamp with time zone,
+    window_end timestamp with time zone,
+    last_part integer DEFAULT 0 NOT NULL,
+    total integer,
+    finish_event_id text,
+    finished_at timestamp with time zone,
+    finished_state text,
+    problem text,
+    listed integer DEFAULT 0 NOT NULL,
+    new_orders integer DEFAULT 0 NOT NULL,
+    updated_orders integer DEFAULT 0 NOT NULL,
+    existing_orders integer DEFAULT 0 NOT NULL,
+    failed_orders integer DEFAULT 0 NOT NULL,
+    state text GENERATED ALWAYS AS (COALESCE(finished_state, 'running'::text)) STORED NOT NULL,
+    listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(started_at, first_at)) STORED NOT NULL
+);
+
+COMMENT ON COLUMN reporting.sessions.listed IS 'how many orders session_orders holds for it; moved in the same statement';
+
+CREATE TABLE reporting.stores (
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    record jsonb NOT NULL
+);
+
+CREATE TABLE reporting.timeline (
+    order_key text NOT NULL,
+    entry_id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    source text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL,
+    sequence smallint NOT NULL,
+    data jsonb NOT NULL
+);
+
+COMMENT ON COLUMN reporting.timeline.source IS 'which message told it; of two that tell the same, the earlier stands';
+
+ALTER TABLE ONLY reporting.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY reporting.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY reporting.positions
+    ADD CONSTRAINT positions_pkey PRIMARY KEY (topic, partition);
+
+ALTER TABLE ONLY reporting.sellers
+    ADD CONSTRAINT sellers_pkey PRIMARY KEY (seller_id);
+
+ALTER TABLE ONLY reporting.session_orders
+    ADD CONSTRAINT session_orders_pkey PRIMARY KEY (session_id, entry_key);
+
+ALTER TABLE ONLY reporting.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (session_id);
+
+ALTER TABLE ONLY reporting.stores
+    ADD CONSTRAINT stores_pkey PRIMARY KEY (store_id);
+
+ALTER TABLE ONLY reporting.timeline
+    ADD CONSTRAINT timeline_pkey PRIMARY KEY (order_key, entry_id);
+
+CREATE INDEX orders_by_store ON reporting.orders USING btree (store_id, listed_at DESC);
+
+CREATE INDEX orders_by_time ON reporting.orders USING btree (seller_id, listed_at DESC, order_key DESC);
+
+CREATE INDEX session_orders_by_place ON reporting.session_orders USING btree (session_id, part, "position", entry_key);
+
+CREATE INDEX sessions_by_store ON reporting.sessions USING btree (store_id, listed_at DESC);
+
+CREATE INDEX sessions_by_time ON reporting.sessions USING btree (seller_id, listed_at DESC, session_id DESC);
+
+CREATE INDEX stores_by_seller ON reporting.stores USING btree (seller_id, store_id);
