@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,11 +16,20 @@ from deploy.sandbox.etsy.payments import payment_of
 from deploy.sandbox.etsy.query import BadQueryError, parse_query
 from deploy.sandbox.etsy.shop import Marketplace, Parcel, RefusalError, Shop
 from deploy.sandbox.etsy.tokens import Grant, OAuthError
+from deploy.sandbox.faults import Faults, Handler
 
 FORM = "application/x-www-form-urlencoded"
 _APPLICATION = "/v3/application"
 _DEFAULT_PAGE = 25
 _REFUSED = (401, 403)
+#: What Etsy says where a fault refuses a call.
+_OWN_WORDS = {
+    401: {"error": "invalid_token", "error_description": "access token is expired"},
+    403: {"error": "User is not authorized to access this shop"},
+    429: {"error": "You have exceeded your rate limit for this API key"},
+    500: {"error": "Server Error"},
+    503: {"error": "Service Unavailable"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +46,17 @@ class Call:
         return self.grant.user_id if self.grant else 0
 
 
+#: The body of an answer that a fault replaced.
+SPOILT = b'{"errors":"fault"}'
 Answer = Callable[[Call], Awaitable[web.Response]]
 
 
 class Api:
     """The routes of one marketplace."""
 
-    def __init__(self, market: Marketplace) -> None:
+    def __init__(self, market: Marketplace, faults: Faults) -> None:
         self._market = market
+        self._faults = faults
 
     def routes(self) -> list[web.RouteDef]:
         """Every documented endpoint, with the scope it needs (None: the API key is enough)."""
@@ -176,9 +188,19 @@ class Api:
         return _json(_shop_payload(shop))
 
     async def _list(self, call: Call) -> web.Response:
+        """A page; a fault may spoil it: by no rows, by the row before them, or by a row that leaves after it."""
         shop = self._own_shop(call)
-        count, page = shop.ledger.select(parse_query(call.request.query))
-        body = b",".join(receipt.wire(address=not shop.restricted) for receipt in page)
+        query = parse_query(call.request.query)
+        fault = self._faults.draw_for_page(call.request.path_qs) if self._faults else None
+        if fault == "repeated_row" and query.offset:
+            query = replace(query, offset=query.offset - 1)
+        count, page = shop.ledger.select(query)
+        shown = [] if fault == "empty_page" else page
+        body = b",".join(receipt.wire(address=not shop.restricted) for receipt in shown)
+        if fault is not None:
+            self._market.books.count("faults")
+        if fault == "moved_row" and page:
+            shop.ledger.touch(page[0], now=self._market.now())
         return _bytes(b'{"count":%d,"results":[%s]}' % (count, body))
 
     async def _one(self, call: Call) -> web.Response:
@@ -281,6 +303,16 @@ def _bytes(body: bytes) -> web.Response:
 def _error(status: int, message: str, *, headers: dict[str, str] | None = None) -> web.Response:
     body = orjson.dumps({"error": message})
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def in_own_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give a refusal by fault the body that Etsy's own refusals have."""
+    answer = await handler(request)
+    words = _OWN_WORDS.get(answer.status)
+    if words is not None and isinstance(answer, web.Response) and answer.body == SPOILT:
+        answer.body = orjson.dumps(words)
+    return answer
 
 
 def _oauth_error(error: OAuthError) -> web.Response:

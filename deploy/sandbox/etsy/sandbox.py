@@ -12,7 +12,7 @@ from aiohttp import web
 from deploy.sandbox.control import json_answer, read_body
 from deploy.sandbox.deliveries import Deliveries, Delivery, DeliveryPolicy
 from deploy.sandbox.etsy import webhooks
-from deploy.sandbox.etsy.api import Api
+from deploy.sandbox.etsy.api import Api, in_own_words
 from deploy.sandbox.etsy.changes import change_receipt
 from deploy.sandbox.etsy.ledger import Receipt
 from deploy.sandbox.etsy.receipts import ShopFacts, deal_scenarios, make_receipt
@@ -41,6 +41,7 @@ class EtsySandbox(StandIn):
         self._market = Marketplace(self.clock, self.books, self._announce)
         self._deliveries = Deliveries(_POLICY, books=self.books, faults=self.faults)
         self._endpoint: webhooks.Endpoint | None = None
+        self._forms = {name: forms[0] for name, forms in webhooks.FORMS.items()}
         self._next_receipt = 3_100_000_000
         self._app = self._new_app()
 
@@ -53,8 +54,8 @@ class EtsySandbox(StandIn):
 
     def app(self) -> web.Application:
         """The Open API and the consent page on one address."""
-        application = web.Application(middlewares=[faults_middleware(self.faults, books=self.books)])
-        application.router.add_routes(Api(self._market).routes())
+        application = web.Application(middlewares=[in_own_words, faults_middleware(self.faults, books=self.books)])
+        application.router.add_routes(Api(self._market, self.faults).routes())
         return application
 
     async def start(self) -> None:
@@ -136,10 +137,23 @@ class EtsySandbox(StandIn):
         return [truth_of(shop, receipt) for shop in shops for receipt in (*shop.ledger, *shop.deleted)]
 
     def apply_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """`limits`, `time_scale`, and Etsy's own: `per_second` and `per_day` of every app's budget."""
-        known = {"limits", "time_scale", "per_second", "per_day"}
-        if unknown := set(settings) - known:
+        """`limits`, `time_scale`, `per_second` and `per_day` of every app's budget, and the readings below.
+
+        What no document settles, the chosen one first: `signature` (list, bare, several), `shop_id` (text, number) and
+        `host` (api, openapi) of webhooks; `refresh_survives` (false, true: a used refresh token goes on working);
+        `quiet_changes` (false, true: cancels, refunds and new addresses leave update_timestamp as it was).
+        """
+        known = {"limits", "time_scale", "per_second", "per_day", "refresh_survives", "quiet_changes"}
+        if unknown := set(settings) - known - set(webhooks.FORMS):
             raise ControlError(f"unknown settings: {', '.join(sorted(unknown))}")
+        for name, forms in webhooks.FORMS.items():
+            if settings.get(name, forms[0]) not in forms:
+                raise ControlError(f"{name} must be one of {', '.join(forms)}")
+        self._forms |= {name: settings[name] for name in webhooks.FORMS if name in settings}
+        self._market.tokens.refresh_survives = bool(
+            settings.get("refresh_survives", self._market.tokens.refresh_survives)
+        )
+        self._market.quiet_changes = bool(settings.get("quiet_changes", self._market.quiet_changes))
         if "limits" in settings:
             self._market.limit(on=bool(settings["limits"]))
         if "time_scale" in settings:
@@ -153,6 +167,9 @@ class EtsySandbox(StandIn):
             "time_scale": self._deliveries.time_scale,
             "per_second": quota.per_second,
             "per_day": quota.per_day,
+            "refresh_survives": self._market.tokens.refresh_survives,
+            "quiet_changes": self._market.quiet_changes,
+            **self._forms,
         }
 
     def control_routes(self) -> Iterable[web.RouteDef]:
@@ -204,8 +221,8 @@ class EtsySandbox(StandIn):
         endpoint = self._endpoint
         if endpoint is None or event not in endpoint.events:
             return
-        body = webhooks.event_body(event, shop_id=shop.shop_id, receipt_id=receipt.receipt_id)
-        headers = webhooks.SignedHeaders(endpoint, body, now=self.clock.seconds)
+        body = webhooks.event_body(event, shop_id=shop.shop_id, receipt_id=receipt.receipt_id, forms=self._forms)
+        headers = webhooks.SignedHeaders(endpoint, body, now=self.clock.seconds, form=self._forms["signature"])
         self._deliveries.send(
             Delivery(subscription=endpoint.url, topic=event, url=endpoint.url, headers=headers, body=body)
         )

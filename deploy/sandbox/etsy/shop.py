@@ -66,6 +66,8 @@ class Marketplace:
     quotas: dict[str, Quota] = field(default_factory=dict)
     tokens: Tokens = field(init=False)
     limited: bool = True
+    #: Whether cancels, refunds and changed addresses leave update_timestamp as it was; no document says.
+    quiet_changes: bool = False
     #: Whose browser session meets the connect page next; None: the newest shop that has not connected yet.
     session_of: int | None = None
     _last_shipment: int = 700_000_000_000
@@ -158,7 +160,7 @@ class Marketplace:
         """The seller cancels the order."""
         receipt.is_canceled = True
         receipt.payload["status"] = "Canceled"
-        shop.ledger.touch(receipt, now=self.now())
+        self._touch(shop, receipt)
         self.announce(shop, receipt, "order.canceled")
 
     def refund(self, shop: Shop, receipt: Receipt, *, cents: int | None) -> None:
@@ -169,7 +171,7 @@ class Marketplace:
         payload["refunds"].append(refund_entry(total | {"amount": amount}, at=self.now()))
         refunded = sum(refund["amount"]["amount"] for refund in payload["refunds"])
         payload["status"] = "Fully Refunded" if refunded >= total["amount"] else "Partially Refunded"
-        shop.ledger.touch(receipt, now=self.now())
+        self._touch(shop, receipt)
 
     def deliver(self, shop: Shop, receipt: Receipt) -> None:
         """The carrier reports the parcel delivered."""
@@ -186,7 +188,10 @@ class Marketplace:
     def change(self, shop: Shop, receipt: Receipt, fields: dict[str, Any]) -> None:
         """The buyer or seller changes fields of the receipt, such as its address or a gift message."""
         receipt.payload.update(fields)
-        shop.ledger.touch(receipt, now=self.now())
+        self._touch(shop, receipt)
+
+    def _touch(self, shop: Shop, receipt: Receipt) -> None:
+        shop.ledger.touch(receipt, now=receipt.updated if self.quiet_changes else self.now())
 
 
 def _needs_tracking(shop: Shop, payload: dict[str, Any]) -> bool:

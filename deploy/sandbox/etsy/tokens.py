@@ -88,6 +88,8 @@ class Tokens:
     now: Callable[[], float]
     apps: dict[str, App] = field(default_factory=dict)
     issued: int = 0
+    #: Whether a refresh token that was used goes on working; no document says.
+    refresh_survives: bool = False
     _codes: dict[str, Consent] = field(default_factory=dict)
     _access: dict[str, tuple[Grant, float]] = field(default_factory=dict)
     _refresh: dict[str, tuple[Grant, float]] = field(default_factory=dict)
@@ -174,7 +176,10 @@ class Tokens:
 
     def _rotate(self, form: dict[str, str]) -> dict[str, object]:
         # A rotated refresh token dies at once: the strictest reading, so a client that keeps the old one fails.
-        grant, expires_at = self._refresh.pop(form.get("refresh_token", ""), (None, 0.0))
+        token = form.get("refresh_token", "")
+        grant, expires_at = self._refresh.get(token, (None, 0.0))
+        if not self.refresh_survives:
+            self._refresh.pop(token, None)
         if grant is None or grant.keystring != form["client_id"]:
             raise OAuthError("invalid_grant", "refresh_token is invalid or was already used")
         if grant.revoked or expires_at <= self.now():

@@ -16,6 +16,9 @@ EVENTS = ("order.paid", "order.canceled", "order.shipped", "order.delivered")
 RETRY_DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 #: Etsy documents no limit; the engine behind its portal waits this many seconds for an answer.
 ANSWER_WITHIN = 15.0
+#: What no document settles, by name; the first of each is the one that is chosen.
+FORMS = {"signature": ("list", "bare", "several"), "shop_id": ("text", "number"), "host": ("api", "openapi")}
+_USUAL = {name: forms[0] for name, forms in FORMS.items()}
 _PREFIX = "whsec_"
 
 
@@ -41,13 +44,14 @@ def is_secret(text: str) -> bool:
         return False
 
 
-def event_body(event: str, *, shop_id: int, receipt_id: int) -> bytes:
+def event_body(event: str, *, shop_id: int, receipt_id: int, forms: Mapping[str, str] = _USUAL) -> bytes:
     """The flat body Etsy sends; it names the receipt, it does not carry it."""
+    path = f"/v3/application/shops/{shop_id}/receipts/{receipt_id}"
     return orjson.dumps(
         {
             "event_type": event,
-            "resource_url": f"https://api.etsy.com/v3/application/shops/{shop_id}/receipts/{receipt_id}",
-            "shop_id": str(shop_id),
+            "resource_url": f"https://{forms['host']}.etsy.com{path}",
+            "shop_id": shop_id if forms["shop_id"] == "number" else str(shop_id),
         }
     )
 
@@ -59,13 +63,20 @@ def signature(secret: str, *, message_id: str, timestamp: str, body: bytes) -> s
     return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
+#: How a signature is written; "several" is what the scheme sends while a secret is being replaced.
+_FORMED = {"list": "v1,{}", "bare": "{}", "several": "v1,bm90IHRoaXMgb25l v1,{}"}
+
+
 class SignedHeaders(Mapping[str, str]):
     """The headers of one event: the id stays the same on retries, while each attempt is timed and signed anew.
 
     Standard Webhooks refuses a timestamp older than five minutes, which most retries of the first one would be.
     """
 
-    def __init__(self, endpoint: Endpoint, body: bytes, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, body: bytes, *, now: Callable[[], float], form: str = _USUAL["signature"]
+    ) -> None:
+        self._form = form
         self._endpoint = endpoint
         self._body = body
         self._now = now
@@ -91,7 +102,7 @@ class SignedHeaders(Mapping[str, str]):
             "content-type": "application/json",
             "webhook-id": self._message_id,
             "webhook-timestamp": timestamp,
-            "webhook-signature": f"v1,{signed}",
+            "webhook-signature": _FORMED[self._form].format(signed),
         }
 
 

@@ -74,6 +74,12 @@ class Announcer:
         if self._is_heard(store, (topic,)):
             self._announce(store, (topic,), lambda _app: body)
 
+    def compliance(self, store: Store, app: App, topic: str, body: Mapping[str, object], *, address: str) -> None:
+        """Send a privacy topic (as headers write it) to the app's one address for them."""
+        raw, now = orjson.dumps(body), self._clock.now()
+        headers = self._headers(store, app, topic=topic, body=raw, event_id=str(uuid.uuid4()), triggered=now)
+        self._deliveries.send(Delivery(f"{store.handle}/0", topic, address, headers, raw))
+
     def _is_heard(self, store: Store, topics: tuple[str, ...]) -> bool:
         return any(subscription.topic in topics for subscription in store.subscriptions.values())
 
@@ -102,7 +108,15 @@ class Announcer:
         if subscription.include_fields:
             whole = orjson.loads(body)
             body = orjson.dumps({name: whole[name] for name in subscription.include_fields if name in whole})
-        headers = {
+        headers = self._headers(store, app, topic=topic, body=body, event_id=event_id, triggered=triggered)
+        if subscription.name:
+            headers["X-Shopify-Name"] = subscription.name
+        self._deliveries.send(Delivery(subscription_key(store, subscription), topic, subscription.uri, headers, body))
+
+    def _headers(
+        self, store: Store, app: App, *, topic: str, body: bytes, event_id: str, triggered: datetime
+    ) -> dict[str, str]:
+        return {
             "Content-Type": "application/json",
             "User-Agent": "Shopify-Captain-Hook",
             "X-Shopify-Topic": topic,
@@ -113,6 +127,3 @@ class Announcer:
             "X-Shopify-Event-Id": event_id,
             "X-Shopify-Triggered-At": triggered.isoformat().replace("+00:00", "Z"),
         }
-        if subscription.name:
-            headers["X-Shopify-Name"] = subscription.name
-        self._deliveries.send(Delivery(subscription_key(store, subscription), topic, subscription.uri, headers, body))

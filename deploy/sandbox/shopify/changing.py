@@ -10,7 +10,7 @@ from typing import Any
 from deploy.sandbox.people import is_deliverable
 from deploy.sandbox.shopify.announcing import Announcer
 from deploy.sandbox.shopify.bodies import refund_body
-from deploy.sandbox.shopify.event_bodies import edited_body, hold_body
+from deploy.sandbox.shopify.event_bodies import edited_body, hold_released_body, placed_on_hold_body
 from deploy.sandbox.shopify.making import line_for_sku
 from deploy.sandbox.shopify.world import (
     FulfillmentOrder,
@@ -148,7 +148,7 @@ def _hold(change: Change) -> None:
         if part.fulfillable:
             part.status = "ON_HOLD"
             part.holds.append(Hold(change.ids.next(), reason, str(change.asked.get("notes", ""))))
-            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_PLACED_ON_HOLD", hold_body(part))
+            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_PLACED_ON_HOLD", placed_on_hold_body(part))
     change.done()
 
 
@@ -157,7 +157,7 @@ def _release_hold(change: Change) -> None:
         if part.status == "ON_HOLD":
             part.status = "OPEN"
             part.holds.clear()
-            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_HOLD_RELEASED", hold_body(part))
+            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_HOLD_RELEASED", hold_released_body(part))
     change.done()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 #: Points restored per second, by the store's plan.
 RESTORE_RATES = {"standard": 100.0, "advanced": 200.0, "plus": 1000.0, "enterprise": 2000.0}
-#: Seconds of restoring that fill an empty bucket.
+#: Seconds of restoring that fill an empty bucket, unless the sandbox is told otherwise.
 BUCKET_SECONDS = 20.0
 #: The most that a single query may cost.
 MAX_QUERY_COST = 1000
@@ -25,11 +25,12 @@ class Bucket:
     rate: float
     at: float
     available: float = -1.0
+    seconds: float = BUCKET_SECONDS
 
     @property
     def maximum(self) -> float:
         """The bucket's size in points."""
-        return self.rate * BUCKET_SECONDS
+        return self.rate * self.seconds
 
     def look(self, now: float) -> float:
         """Points available now."""

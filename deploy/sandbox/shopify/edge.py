@@ -13,6 +13,7 @@ from aiohttp import web
 from deploy.sandbox.books import Books
 from deploy.sandbox.clock import SandboxClock
 from deploy.sandbox.control import json_answer
+from deploy.sandbox.faults import Faults, Handler
 from deploy.sandbox.shopify.announcing import Announcer
 from deploy.sandbox.shopify.apps import Access, Tokens
 from deploy.sandbox.shopify.cost import RESTORE_RATES
@@ -25,8 +26,18 @@ VERSIONS = ("2026-07", "2026-10")
 #: How the API answers for shops that are not open, by `Store.status`.
 STATUSES = {"active": 200, "frozen": 402, "locked": 423}
 
-_VERSION = re.compile(r"\d{4}-(01|04|07|10)")
 _UNKNOWN_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
+#: The body of an answer that a fault replaced, and what Shopify says instead.
+_SPOILT = b'{"errors":"fault"}'
+_OWN_WORDS = {
+    401: _UNKNOWN_TOKEN,
+    403: "[API] This action requires merchant approval for read_orders scope.",
+    429: "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service.",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+_VERSION = re.compile(r"\d{4}-(01|04|07|10)")
 
 
 @dataclass(slots=True)
@@ -40,6 +51,7 @@ class Edge:
     books: Books
     ids: Ids
     announcer: Announcer
+    faults: Faults
     search_lag: float = 0.0
 
     def routes(self) -> list[web.RouteDef]:
@@ -79,11 +91,12 @@ class Edge:
             return _errors("Invalid JSON", status=400)
         if not isinstance(body, dict):
             return _errors("Expected an object", status=400)
-        answer = self.server.answer(body, self._context(store, access, version), rate=RESTORE_RATES[store.plan])
+        context = self._context(store, access, version, path=request.path_qs)
+        answer = self.server.answer(body, context, rate=RESTORE_RATES[store.plan])
         headers = {"X-Shopify-API-Version": version, "X-Request-Id": secrets.token_hex(8)}
         return web.Response(body=orjson.dumps(answer), content_type="application/json", headers=headers)
 
-    def _context(self, store: Store, access: Access, version: str) -> Request:
+    def _context(self, store: Store, access: Access, version: str, *, path: str) -> Request:
         return Request(
             store=store,
             access=access,
@@ -93,6 +106,8 @@ class Edge:
             books=self.books,
             announcer=self.announcer,
             search_lag=self.search_lag,
+            faults=self.faults,
+            path=path,
         )
 
     def _store_of(self, request: web.Request, *, fallback: str | None = None) -> Store | None:
@@ -102,6 +117,16 @@ class Edge:
             if handle in self.stores:
                 return self.stores[handle]
         return None
+
+
+@web.middleware
+async def in_own_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give a refusal by fault the body that Shopify's own refusals have."""
+    answer = await handler(request)
+    words = _OWN_WORDS.get(answer.status)
+    if words is not None and isinstance(answer, web.Response) and answer.body == _SPOILT:
+        answer.body = orjson.dumps({"errors": words})
+    return answer
 
 
 def _served_version(asked: str) -> str | None:

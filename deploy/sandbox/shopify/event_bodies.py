@@ -1,14 +1,15 @@
-"""The bodies of webhooks that tell of an event rather than of an order: edits, holds, the app's end.
+"""The bodies of webhooks that tell of an event rather than of an order: edits, holds, the app's end, privacy.
 
-Source: the documented payloads of orders/edited, fulfillment_orders/placed_on_hold and app/uninstalled.
+Source: the documented payloads of orders/edited, fulfillment_orders/placed_on_hold, app/uninstalled and the mandatory
+privacy topics.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from deploy.sandbox.shopify.bodies import Body, local
-from deploy.sandbox.shopify.world import FulfillmentOrder, Order, Store
+from deploy.sandbox.shopify.bodies import Body, buyer_number, local
+from deploy.sandbox.shopify.world import FulfillmentOrder, Hold, Order, Store
 
 
 def edited_body(order: Order, *, added: dict[int, int], removed: dict[int, int], at: datetime) -> Body:
@@ -33,16 +34,51 @@ def edited_body(order: Order, *, added: dict[int, int], removed: dict[int, int],
     }
 
 
-def hold_body(part: FulfillmentOrder) -> Body:
-    """fulfillment_orders/placed_on_hold and hold_released: GraphQL ids, unlike the order bodies."""
+def placed_on_hold_body(part: FulfillmentOrder) -> Body:
+    """fulfillment_orders/placed_on_hold: GraphQL ids, unlike the order bodies, and not which order it is."""
+    holds = [_hold(hold) for hold in part.holds]
     return {
-        "fulfillment_order": {
-            "id": f"gid://shopify/FulfillmentOrder/{part.id}",
-            "order_id": f"gid://shopify/Order/{part.order.id}",
-            "status": part.status.lower(),
-            "fulfillment_holds": [{"reason": hold.reason.lower(), "reason_notes": hold.notes} for hold in part.holds],
-        }
+        "fulfillment_order": {**_fulfillment_order(part), "fulfillment_holds": holds},
+        "remaining_fulfillment_order": None,
+        "held_fulfillment_order_line_items": [
+            {"id": f"gid://shopify/FulfillmentOrderLineItem/{line.id}", "quantity": line.remaining}
+            for line in part.lines
+        ],
+        "created_fulfillment_hold": holds[-1],
     }
+
+
+def hold_released_body(part: FulfillmentOrder) -> Body:
+    """fulfillment_orders/hold_released."""
+    return {"fulfillment_order": _fulfillment_order(part)}
+
+
+def _fulfillment_order(part: FulfillmentOrder) -> Body:
+    return {"id": f"gid://shopify/FulfillmentOrder/{part.id}", "status": part.status.lower()}
+
+
+def _hold(hold: Hold) -> Body:
+    return {
+        "id": f"gid://shopify/FulfillmentHold/{hold.id}",
+        "reason": hold.reason.lower(),
+        "reason_notes": hold.notes,
+        "held_by_requesting_app": False,
+        "handle": None,
+        "held_by_app": None,
+    }
+
+
+def privacy_body(store: Store, topic: str, orders: list[Order], *, request_id: int) -> Body:
+    """customers/data_request, customers/redact and shop/redact; the buyer is the one of the first order."""
+    body: Body = {"shop_id": store.id, "shop_domain": store.domain}
+    if topic == "shop/redact":
+        return body
+    buyer = next((order.buyer for order in orders if order.buyer), None)
+    body["customer"] = {"id": buyer_number(buyer), "email": buyer.email, "phone": buyer.phone} if buyer else {}
+    numbers = [order.id for order in orders]
+    if topic == "customers/data_request":
+        return body | {"orders_requested": numbers, "data_request": {"id": request_id}}
+    return body | {"orders_to_redact": numbers}
 
 
 def shop_body(store: Store) -> Body:

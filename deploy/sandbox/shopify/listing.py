@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -42,16 +43,29 @@ def list_orders(arguments: Mapping[str, Any], request: Request) -> Connection:
     after = decode_cursor(arguments["after"]) if arguments.get("after") else None
     search = parse_search(arguments.get("query") or "", request.store.zone)
     span = search.spans.get(name, Span())
-    places = timeline(request.store).walk(
-        start=span.start, end=span.end, after=after, backwards=bool(arguments.get("reverse"))
-    )
-    found = _visible((request.store.orders[ident] for _, ident in places), search, request)
-    return take_page(
-        found,
-        size,
-        cursor=lambda order: encode_cursor(order.id, value(order)),
-        has_previous=after is not None,
-    )
+    fault = request.page_fault()
+    if fault == "empty_page":
+        return Connection((), lambda _order: arguments["after"], has_next=True, has_previous=after is not None)
+
+    def read() -> Connection:
+        places = timeline(request.store).walk(
+            start=span.start, end=span.end, after=after, backwards=bool(arguments.get("reverse"))
+        )
+        return take_page(
+            _visible((request.store.orders[ident] for _, ident in places), search, request),
+            size,
+            cursor=lambda order: encode_cursor(order.id, value(order)),
+            has_previous=after is not None,
+        )
+
+    page = read()
+    if fault == "moved_row" and page.nodes:
+        # The page's last order changes just before it is told, and so leaves the page for a later one.
+        request.store.touch(page.nodes[-1], request.now)
+        page = read()
+    if fault == "repeated_row" and after is not None and after[1] in request.store.orders:
+        return replace(page, nodes=[request.store.orders[after[1]], *page.nodes][:size])
+    return page
 
 
 def count_orders(arguments: Mapping[str, Any], request: Request) -> tuple[int, str]:

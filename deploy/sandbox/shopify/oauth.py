@@ -41,6 +41,16 @@ def authorize(request: web.Request, store: Store, *, tokens: Tokens, clock: Sand
     return web.Response(status=302, headers={"Location": f"{redirect}{joint}{urlencode(answer)}"})
 
 
+def visit(app: App, store: Store, *, clock: SandboxClock) -> dict[str, str]:
+    """The query that Shopify sends a seller's browser to the app with, when it is installed from the app store."""
+    query = {
+        "host": base64.b64encode(f"admin.shopify.com/store/{store.handle}".encode()).decode().rstrip("="),
+        "shop": store.domain,
+        "timestamp": str(int(clock.now().timestamp())),
+    }
+    return query | {"hmac": sign_query(app.client_secret, query)}
+
+
 def sign_query(secret: str, pairs: Mapping[str, str]) -> str:
     """The callback's hmac: hex HMAC-SHA256 over the other pairs, sorted by key and query-encoded."""
     text = urlencode(sorted((key, value) for key, value in pairs.items() if key not in {"hmac", "signature"}))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deploy.sandbox.books import Books
+from deploy.sandbox.faults import Faults, PageFault
 from deploy.sandbox.shopify.announcing import Announcer
 from deploy.sandbox.shopify.apps import Access
 from deploy.sandbox.shopify.world import Ids, Store
@@ -31,3 +32,13 @@ class Request:
     books: Books
     announcer: Announcer
     search_lag: float = 0.0
+    #: What may spoil a page of orders, and the path that its rules are matched with.
+    faults: Faults | None = None
+    path: str = ""
+
+    def page_fault(self) -> PageFault | None:
+        """The fault of the page of orders that is asked for, if any."""
+        fault = self.faults.draw_for_page(self.path) if self.faults else None
+        if fault is not None:
+            self.books.count("faults")
+        return fault

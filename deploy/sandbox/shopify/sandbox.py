@@ -18,11 +18,13 @@ from deploy.sandbox.scenarios import deal
 from deploy.sandbox.shopify.announcing import POLICY, Announcer
 from deploy.sandbox.shopify.apps import App, Tokens
 from deploy.sandbox.shopify.changing import Change, change_order
+from deploy.sandbox.shopify.compliance import Compliance
 from deploy.sandbox.shopify.cost import RESTORE_RATES
-from deploy.sandbox.shopify.edge import STATUSES, VERSIONS, Edge
+from deploy.sandbox.shopify.edge import STATUSES, VERSIONS, Edge, in_own_words
 from deploy.sandbox.shopify.event_bodies import shop_body
 from deploy.sandbox.shopify.making import make_order
 from deploy.sandbox.shopify.money import RATES
+from deploy.sandbox.shopify.oauth import visit
 from deploy.sandbox.shopify.serving import Server
 from deploy.sandbox.shopify.telling import order_truth
 from deploy.sandbox.shopify.world import Ids, Order, Store
@@ -60,12 +62,15 @@ class ShopifySandbox(StandIn):
             books=self.books,
             ids=self._ids,
             announcer=self._announcer,
+            faults=self.faults,
         )
+        self._compliance = Compliance(self._announcer, tokens=self.tokens)
         self.tokens.apps[DEFAULT_CLIENT_ID] = App(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "Public app")
 
     def app(self) -> web.Application:
         """The Admin API and OAuth pages of every shop."""
-        app = web.Application(middlewares=[faults_middleware(self.faults, books=self.books)], client_max_size=MAX_BODY)
+        spoilt = faults_middleware(self.faults, books=self.books)
+        app = web.Application(middlewares=[in_own_words, spoilt], client_max_size=MAX_BODY)
         app.router.add_routes(self._edge.routes())
         return app
 
@@ -75,6 +80,7 @@ class ShopifySandbox(StandIn):
 
     async def stop(self) -> None:
         """End deliveries."""
+        self._compliance.stop()
         await self._deliveries.stop()
 
     async def settle(self) -> None:
@@ -201,11 +207,15 @@ class ShopifySandbox(StandIn):
         return order_truth(found)
 
     def revoke(self, store: str) -> None:
-        """The seller uninstalls every app: tokens die, app/uninstalled is sent, subscriptions go."""
+        """The seller uninstalls every app: tokens die, app/uninstalled is sent, subscriptions go.
+
+        Two days later, unless it was installed again, the public app is told to erase the shop's data.
+        """
         shop = self._known_store(store)
         self.tokens.revoke(shop.domain)
         self._announcer.event(shop, "APP_UNINSTALLED", shop_body(shop))
         shop.subscriptions.clear()
+        self._compliance.uninstalled(shop, self.tokens.apps[DEFAULT_CLIENT_ID], time_scale=self._deliveries.time_scale)
 
     def truth(self, store: str | None) -> list[OrderTruth]:
         """What exists, deleted orders included."""
@@ -213,10 +223,19 @@ class ShopifySandbox(StandIn):
         return [order_truth(order) for shop in shops for order in (*shop.orders.values(), *shop.deleted.values())]
 
     def apply_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """`limits`, `time_scale`, and `search_lag` (seconds that searches are behind)."""
-        unknown = set(settings) - {"limits", "time_scale", "search_lag"}
-        if unknown:
+        """`limits`, `time_scale`, and Shopify's own.
+
+        `search_lag` (seconds that searches are behind), `bucket_seconds` (of restoring that fill a bucket of points),
+        `compliance_url` (where the public app takes the privacy topics; "" nowhere), `redact_after` (seconds from an
+        uninstallation to shop/redact, divided by `time_scale`).
+        """
+        known = {"limits", "time_scale", "search_lag", "bucket_seconds", "compliance_url", "redact_after"}
+        if unknown := set(settings) - known:
             raise ControlError(f"unknown settings: {', '.join(sorted(unknown))}")
+        server, compliance = self._edge.server, self._compliance
+        server.bucket_seconds = float(settings.get("bucket_seconds", server.bucket_seconds))
+        compliance.address = str(settings.get("compliance_url", compliance.address))
+        compliance.redact_after = float(settings.get("redact_after", compliance.redact_after))
         self._edge.server.limited = bool(settings.get("limits", self._edge.server.limited))
         self._deliveries.time_scale = float(settings.get("time_scale", self._deliveries.time_scale))
         self._edge.search_lag = float(settings.get("search_lag", self._edge.search_lag))
@@ -224,6 +243,9 @@ class ShopifySandbox(StandIn):
             "limits": self._edge.server.limited,
             "time_scale": self._deliveries.time_scale,
             "search_lag": self._edge.search_lag,
+            "bucket_seconds": server.bucket_seconds,
+            "compliance_url": compliance.address,
+            "redact_after": compliance.redact_after,
         }
 
     def control_routes(self) -> Iterable[web.RouteDef]:
@@ -232,6 +254,8 @@ class ShopifySandbox(StandIn):
             web.post("/apps", self._create_app),
             web.post("/stores/{store}/status", self._set_status),
             web.post("/stores/{store}/token", self._grant_token),
+            web.post("/stores/{store}/privacy", self._ask_privacy),
+            web.get("/stores/{store}/install", self._install),
             web.get("/stores/{store}/subscriptions", self._list_subscriptions),
             web.get("/deliveries", self._count_deliveries),
         )
@@ -267,6 +291,21 @@ class ShopifySandbox(StandIn):
         app = self.tokens.apps[f"custom-{store.handle}"]
         token = self.tokens.grant(app, shop=store.domain, scopes=app.scopes)
         return json_answer({"access_token": token}, status=201)
+
+    async def _ask_privacy(self, request: web.Request) -> web.Response:
+        """A buyer, or Shopify itself, asks for data or for its end: `topic`, and `order_ids` of the buyer's orders."""
+        store = self._known_store(request.match_info["store"])
+        body = await read_body(request)
+        orders = [self._known_order(store.handle, str(number)) for number in body.get("order_ids", ())]
+        app = self.tokens.apps[DEFAULT_CLIENT_ID]
+        self._compliance.ask(store, app, str(body.get("topic")), orders, request_id=self._ids.next())
+        return json_answer({"topic": body.get("topic"), "to": self._compliance.address}, status=202)
+
+    async def _install(self, request: web.Request) -> web.Response:
+        """The signed query with which a seller's browser comes from Shopify's app store."""
+        store = self._known_store(request.match_info["store"])
+        query = visit(self.tokens.apps[DEFAULT_CLIENT_ID], store, clock=self.clock)
+        return json_answer({"query": query})
 
     async def _list_subscriptions(self, request: web.Request) -> web.Response:
         store = self._known_store(request.match_info["store"])

@@ -20,7 +20,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from deploy.sandbox.books import Books
-from deploy.sandbox.shopify.cost import MAX_QUERY_COST, UNLIMITED, Bucket
+from deploy.sandbox.shopify.cost import BUCKET_SECONDS, MAX_QUERY_COST, UNLIMITED, Bucket
 from deploy.sandbox.shopify.paging import BadRequestError
 from deploy.sandbox.shopify.projection import Call, Compiled, compile_operation
 from deploy.sandbox.shopify.reading import READERS
@@ -64,6 +64,7 @@ class Server:
 
     books: Books
     limited: bool = True
+    bucket_seconds: float = BUCKET_SECONDS
     _buckets: dict[tuple[str, str], Bucket] = field(default_factory=dict)
 
     def answer(self, body: Mapping[str, Any], request: Request, *, rate: float) -> dict[str, Any]:
@@ -91,8 +92,8 @@ class Server:
         rate = rate if self.limited else UNLIMITED
         key = (request.access.app.client_id, request.store.handle)
         bucket = self._buckets.get(key)
-        if bucket is None or bucket.rate != rate:
-            bucket = self._buckets[key] = Bucket(rate, at=request.now.timestamp())
+        if bucket is None or (bucket.rate, bucket.seconds) != (rate, self.bucket_seconds):
+            bucket = self._buckets[key] = Bucket(rate, at=request.now.timestamp(), seconds=self.bucket_seconds)
         return bucket
 
 

@@ -15,6 +15,7 @@ from deploy.sandbox.shopify.world import Subscription
 Done = tuple[Subscription | None, list[UserError]]
 
 _SCHEMES = {"http", "https"}
+_HOLD_SCOPES = tuple(f"read_{whose}_fulfillment_orders" for whose in ("merchant_managed", "assigned", "third_party"))
 
 
 def list_subscriptions(arguments: Mapping[str, Any], request: Request) -> Connection:
@@ -37,7 +38,7 @@ def create_subscription(arguments: Mapping[str, Any], request: Request) -> Done:
     """
     asked = arguments["webhookSubscription"]
     topic, uri = arguments["topic"], asked.get("uri") or asked.get("callbackUrl") or ""
-    refusal = _refusal(uri) or _taken(topic, uri, request)
+    refusal = _refusal(uri) or _taken(topic, uri, request) or _not_permitted(topic, request)
     if refusal is not None:
         return None, [refusal]
     subscription = Subscription(
@@ -92,6 +93,13 @@ def _refusal(uri: str) -> UserError | None:
     if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost"}:
         return UserError("Address protocol http:// is not supported", ["webhookSubscription", "callbackUrl"])
     return None
+
+
+def _not_permitted(topic: str, request: Request) -> UserError | None:
+    """A topic needs the scope to read what it tells of."""
+    if not topic.startswith("FULFILLMENT_ORDERS_") or set(_HOLD_SCOPES) & set(request.access.scopes):
+        return None
+    return UserError("You cannot create a webhook subscription with the specified topic", ["topic"])
 
 
 def _taken(topic: str, uri: str, request: Request) -> UserError | None:

@@ -12,7 +12,7 @@ from services.ingest.parsing import answer_object
 from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer, OversizedAnswer, RefusedAddress
-from services.kit.limits import calls_per_day, calls_per_second
+from services.kit.limits import Limit, calls_per_second
 
 API = "https://api.etsy.com"
 WEB = "https://www.etsy.com"
@@ -21,12 +21,15 @@ RETRY_AFTER = 1.0
 LONGEST_RETRY_AFTER = 900.0
 #: What an app has for a start, until an answer has told its own numbers.
 USUAL_PER_SECOND, USUAL_PER_DAY = 10, 10_000
+#: The share of a day's calls that may go out at once. Etsy counts the last 24 hours at every moment: a bucket of this
+#: share that refills by the rest in a day never lets more through in any 24 hours than the whole.
+BURST = 0.25
 
 _OK = 200
 _NOT_FOUND, _TOO_MANY = 404, 429
 _SERVER_ERROR = 500
 _APP_REFUSED_WAIT = 300.0
-_A_SECOND = 1.0
+_A_SECOND, _A_DAY = 1.0, 86_400
 _RECONNECT = "Etsy no longer accepts our access. Link the store again."
 _JITTER = random.SystemRandom()
 
@@ -49,15 +52,20 @@ class EtsyClient:
 
         Raises TransientError and AuthorizationError.
         """
-        await self._limits.take(self._budget("day"), limit=calls_per_day(self._per_day))
-        await self._limits.take(self._budget("second"), limit=calls_per_second(self._per_second))
         url = f"{self.api}/v3/application{path}" + (f"?{urlencode(query)}" if query else "")
-        answer = await self._request("GET", url, headers=self._headers(token))
-        await self._learn(answer)
+        answer = await self._counted("GET", url, headers=self._headers(token))
         if answer.status == _NOT_FOUND:
             return None
         await self._refuse_status(answer)
         return _object(answer)
+
+    async def scopes(self, token: str) -> frozenset[str]:
+        """Return what this token may do. Raises TransientError and AuthorizationError."""
+        url = f"{self.api}/v3/application/scopes"
+        answer = await self._counted("POST", url, headers=self._headers(token), form={"token": token})
+        await self._refuse_status(answer)
+        found = _object(answer).get("scopes")
+        return frozenset(str(scope) for scope in found) if isinstance(found, list) else frozenset()
 
     async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Ask the token endpoint. Raises AuthorizationError when it refuses, TransientError when it is away."""
@@ -73,6 +81,16 @@ class EtsyClient:
     def _headers(self, token: str) -> dict[str, str]:
         secret = self._settings.etsy_shared_secret.get_secret_value()
         return {"x-api-key": f"{self._settings.etsy_keystring}:{secret}", "Authorization": f"Bearer {token}"}
+
+    async def _counted(
+        self, method: str, url: str, *, headers: Mapping[str, str], form: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        """Call when the app's two budgets let it, and learn from the answer what is left of them."""
+        await self._limits.take(self._budget("day"), limit=_calls_a_day(self._per_day))
+        await self._limits.take(self._budget("second"), limit=calls_per_second(self._per_second))
+        answer = await self._request(method, url, headers=headers, form=form)
+        await self._learn(answer)
+        return answer
 
     async def _request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
@@ -93,7 +111,7 @@ class EtsyClient:
         self._per_day = _count(answer, "x-limit-per-day") or self._per_day
         left = _count(answer, "x-remaining-today")
         if left is not None:
-            await self._limits.learn(self._budget("day"), limit=calls_per_day(self._per_day), available=left)
+            await self._limits.learn(self._budget("day"), limit=_calls_a_day(self._per_day), available=left)
 
     def _budget(self, period: str) -> str:
         return f"etsy|{self._settings.etsy_keystring}|{period}"
@@ -119,6 +137,10 @@ class EtsyClient:
                 await self._limits.close(self._budget("second"), seconds=wait)
                 raise TransientError("Etsy's call budget is used up", retry_after=wait)
         raise TransientError(f"Etsy answered {answer.status}", retry_after=_retry_after(answer))
+
+
+def _calls_a_day(number: int) -> Limit:
+    return Limit(max(number * BURST, 1.0), max(number * (1 - BURST), 0.01) / _A_DAY)
 
 
 def _is_about_the_app(answer: HttpAnswer) -> bool:

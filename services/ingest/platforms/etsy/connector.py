@@ -87,8 +87,9 @@ class EtsyConnector:
         return await linking.refresh(self._settings, self._client, access, now=now)
 
     async def probe(self, access: Access) -> tuple[Capability, ...]:
-        """Look whether a recent paid receipt shows an address, and whether tracking may be sent from this country."""
-        return await probing.probe(self._client, access)
+        """Look whether recent paid receipts show an address, and whether tracking may be sent."""
+        takes_webhooks = bool(self._settings.etsy_webhook_secret.get_secret_value())
+        return await probing.probe(self._client, access, takes_webhooks=takes_webhooks)
 
     async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
         """Subscribe to nothing: Etsy's endpoint is made by hand in its webhook portal."""

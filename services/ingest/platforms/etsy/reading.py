@@ -19,7 +19,7 @@ import orjson
 from schemas.order import RawOrder, Way
 from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
-from services.ingest.platforms.etsy.client import EtsyClient
+from services.ingest.platforms.etsy.client import RETRY_AFTER, EtsyClient
 from services.ingest.platforms.etsy.mapping import to_raw_order
 from services.ingest.platforms.etsy.payloads import EtsyReceipt
 from services.kit.clock import Clock
@@ -76,6 +76,8 @@ class ReceiptReader:
         if not _continues(results, place):
             place = Place(place.second, seen=place.seen, total=place.total)
             results, count = await self._list(access, place, last)
+        if not results and count > place.offset:
+            raise TransientError("Etsy gave a page without receipts though more follow", retry_after=RETRY_AFTER)
         total = count if place.total is None else place.total
         fetched_at = self._clock.now()
         fresh = [result for result in results if not _is_seen(result, place)]
@@ -83,7 +85,9 @@ class ReceiptReader:
         return Page(
             orders=tuple(_to_order(result, access.store, way=way, fetched_at=fetched_at) for result in fresh),
             after=following.text() if following else None,
-            read_through=window.end if following is None else _start_of(following, window),
+            read_through=window.end
+            if _is_end(results, place, count=count, following=following)
+            else _start_of(following or place, window),
             total=total,
         )
 
@@ -116,6 +120,14 @@ class ReceiptReader:
         if not isinstance(results, list) or not isinstance(count, int):
             raise TransientError("Etsy's list of receipts cannot be read")
         return results, count
+
+
+def _is_end(results: list[Any], place: Place, *, count: int, following: Place | None) -> bool:
+    """Tell whether the window is read. Where Etsy promised more and then shows none, the next poll begins there."""
+    if following is not None:
+        return False
+    was_promised = place.total is not None
+    return place.offset + len(results) >= count and not (was_promised and not results)
 
 
 def _continues(results: list[Any], place: Place) -> bool:

@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 #: How long a query waits for its points: a whole bucket refills in 20 s.
 TURN_PATIENCE = 30.0
-#: What a query costs until an answer has told.
-FIRST_GUESS = 50.0
+#: What a query is taken to cost before its first answer, where the caller knows no better.
+FIRST_GUESS = 10.0
 #: A bucket on the smallest plan that was ever documented, until an answer has told its real size.
 SMALLEST_PLAN = Limit(1000.0, 50.0)
 #: What Shopify's own client waits after 429 and 503 when no Retry-After says otherwise.
@@ -35,7 +35,14 @@ _SELLERS_TURN = {
     403: "Shopify refuses us: the app lacks a permission. Link the store again and grant what it asks for.",
     423: "Shopify locked this store. Clear it with Shopify, then link the store again.",
 }
+#: Of these, what says that the store itself is closed, also to the token endpoint.
+_CLOSED = frozenset({402, 423})
+_MUST_END = (
+    "Shopify no longer takes access that never ends from this app: link the store again, and it gets access that is "
+    "renewed."
+)
 _OK = 200
+_FORBIDDEN = 403
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
@@ -52,8 +59,9 @@ class ShopifyClient:
         self._http = tools.http
         self._clock = tools.clock
         self._limits = tools.limits
-        #: What the last query of each name cost when asked, by the name of its operation.
+        #: By the name of its operation: what the last query cost when asked, and that by what was expected.
         self._costs: dict[str, float] = {}
+        self._ratios: dict[str, float] = {}
         self._versions_seen: set[str] = set()
 
     def cost_of(self, operation: str) -> float | None:
@@ -61,16 +69,25 @@ class ShopifyClient:
         return self._costs.get(operation)
 
     async def graphql(
-        self, shop: str, token: str, document: str, variables: Mapping[str, object], *, operation: str
+        self,
+        shop: str,
+        token: str,
+        document: str,
+        variables: Mapping[str, object],
+        *,
+        operation: str,
+        points: float = FIRST_GUESS,
     ) -> dict[str, Any]:
         """Return the answer's `data`. Fields that protected data leaves out are null.
+
+        `points` is what the query should cost by its form; Shopify's own reckoning corrects it from then on.
 
         Raises TransientError, AuthorizationError, and TooDear when the query must be made smaller.
         """
         waited = 0.0
         while True:
             try:
-                return await self._ask(shop, token, document, variables, operation=operation)
+                return await self._ask(shop, token, document, variables, operation=operation, points=points)
             except TransientError as error:
                 wait = error.retry_after
                 if wait is None or waited + wait > PATIENCE:
@@ -84,6 +101,8 @@ class ShopifyClient:
         answer = await self._post(url, headers, dict(form))
         if answer.status == _OK:
             return _object(answer)
+        if answer.status in _CLOSED:
+            raise AuthorizationError(_SELLERS_TURN[answer.status])
         if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
             raise TransientError(f"Shopify's token endpoint answered {answer.status}", retry_after=_retry_after(answer))
         raise AuthorizationError(
@@ -92,9 +111,16 @@ class ShopifyClient:
         )
 
     async def _ask(
-        self, shop: str, token: str, document: str, variables: Mapping[str, object], *, operation: str
+        self,
+        shop: str,
+        token: str,
+        document: str,
+        variables: Mapping[str, object],
+        *,
+        operation: str,
+        points: float,
     ) -> dict[str, Any]:
-        taken = self._costs.get(operation, FIRST_GUESS)
+        taken = points * self._ratios.get(operation, 1.0)
         await self._limits.take(_budget(shop), taken, limit=SMALLEST_PLAN, patience=TURN_PATIENCE)
         url, headers = self._address(shop, f"/admin/api/{self._settings.shopify_api_version}/graphql.json")
         headers["X-Shopify-Access-Token"] = token
@@ -103,7 +129,10 @@ class ShopifyClient:
         self._check_version(answer)
         document_answer = _object(answer)
         cost = _as_object(_as_object(document_answer.get("extensions")).get("cost"))
-        await self._learn(shop, cost, operation=operation, taken=taken)
+        requested = _number(cost.get("requestedQueryCost"))
+        if requested is not None:
+            self._costs[operation], self._ratios[operation] = requested, requested / points
+        await self._learn(shop, cost, taken=taken)
         return _data(document_answer, cost)
 
     async def _post(self, url: str, headers: Mapping[str, str], body: Mapping[str, object]) -> HttpAnswer:
@@ -120,10 +149,7 @@ class ShopifyClient:
             return f"{base}{path}", {"X-Forwarded-Host": shop}
         return f"https://{shop}{path}", {}
 
-    async def _learn(self, shop: str, cost: Mapping[str, Any], *, operation: str, taken: float) -> None:
-        requested = _number(cost.get("requestedQueryCost"))
-        if requested is not None:
-            self._costs[operation] = requested
+    async def _learn(self, shop: str, cost: Mapping[str, Any], *, taken: float) -> None:
         status = _as_object(cost.get("throttleStatus"))
         maximum, available = _number(status.get("maximumAvailable")), _number(status.get("currentlyAvailable"))
         rate = _number(status.get("restoreRate"))
@@ -147,6 +173,8 @@ def _budget(shop: str) -> str:
 def _refuse_status(answer: HttpAnswer) -> None:
     if answer.status == _OK:
         return
+    if answer.status == _FORBIDDEN and b"non-expiring" in answer.body.lower():
+        raise AuthorizationError(_MUST_END)
     if answer.status in _SELLERS_TURN:
         raise AuthorizationError(_SELLERS_TURN[answer.status])
     raise TransientError(f"Shopify answered {answer.status}", retry_after=_retry_after(answer))

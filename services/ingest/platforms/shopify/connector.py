@@ -87,7 +87,7 @@ class ShopifyConnector:
 
     async def probe(self, access: Access) -> tuple[Capability, ...]:
         """Ask which scopes were granted, and whether buyers' data may be seen."""
-        return await probing.probe(self._client, access)
+        return await probing.probe(self._client, access, app_secrets=self._settings.app_secrets())
 
     async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
         """Subscribe to the order topics; nothing where no secret is known that could verify their webhooks."""
@@ -105,7 +105,7 @@ class ShopifyConnector:
         return await self._reader.read_page(access, window, after=after, way=way)
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
-        """Read one order."""
+        """Read one order; a hint about a hold names it by its fulfilment order."""
         return await self._reader.read_order(access, external_id, way=way)
 
     def greet(self, delivery: Delivery) -> Greeting | None:
@@ -125,7 +125,7 @@ class ShopifyConnector:
     def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
         """Say which shop a webhook to the app is about."""
         del now
-        return webhook.read_app_webhook(delivery.headers)
+        return webhook.read_app_webhook(delivery.headers, delivery.body)
 
 
 def connect(settings: BaseSettings, tools: Tools) -> ShopifyConnector:

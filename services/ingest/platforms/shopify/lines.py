@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,13 +9,13 @@ from schemas.money import Money
 from schemas.order import ItemKind, NameValue, OrderItem
 from services.ingest.connector import UnreadablePayload
 from services.ingest.parsing import money, pair, text
+from services.ingest.platforms.shopify.naming import number_in
 from services.ingest.platforms.shopify.payloads import GraphqlLine, GraphqlMoney, RestLine, RestMoney
 
 #: What Shopify calls the only variant of a product without variants.
 _NO_VARIANT = "Default Title"
 #: Names with this prefix are hidden from buyers by convention: an app's bookkeeping, not the buyer's words.
 _HIDDEN = "_"
-_DIGITS = re.compile(r"[0-9]{1,20}")
 
 
 class Line(NamedTuple):
@@ -34,12 +33,12 @@ def graphql_line(line: GraphqlLine, place: int) -> Line:
     if line.line_item_group is not None:
         attributes += line.line_item_group.custom_attributes or ()
     return _line(
-        external_id=_tail(line.id, path=f"{path}.id"),
+        external_id=number_in(line.id, path=f"{path}.id"),
         title=line.title,
         variant_title=line.variant_title,
         sku=line.sku,
-        product_id=_tail(line.product.id, path=f"{path}.product.id") if line.product else None,
-        variant_id=_tail(line.variant.id, path=f"{path}.variant.id") if line.variant else None,
+        product_id=number_in(line.product.id, path=f"{path}.product.id") if line.product else None,
+        variant_id=number_in(line.variant.id, path=f"{path}.variant.id") if line.variant else None,
         kind=_kind(
             gift_card=line.is_gift_card, ships=line.requires_shipping, title=line.title, known=line.product is not None
         ),
@@ -140,11 +139,3 @@ def rest_money(bag: RestMoney | None, amount: str | None, currency: str, *, path
 
 def _personalization(words: Iterable[tuple[str, object]]) -> tuple[NameValue, ...]:
     return tuple(pair(name, value) for name, value in words if not name.startswith(_HIDDEN))
-
-
-def _tail(gid: str, *, path: str) -> str:
-    """Return the digits of a gid such as gid://shopify/LineItem/N, the id that webhooks carry."""
-    digits = gid.rpartition("/")[2]
-    if not _DIGITS.fullmatch(digits):
-        raise UnreadablePayload(path, "not a global id that ends in digits")
-    return digits

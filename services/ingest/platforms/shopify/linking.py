@@ -26,6 +26,7 @@ CALLBACK_AGE = timedelta(seconds=90)
 REFRESH_AHEAD = timedelta(minutes=5)
 #: What stands in for "expires_in" where Shopify leaves it out: the shortest of its documented lifetimes.
 _SHORTEST_LIFE = timedelta(hours=1)
+_CLOCK = "If that happens again, the clock of this installation is wrong."
 _SHOP = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*\.myshopify\.com")
 _SUFFIX = ".myshopify.com"
 
@@ -68,7 +69,7 @@ def read_installation(settings: ShopifySettings, query: Mapping[str, str], *, no
     if not is_signed(query, secrets=settings.app_secrets()):
         raise LinkingRefused("This visit is not signed as Shopify signs it. Install the app from Shopify again.")
     if not _is_recent(query.get("timestamp", ""), now=now):
-        raise LinkingRefused("This visit is too old. Install the app from Shopify again.")
+        raise LinkingRefused(f"This visit is too old. Install the app from Shopify again. {_CLOCK}")
     return {"shop": shop_domain(query.get("shop", ""))}
 
 
@@ -84,7 +85,7 @@ async def complete_authorization(
     if not is_signed(callback, secrets=settings.app_secrets()):
         raise LinkingRefused("Shopify's answer is not signed as it should be. Start linking again.")
     if not _is_recent(callback.get("timestamp", ""), now=now):
-        raise LinkingRefused("Shopify's answer is too old. Start linking again.")
+        raise LinkingRefused(f"Shopify's answer is too old. Start linking again. {_CLOCK}")
     shop = memory.get("shop", "")
     if callback.get("shop", "").lower() != shop or not _SHOP.fullmatch(shop):
         raise LinkingRefused("The answer is about another store than the one you named. Start linking again.")

@@ -21,6 +21,7 @@ from schemas.order import (
 from services.ingest.connector import StoreRef, UnreadablePayload
 from services.ingest.parsing import money, pair, text, unreadable
 from services.ingest.platforms.shopify.lines import Line, graphql_line, graphql_money, in_order, rest_line, rest_money
+from services.ingest.platforms.shopify.naming import number_in
 from services.ingest.platforms.shopify.payloads import (
     GraphqlAddress,
     GraphqlMoney,
@@ -102,6 +103,7 @@ def _from_graphql(order: GraphqlOrder, store: StoreRef, *, body: str, way: Way, 
         ship_to=_address(order.shipping_address),
         email=text(order.email),
         phone=text(order.phone),
+        buyer_id=number_in(order.customer.id, path="customer.id") if order.customer else None,
         items=tuple(line.item for line in lines),
         shipping_service=text(order.shipping_line.title) if order.shipping_line else None,
         note=text(order.note),
@@ -135,6 +137,7 @@ def _from_rest(order: RestOrder, store: StoreRef, *, body: str, way: Way, fetche
         ship_to=_address(order.shipping_address),
         email=text(order.email),
         phone=text(order.phone),
+        buyer_id=order.customer.id if order.customer else None,
         items=tuple(line.item for line in lines),
         shipping_service=next(
             (text(line.title) for line in order.shipping_lines or () if not line.is_removed),

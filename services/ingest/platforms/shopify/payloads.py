@@ -134,6 +134,7 @@ class GraphqlOrder(_Graphql):
     custom_attributes: list[GraphqlAttribute] | None = None
     shipping_address: GraphqlAddress | None = None
     shipping_line: GraphqlShippingLine | None = None
+    customer: GraphqlReference | None = None
     risk: GraphqlRisk | None = None
     line_items: GraphqlLines
     holds: list[str] = []
@@ -204,6 +205,12 @@ class RestShippingLine(_Payload):
     is_removed: bool = False
 
 
+class RestCustomer(_Payload):
+    """customer: whatever it lacks, an order can do without."""
+
+    id: Digits | None = None
+
+
 class RestOrder(_Payload):
     """The body of orders/create, updated, paid, cancelled, fulfilled and partially_fulfilled."""
 
@@ -227,6 +234,7 @@ class RestOrder(_Payload):
     note_attributes: list[RestAttribute] | None = None
     shipping_address: RestAddress | None = None
     shipping_lines: list[RestShippingLine] | None = None
+    customer: RestCustomer | None = None
     line_items: list[RestLine]
     line_item_groups: list[Any] | None = None
 
@@ -260,12 +268,45 @@ class _Named(_Payload):
 
 
 class PrivacyAsked(_Payload):
-    """The body of customers/data_request, customers/redact and shop/redact."""
+    """The body of customers/data_request, customers/redact and shop/redact. What it names is what was signed."""
 
+    shop_domain: str
     customer: _Named | None = None
     data_request: _Named | None = None
     orders_requested: tuple[Digits, ...] | None = None
     orders_to_redact: tuple[Digits, ...] | None = None
+
+
+class Uninstalled(_Payload):
+    """The body of app/uninstalled: the shop."""
+
+    myshopify_domain: str | None = None
+
+
+class RefundMade(_Payload):
+    """The body of refunds/create: the money and the units, not what they leave of the order."""
+
+    order_id: Digits
+
+
+class RiskAssessed(_Payload):
+    """The body of orders/risk_assessment_changed: one provider's view, without Shopify's recommendation."""
+
+    order_id: Digits | None = None
+
+
+class _FulfillmentOrder(_Payload):
+    id: str = Field(pattern=r"^gid://shopify/FulfillmentOrder/[0-9]{1,20}(\?.*)?$")
+
+    @property
+    def number(self) -> str:
+        return self.id.partition("?")[0].rpartition("/")[2]
+
+
+class HoldChanged(_Payload):
+    """The body of fulfillment_orders/placed_on_hold and hold_released: it names no order."""
+
+    fulfillment_order: _FulfillmentOrder
 
 
 class _OrderEdit(_Payload):

@@ -18,11 +18,15 @@ _NO_TRACKING = (
     "The app may not write fulfilments: connect the store again and grant write_merchant_managed_fulfillment_orders."
 )
 _NO_HISTORY = "Shopify shows this app the last 60 days of orders; older ones need the scope read_all_orders."
+_NO_WEBHOOKS = (
+    "Shopify's news cannot be verified, so orders come by polling only: link the store again and give the custom "
+    "app's client secret as webhook_secret."
+)
 _NO_ADDRESSES = "Shopify hides buyers' names and addresses: the app needs access to protected customer data."
 
 
-async def probe(client: ShopifyClient, access: Access) -> tuple[Capability, ...]:
-    """Read the granted scopes and the newest order's address."""
+async def probe(client: ShopifyClient, access: Access, *, app_secrets: tuple[str, ...]) -> tuple[Capability, ...]:
+    """Read the granted scopes and the newest orders' addresses."""
     secrets = access.secrets
     answer = await client.graphql(secrets["shop"], secrets["access_token"], queries.PROBE, {}, operation="Probe")
     installation = answer.get("currentAppInstallation") or {}
@@ -30,6 +34,7 @@ async def probe(client: ShopifyClient, access: Access) -> tuple[Capability, ...]
     return (
         _addresses(answer),
         _told("tracking", any(pair <= scopes for pair in _TRACKING), _NO_TRACKING),
+        _told("webhooks", bool(secrets.get("webhook_secret") or app_secrets), _NO_WEBHOOKS),
         _told("history", "read_all_orders" in scopes, _NO_HISTORY),
     )
 

@@ -11,6 +11,7 @@ fragment OrderFields on Order {
   }
   shippingLine { title code }
   risk { recommendation }
+  customer { id }
 }
 """
 
@@ -62,6 +63,8 @@ MORE_LINES = (
 HOLDS = """query Holds($id: ID!) {
   order(id: $id) { fulfillmentOrders(first: 20) { nodes { status fulfillmentHolds { reason } } } }
 }"""
+#: Which order a fulfilment order is of: webhooks about holds name only the latter.
+ORDER_OF = "query OrderOf($id: ID!) { fulfillmentOrder(id: $id) { orderId } }"
 #: The store itself, to prove a token and to know its currency and time zone.
 SHOP = """query Shop {
   shop { name myshopifyDomain currencyCode ianaTimezone }

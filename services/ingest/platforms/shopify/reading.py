@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear
 from services.ingest.platforms.shopify.mapping import to_raw_order
+from services.ingest.platforms.shopify.naming import ORDER, fulfillment_order_in
 from services.ingest.platforms.shopify.payloads import GraphqlOrder
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
@@ -28,10 +30,37 @@ MOST_ORDERS = 250
 FIRST_ORDERS = 15
 #: What a page may cost: below the 1,000 points of MAX_COST_EXCEEDED, with room for the count of the first page.
 PAGE_COST = 950
+#: What an order and each line asked for with it cost: 1 a point an object, as in `queries`.
+ORDER_POINTS, LINE_POINTS = 10, 8
+HOLDS_POINTS = 41
 #: How often an order that changes while its lines are read is begun again.
 _TRIES = 3
 _ON_HOLD = "ON_HOLD"
-_GID = "gid://shopify/Order/"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading goes on: after `cursor`, which is good for one window's search text only.
+
+    `total` is what the window holds, which only the first page is told; `last` is the id and change time of the last
+    order read.
+    """
+
+    cursor: str | None = None
+    total: int | None = None
+    last: tuple[str, str] | None = None
+
+    def text(self) -> str:
+        """Return it as the opaque text that a page hands out."""
+        return orjson.dumps([self.cursor, self.total, self.last]).decode()
+
+    @classmethod
+    def parse(cls, text: str | None) -> Place:
+        """Read what `text` wrote; None is the beginning."""
+        if text is None:
+            return cls()
+        cursor, total, last = orjson.loads(text)
+        return cls(cursor, total, (last[0], last[1]) if last else None)
 
 
 class OrderReader:
@@ -43,29 +72,36 @@ class OrderReader:
         self._orders = FIRST_ORDERS
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
-        """Read one page; `after` is Shopify's cursor, which is good for one window's search text only."""
-        known_total, cursor = _parse_after(after)
-        answer = await self._page(access, window, cursor)
-        total = _total(answer) if after is None else known_total
+        """Read one page, without the order that the page before ended with."""
+        place = Place.parse(after)
+        answer = await self._page(access, window, place.cursor)
+        total = _total(answer) if after is None else place.total
         fetched_at = self._clock.now()
         connection = _object(answer.get("orders"))
-        nodes = connection.get("nodes") or []
+        nodes = [_object(node) for node in connection.get("nodes") or ()]
+        cursor = _cursor_after(connection, nodes, asked=place.cursor)
+        fresh = nodes[1:] if nodes and place.last and _mark(nodes[0]) == place.last else nodes
+        last = next((mark for node in reversed(nodes) if (mark := _mark(node))), place.last)
         orders = []
-        for node in nodes:
+        for node in fresh:
             whole = await self._whole(access, node)
             if whole is not None:
                 orders.append(_to_order(whole, access.store, way=way, fetched_at=fetched_at))
-        cursor = _next_cursor(connection)
+        # A page that was promised and then holds nothing ends no window: it may have been spoilt. Whoever reads next
+        # begins at what was read for certain.
+        is_read = cursor is None and (bool(nodes) or not (place.cursor or total))
         return Page(
             orders=tuple(orders),
-            after=None if cursor is None else f"{'' if total is None else total}|{cursor}",
-            read_through=window.end if cursor is None else _last_change(nodes, default=window.start),
+            after=None if cursor is None else Place(cursor, total, last).text(),
+            read_through=window.end if is_read else _moment(last, default=window.start),
             total=total,
         )
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
-        """Read one order, or None when Shopify has none of that id."""
-        node = await self._one(access, f"{_GID}{external_id}")
+        """Read one order, or None when Shopify has none of that id; it may be named by one of its fulfilment orders."""
+        part = fulfillment_order_in(external_id)
+        gid = f"{ORDER}{external_id}" if part is None else await self._order_of(access, part)
+        node = await self._one(access, gid) if gid is not None else None
         if node is None:
             return None
         return _to_order(node, access.store, way=way, fetched_at=self._clock.now())
@@ -76,7 +112,9 @@ class OrderReader:
             orders = self._orders
             variables = {"search": _search(window), "orders": orders, "lines": LINES, "after": after}
             try:
-                answer = await self._ask(access, document, variables, operation=operation)
+                answer = await self._ask(
+                    access, document, variables, operation=operation, points=_points(orders, lines=LINES)
+                )
             except TooDear:
                 if orders == 1:
                     raise TransientError("Shopify finds a page of a single order too dear") from None
@@ -101,7 +139,9 @@ class OrderReader:
     async def _one(self, access: Access, gid: str) -> dict[str, Any] | None:
         for _ in range(_TRIES):
             variables = {"id": gid, "lines": MORE_LINES}
-            answer = await self._ask(access, queries.ONE_ORDER, variables, operation="OneOrder")
+            answer = await self._ask(
+                access, queries.ONE_ORDER, variables, operation="OneOrder", points=_points(1, lines=MORE_LINES)
+            )
             node = answer.get("order")
             if not isinstance(node, dict):
                 return None
@@ -114,7 +154,9 @@ class OrderReader:
         lines = _object(node.get("lineItems"))
         while (cursor := _next_cursor(lines)) is not None:
             variables = {"id": node["id"], "lines": MORE_LINES, "after": cursor}
-            answer = await self._ask(access, queries.MORE_LINES, variables, operation="MoreLines")
+            answer = await self._ask(
+                access, queries.MORE_LINES, variables, operation="MoreLines", points=_points(1, lines=MORE_LINES)
+            )
             order = _object(answer.get("order"))
             if order.get("updatedAt") != node.get("updatedAt"):
                 return False
@@ -130,19 +172,24 @@ class OrderReader:
 
     async def _holds(self, access: Access, gid: str) -> list[str]:
         try:
-            answer = await self._ask(access, queries.HOLDS, {"id": gid}, operation="Holds")
+            answer = await self._ask(access, queries.HOLDS, {"id": gid}, operation="Holds", points=HOLDS_POINTS)
         except AuthorizationError:
             return ["OTHER"]  # the reason needs scopes of its own; that it is on hold, we know
         nodes = _object(_object(answer.get("order")).get("fulfillmentOrders")).get("nodes") or ()
         reasons = [hold["reason"] for node in nodes for hold in _object(node).get("fulfillmentHolds") or ()]
         return reasons or ["OTHER"]
 
+    async def _order_of(self, access: Access, gid: str) -> str | None:
+        answer = await self._ask(access, queries.ORDER_OF, {"id": gid}, operation="OrderOf", points=1)
+        found = _object(answer.get("fulfillmentOrder")).get("orderId")
+        return found if isinstance(found, str) else None
+
     async def _ask(
-        self, access: Access, document: str, variables: Mapping[str, object], *, operation: str
+        self, access: Access, document: str, variables: Mapping[str, object], *, operation: str, points: float
     ) -> dict[str, Any]:
         secrets = access.secrets
         return await self._client.graphql(
-            secrets["shop"], secrets["access_token"], document, variables, operation=operation
+            secrets["shop"], secrets["access_token"], document, variables, operation=operation, points=points
         )
 
 
@@ -170,22 +217,35 @@ def _zulu(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _last_change(nodes: list[Any], *, default: datetime) -> datetime:
-    """Return the change time of the last order that has one; all before it is read."""
-    for node in reversed(nodes):
-        try:
-            return datetime.fromisoformat(_object(node).get("updatedAt", ""))
-        except (TypeError, ValueError):
-            continue
-    return default
+def _points(orders: int, *, lines: int) -> float:
+    """Return what so many orders with so many lines each cost before they are read."""
+    return orders * (ORDER_POINTS + lines * LINE_POINTS)
 
 
-def _parse_after(after: str | None) -> tuple[int | None, str | None]:
-    """Return the window's total, which only the first page is told, and Shopify's cursor."""
-    if after is None:
-        return None, None
-    total, _, cursor = after.partition("|")
-    return int(total) if total else None, cursor
+def _mark(node: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return what tells one revision of an order from another; None where its change time cannot be read."""
+    gid, changed = node.get("id"), node.get("updatedAt")
+    if not isinstance(gid, str) or not isinstance(changed, str):
+        return None
+    try:
+        is_aware = datetime.fromisoformat(changed).tzinfo is not None
+    except ValueError:
+        return None
+    return (gid, changed) if is_aware else None
+
+
+def _moment(mark: tuple[str, str] | None, *, default: datetime) -> datetime:
+    """Return the change time of the last order read: all before it is read."""
+    return datetime.fromisoformat(mark[1]) if mark else default
+
+
+def _cursor_after(connection: Mapping[str, Any], nodes: list[dict[str, Any]], *, asked: str | None) -> str | None:
+    """Return the next page's cursor; None when this page is the last. Raises TransientError where paging stalls."""
+    cursor = _next_cursor(connection)
+    has_more = _object(connection.get("pageInfo")).get("hasNextPage")
+    if (has_more and cursor is None) or (cursor is not None and not nodes and cursor == asked):
+        raise TransientError("Shopify gave a page without orders though more follow", retry_after=1)
+    return cursor
 
 
 def _total(answer: Mapping[str, Any]) -> int | None:

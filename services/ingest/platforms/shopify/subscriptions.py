@@ -6,21 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from services.ingest.connector import Access
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient
 from services.kit.errors import AuthorizationError, TransientError
 
-#: GraphQL's names of the topics that we take.
+log = structlog.get_logger(__name__)
+
+#: GraphQL's names of the topics that we take. The privacy topics are no subscriptions: their address is the app's.
 TOPICS = (
     "ORDERS_CREATE",
     "ORDERS_UPDATED",
     "ORDERS_PAID",
     "ORDERS_CANCELLED",
     "ORDERS_EDITED",
+    "ORDERS_FULFILLED",
+    "ORDERS_PARTIALLY_FULFILLED",
     "ORDERS_DELETE",
+    "REFUNDS_CREATE",
+    "FULFILLMENT_ORDERS_PLACED_ON_HOLD",
+    "FULFILLMENT_ORDERS_HOLD_RELEASED",
     "APP_UNINSTALLED",
 )
+#: Topics that need scopes which an app may lack; the poll shows holds too, only later.
+OPTIONAL = frozenset({"FULFILLMENT_ORDERS_PLACED_ON_HOLD", "FULFILLMENT_ORDERS_HOLD_RELEASED"})
 
 
 async def subscribe(client: ShopifyClient, access: Access, *, callback_url: str) -> tuple[str, ...]:
@@ -35,8 +46,14 @@ async def subscribe(client: ShopifyClient, access: Access, *, callback_url: str)
         if topic not in right:
             variables = {"topic": topic, "uri": callback_url}
             answer = await _ask(client, access, queries.SUBSCRIBE, variables, operation="Subscribe")
-            _refuse_user_errors(answer.get("webhookSubscriptionCreate"), what=f"subscribe to {topic}")
-    return TOPICS
+            problem = _user_errors(answer.get("webhookSubscriptionCreate"))
+            if problem and topic not in OPTIONAL:
+                raise TransientError(f"Shopify did not subscribe to {topic}: {problem}", retry_after=60)
+            if problem:
+                log.info("subscription.refused", store_id=access.store.store_id, topic=topic, problem=problem)
+            else:
+                right.add(topic)
+    return tuple(topic for topic in TOPICS if topic in right)
 
 
 async def unsubscribe(client: ShopifyClient, access: Access) -> None:
@@ -75,9 +92,7 @@ async def _ask(
     return await client.graphql(secrets["shop"], secrets["access_token"], document, variables, operation=operation)
 
 
-def _refuse_user_errors(payload: object, *, what: str) -> None:
-    """Mutations are refused with HTTP 200 and `userErrors`: field names and messages, without personal data."""
+def _user_errors(payload: object) -> str:
+    """Return why a mutation was refused, "" when it was not: with HTTP 200 and `userErrors`, without personal data."""
     errors = payload.get("userErrors") if isinstance(payload, dict) else [{"message": "no answer"}]
-    if errors:
-        messages = "; ".join(str(error.get("message", "")) for error in errors)
-        raise TransientError(f"Shopify did not {what}: {messages}", retry_after=60)
+    return "; ".join(str(error.get("message") or "no reason given") for error in errors or ())

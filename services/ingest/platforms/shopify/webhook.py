@@ -31,7 +31,17 @@ from services.ingest.connector import (
 )
 from services.ingest.parsing import json_object, parsed
 from services.ingest.platforms.shopify.mapping import to_deleted_order, to_raw_order
-from services.ingest.platforms.shopify.payloads import OrderEdited, OrderNamed, PrivacyAsked, RestOrder
+from services.ingest.platforms.shopify.naming import by_fulfillment_order
+from services.ingest.platforms.shopify.payloads import (
+    HoldChanged,
+    OrderEdited,
+    OrderNamed,
+    PrivacyAsked,
+    RefundMade,
+    RestOrder,
+    RiskAssessed,
+    Uninstalled,
+)
 
 SIGNATURE = "x-shopify-hmac-sha256"
 SHOP = "x-shopify-shop-domain"
@@ -50,6 +60,8 @@ _WHOLE_ORDER = frozenset(
         "orders/partially_fulfilled",
     }
 )
+#: What Shopify requires of every public app; they have one address for all shops.
+_PRIVACY = frozenset({"customers/data_request", "customers/redact", "shop/redact"})
 
 
 def verify_webhook(
@@ -86,9 +98,10 @@ def _read(topic: str, store: StoreRef, headers: Mapping[str, str], body: bytes, 
             return OrderHinted(order.id)
         text = body.decode(errors="replace")
         return OrderTold(to_raw_order(order, store, body=text, way="webhook", fetched_at=now))
+    hinted = _hinted(topic, body)
+    if hinted is not None:
+        return hinted
     match topic:
-        case "orders/edited":
-            return OrderHinted(parsed(OrderEdited, json_object(body)).order_edit.order_id)
         case "orders/delete":
             named = parsed(OrderNamed, json_object(body))
             at = _triggered_at(headers, default=now)
@@ -96,22 +109,54 @@ def _read(topic: str, store: StoreRef, headers: Mapping[str, str], body: bytes, 
                 to_deleted_order(named.id, store, body=body.decode(errors="replace"), at=at, fetched_at=now)
             )
         case "app/uninstalled":
-            return StoreClosed("The app was uninstalled in Shopify. Install it again by linking the store again.")
-        case "customers/data_request" | "customers/redact" | "shop/redact":
-            return _privacy(topic, headers, body)
+            return _closed(store, body)
+        case _ if topic in _PRIVACY:
+            return _privacy(topic, store, headers, body)
         case _:
             return NotOurs(f"topic {topic}" if _is_plain(topic) else "no topic")
 
 
-def read_app_webhook(headers: Mapping[str, str]) -> AppFact:
-    """Say which shop a webhook to the whole app is about: the privacy topics have one address for all shops."""
-    shop = headers.get(SHOP, "").lower()
-    return AboutStore(shop) if shop else NotOurs("no shop is named")
+def _hinted(topic: str, body: bytes) -> OrderHinted | NotOurs | None:
+    """Return which order to read again, for topics that tell of a change and not what the order is now."""
+    match topic:
+        case "orders/edited":
+            return OrderHinted(parsed(OrderEdited, json_object(body)).order_edit.order_id)
+        case "refunds/create":
+            return OrderHinted(parsed(RefundMade, json_object(body)).order_id)
+        case "fulfillment_orders/placed_on_hold" | "fulfillment_orders/hold_released":
+            held = parsed(HoldChanged, json_object(body)).fulfillment_order
+            return OrderHinted(by_fulfillment_order(held.number))
+        case "orders/risk_assessment_changed":
+            # Not among the topics we subscribe to: one comes for every order, and reading each again costs points.
+            order_id = parsed(RiskAssessed, json_object(body)).order_id
+            return OrderHinted(order_id) if order_id else NotOurs("a risk assessment of no order")
+        case _:
+            return None
 
 
-def _privacy(topic: str, headers: Mapping[str, str], body: bytes) -> WebhookFact:
+def read_app_webhook(headers: Mapping[str, str], body: bytes) -> AppFact:
+    """Say which shop a webhook to the whole app is about. Raises UnreadablePayload.
+
+    Only the body is signed: where it names the shop, the header does not count.
+    """
+    shop = headers.get(SHOP, "")
+    if headers.get(TOPIC, "") in _PRIVACY:
+        shop = parsed(PrivacyAsked, json_object(body)).shop_domain
+    return AboutStore(shop.lower()) if shop else NotOurs("no shop is named")
+
+
+def _closed(store: StoreRef, body: bytes) -> WebhookFact:
+    domain = parsed(Uninstalled, json_object(body)).myshopify_domain
+    if domain is not None and domain.lower() != store.external_id.lower():
+        return NotOurs("another shop's uninstallation")
+    return StoreClosed("The app was uninstalled in Shopify. Install it again by linking the store again.")
+
+
+def _privacy(topic: str, store: StoreRef, headers: Mapping[str, str], body: bytes) -> WebhookFact:
     """Return the request; a delivery and its retries have one id, and so has the request."""
     asked = parsed(PrivacyAsked, json_object(body))
+    if asked.shop_domain.lower() != store.external_id.lower():
+        return NotOurs("another shop's request")
     request_id = f"shopify {asked.data_request.id if asked.data_request else headers.get(WEBHOOK_ID, '')}".strip()
     buyer = asked.customer.id if asked.customer else None
     match topic:
