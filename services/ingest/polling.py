@@ -27,7 +27,7 @@ from services.ingest.probing import Probing
 from services.ingest.sessions import Session, told_end, told_part, told_start
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens
-from services.ingest.windows import backoff, look_again, next_window, rest_of
+from services.ingest.windows import backoff, look_again, next_window, rest_after, rest_of
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
 from services.kit.kafka.publisher import Message, Publisher
@@ -94,7 +94,6 @@ class Poller:
         window = next_window(
             cursor=lease.cursor,
             import_since=lease.store.import_since,
-            linked_at=_linked_at(lease),
             now=now,
             pace=connector.pace,
         )
@@ -211,9 +210,7 @@ class Poller:
         succeeded = state == "succeeded"
         session = run.session.finished(state, now=now, problem=problem)
         failures = 0 if succeeded else run.lease.failures + 1
-        rest = (
-            (self.interval or run.connector.pace.interval) if succeeded else backoff(failures, retry_after=retry_after)
-        )
+        rest = self._rest(run, session) if succeeded else backoff(failures, retry_after=retry_after)
         await self.polls.end(
             run.lease,
             session,
@@ -232,6 +229,13 @@ class Poller:
             new=session.counts.new,
             failed=session.counts.failed,
         )
+
+    def _rest(self, run: _Run, session: Session) -> timedelta:
+        pace = run.connector.pace
+        rest = rest_after(
+            read_through=session.read_through, linked_at=_linked_at(run.lease), now=self.clock.now(), pace=pace
+        )
+        return min(self.interval, rest) if self.interval else rest
 
 
 def _unfinished(session: Session) -> Literal["partial", "failed"]:

@@ -13,19 +13,16 @@ FIRST_BACKOFF = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=10)
 
 
-def next_window(
-    *, cursor: datetime | None, import_since: datetime, linked_at: datetime, now: datetime, pace: Pace
-) -> Window | None:
+def next_window(*, cursor: datetime | None, import_since: datetime, now: datetime, pace: Pace) -> Window | None:
     """The period to read: from a little before the cursor to a little before now; None while that is empty.
 
     The start is never before `import_since`: what changed earlier was never asked for. The end stays `settle` behind
     now, so that a second which is not over is not taken for read, and the `overlap` re-reads what the platform's
-    index showed late. The first window waits until it reaches the moment of linking: whatever the seller has then is
-    in the first sync.
+    index showed late.
     """
     end = now - pace.settle
     if cursor is None:
-        return Window(start=import_since, end=end) if end > import_since and end >= linked_at else None
+        return Window(start=import_since, end=end) if end > import_since else None
     start = max(import_since, cursor - pace.overlap)
     return Window(start=start, end=end) if end > cursor and end > start else None
 
@@ -34,6 +31,18 @@ def look_again(*, cursor: datetime | None, linked_at: datetime, now: datetime, p
     """When there will be a window, after there was none."""
     first = linked_at + pace.settle
     return first if cursor is None and first > now else now + pace.settle
+
+
+def rest_after(*, read_through: datetime, linked_at: datetime, now: datetime, pace: Pace) -> timedelta:
+    """How long a store rests after a poll that succeeded.
+
+    The first poll begins at once and cannot reach the moment of linking; what changed just before it is not left for a
+    whole interval.
+    """
+    until_settled = linked_at + pace.settle - now
+    if read_through < linked_at and until_settled > timedelta():
+        return min(until_settled, pace.interval)
+    return pace.interval
 
 
 def rest_of(window: Window, *, read_through: datetime) -> Asked:

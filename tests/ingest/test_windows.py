@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.ports import LeaseLost
-from services.ingest.windows import backoff, look_again, next_window, rest_of
+from services.ingest.windows import backoff, next_window, rest_after, rest_of
 from tests.ingest.twin_platform import PACE
 from tests.ingest.workbench import LEASE, START, STORE, Workbench
 
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_the_first_window_starts_where_the_seller_said() -> None:
-    window = next_window(cursor=None, import_since=START - HOUR, linked_at=START - HOUR, now=START, pace=PACE)
+    window = next_window(cursor=None, import_since=START - HOUR, now=START, pace=PACE)
 
     assert window is not None
     assert (window.start, window.end) == (START - HOUR, START - PACE.settle)
@@ -28,8 +28,8 @@ def test_the_first_window_starts_where_the_seller_said() -> None:
 
 def test_a_window_overlaps_the_one_before_but_not_the_time_before_import() -> None:
     just_now = START - timedelta(seconds=30)
-    soon = next_window(cursor=START, import_since=just_now, linked_at=START, now=START + HOUR, pace=PACE)
-    later = next_window(cursor=START, import_since=START - HOUR, linked_at=START, now=START + HOUR, pace=PACE)
+    soon = next_window(cursor=START, import_since=just_now, now=START + HOUR, pace=PACE)
+    later = next_window(cursor=START, import_since=START - HOUR, now=START + HOUR, pace=PACE)
 
     assert soon is not None
     assert soon.start == just_now
@@ -39,25 +39,31 @@ def test_a_window_overlaps_the_one_before_but_not_the_time_before_import() -> No
 
 def test_there_is_no_window_before_anything_can_be_over() -> None:
     soon = START + PACE.settle
-    assert next_window(cursor=START, import_since=START - HOUR, linked_at=START, now=soon, pace=PACE) is None
-    assert next_window(cursor=None, import_since=START, linked_at=START, now=START, pace=PACE) is None
+    assert next_window(cursor=START, import_since=START - HOUR, now=soon, pace=PACE) is None
+    assert next_window(cursor=None, import_since=START, now=START, pace=PACE) is None
 
 
-def test_the_first_window_waits_for_what_the_seller_had_when_linking() -> None:
+def test_the_first_window_is_read_at_once_and_what_settles_then_is_not_left_for_an_interval() -> None:
     linked_at, soon = START, START + timedelta(seconds=1)
 
-    window = next_window(cursor=None, import_since=START - HOUR, linked_at=linked_at, now=soon, pace=PACE)
-    again = look_again(cursor=None, linked_at=linked_at, now=soon, pace=PACE)
+    first = next_window(cursor=None, import_since=START - HOUR, now=soon, pace=PACE)
 
-    assert window is None
-    assert again == START + PACE.settle
-    first = next_window(cursor=None, import_since=START - HOUR, linked_at=linked_at, now=again, pace=PACE)
     assert first is not None
-    assert first.end == linked_at
+    assert first.end == soon - PACE.settle
+    assert (
+        rest_after(read_through=first.end, linked_at=linked_at, now=soon, pace=PACE) == linked_at + PACE.settle - soon
+    )
+    assert rest_after(read_through=linked_at, linked_at=linked_at, now=START + HOUR, pace=PACE) == PACE.interval
+
+
+def test_a_platform_that_never_reaches_the_moment_of_linking_is_not_asked_without_rest() -> None:
+    late = START + 10 * PACE.settle
+
+    assert rest_after(read_through=START - HOUR, linked_at=START, now=late, pace=PACE) == PACE.interval
 
 
 def test_the_rest_of_a_window_never_leaves_it() -> None:
-    window = next_window(cursor=None, import_since=START - HOUR, linked_at=START - HOUR, now=START, pace=PACE)
+    window = next_window(cursor=None, import_since=START - HOUR, now=START, pace=PACE)
     assert window is not None
 
     assert rest_of(window, read_through=START - 2 * HOUR).start == window.start
