@@ -41,10 +41,14 @@ console = Console(width=None if sys.stdout.isatty() else 140)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run gave: seconds to all judged and released, seconds to all shipped, the rows, what does not add up."""
+    """What a run gave: seconds to all judged and released, seconds to all shipped, the rows, what does not add up.
+
+    `seconds_by_platform` is when the last order of each platform was judged, from the first call on.
+    """
 
     seconds: float
     seconds_shipped: float
+    seconds_by_platform: Mapping[str, float]
     rows: Mapping[str, PlatformTally]
     differences: Sequence[str]
 
@@ -87,12 +91,12 @@ async def walk(world: World, orders: int) -> Outcome:
             await journey.create_past_orders(api, store, _before(store, shares[store.platform]))
         began = time.monotonic()
         linked = [await _link(api, store, shares[store.platform]) for store in opened]
-        judged, shipped = await _follow(api, shares, began)
+        pace = await _follow(api, shares, began)
         rows = {each.opened.platform: await journey.tally(api, each) for each in linked}
         differences = [f"{name}: {line}" for name, row in rows.items() for line in row.differences]
         wanted = {key: units for each in linked for key, units in (await journey.units_wanted(api, each)).items()}
         differences += factory_differences(await api.factory("/truth"), wanted)
-        return Outcome(judged, shipped, rows, differences)
+        return Outcome(pace.judged, pace.shipped, pace.by_platform, rows, differences)
 
 
 async def _link(api: Api, store: Opened, orders: int) -> Linked:
@@ -101,7 +105,16 @@ async def _link(api: Api, store: Opened, orders: int) -> Linked:
     return linked
 
 
-async def _follow(api: Api, shares: Mapping[str, int], began: float) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    judged: float
+    shipped: float
+    by_platform: Mapping[str, float]
+
+
+async def _follow(api: Api, shares: Mapping[str, int], began: float) -> _Pace:
+    by_platform: dict[str, float] = {}
+
     def all_judged(now: Mapping[str, Progress]) -> bool:
         return all(name in now and now[name].judged >= count for name, count in shares.items())
 
@@ -111,6 +124,9 @@ async def _follow(api: Api, shares: Mapping[str, int], began: float) -> tuple[fl
     with Live(console=console, refresh_per_second=8, transient=True) as live:
 
         def show(now: Mapping[str, Progress]) -> None:
+            for name, count in shares.items():
+                if name in now and now[name].judged >= count:
+                    by_platform.setdefault(name, time.monotonic() - began)
             live.update(_progress_table(shares, now))
 
         with suppress(TimeoutError):
@@ -118,7 +134,7 @@ async def _follow(api: Api, shares: Mapping[str, int], began: float) -> tuple[fl
         judged = time.monotonic() - began
         with suppress(TimeoutError):
             await journey.follow(api, all_shipped, within=FOLLOW_SECONDS, show=show)
-        return judged, time.monotonic() - began
+        return _Pace(judged, time.monotonic() - began, by_platform)
 
 
 def _shares(orders: int, platforms: Sequence[str]) -> dict[str, int]:
@@ -140,7 +156,7 @@ def _progress_table(shares: Mapping[str, int], now: Mapping[str, Progress]) -> T
 
 
 def _conclude(world: World, outcome: Outcome) -> None:
-    table = Table("platform", "on the platform", "imported", "held", "rejected", "released", "shipped")
+    table = Table("platform", "on the platform", "imported", "held", "rejected", "released", "shipped", "seconds")
     for name, row in outcome.rows.items():
         table.add_row(
             name,
@@ -150,6 +166,7 @@ def _conclude(world: World, outcome: Outcome) -> None:
             _reasons(row.rejected),
             str(row.released),
             str(row.shipped),
+            f"{outcome.seconds_by_platform.get(name, outcome.seconds):.1f}",
         )
     console.print(table)
     rate = outcome.orders / outcome.seconds if outcome.seconds else 0.0
@@ -174,7 +191,10 @@ def _write_summary(world: World, outcome: Outcome, rate: float) -> None:
         "page": f"{world.services['reporting']}/",
         "seller": SELLER,
         "memory_mb": {name: round(world.child(name).memory_bytes() / 1e6) for name in world.services},
-        "platforms": {name: row.as_json() for name, row in outcome.rows.items()},
+        "platforms": {
+            name: row.as_json() | {"seconds": round(outcome.seconds_by_platform.get(name, outcome.seconds), 2)}
+            for name, row in outcome.rows.items()
+        },
     }
     (DIRECTORY / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
