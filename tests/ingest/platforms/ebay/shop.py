@@ -56,6 +56,8 @@ class Shop:
     now: datetime = NOW
     #: What the analytics say of the day's calls; None: nothing.
     rate: dict[str, Any] | None = None
+    #: What they say before that, one after another.
+    rates: list[dict[str, Any]] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     #: Called before each list with its number, to change the shop while it is read, or to answer something else.
@@ -76,6 +78,8 @@ class Shop:
         return self._one(path.removeprefix("/sell/fulfillment/v1/order/"))
 
     def _rates(self) -> HttpAnswer:
+        if self.rates:
+            self.rate = self.rates.pop(0)
         if self.rate is None:
             return answer(b"", status=204)
         resource = {"name": "sell.fulfillment", "rates": [self.rate | {"timeWindow": 86400}]}

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Window
+from services.ingest.connector import Tools, Window
 from services.ingest.platforms.ebay.budgets import never_above
+from services.ingest.platforms.ebay.connector import EbayConnector
+from services.ingest.platforms.ebay.settings import EbaySettings
 from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer, OversizedAnswer, RefusedAddress
+from services.kit.limits import MemoryLimits
 from tests.ingest.platforms.ebay.shop import ACCESS, HOUR_AGO, NOW, Shop, connector, refusal
-from tests.ingest.platforms.twin_http import Asked, Reply, answer
+from tests.ingest.platforms.twin_http import Asked, Reply, ScriptedHttp, answer
 
 RESET = (NOW + timedelta(hours=15)).isoformat().replace("+00:00", "Z")
 
@@ -167,15 +170,34 @@ async def test_a_small_quota_is_never_overdrawn_whatever_else_spends_it() -> Non
     assert isinstance(results[-1][0], TransientError)
 
 
+class SlowHttp(ScriptedHttp):
+    """Holds every call for an order back, so that eBay has not counted it yet."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__(shop.answer)
+        self.answered = asyncio.Event()
+
+    async def request(self, method: str, url: str, **sent: Any) -> HttpAnswer:
+        answered = await super().request(method, url, **sent)
+        if "/order/" in url:
+            await self.answered.wait()
+        return answered
+
+
 async def test_calls_under_way_are_counted_besides_what_ebay_says_is_left() -> None:
-    shop = Shop({1: 1}, rate=rate(8, 20))
-    found, _ = connector(shop.answer)
+    # Somebody else of the same app spends a call between any two of our questions what is left.
+    shop, clock = Shop({1: 1}, rates=[rate(left, 20) for left in (8, 7, 6, 5, 4)]), ManualClock(NOW)
+    http = SlowHttp(shop)
+    settings = EbaySettings(_env_file=None, ebay_client_id="client", ebay_client_secret="secret")
+    found = EbayConnector(settings, Tools(http, clock, MemoryLimits(clock)))
 
-    results = await asyncio.gather(
-        *(found.read_order(ACCESS, "1", way="poll") for _ in range(20)), return_exceptions=True
-    )
+    calls = [asyncio.create_task(found.read_order(ACCESS, "1", way="poll")) for _ in range(20)]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    http.answered.set()
+    await asyncio.gather(*calls, return_exceptions=True)
 
-    assert sum(not isinstance(result, Exception) for result in results) <= 8
+    assert sum("/order/" in asked.url for asked in http.asked) == 5
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,20 @@ async def test_a_list_that_shrank_is_read_again_even_where_the_overlap_shows() -
     assert set(range(1, 301)) <= set(ids(await read_window(shop)))
 
 
+async def test_orders_that_come_late_do_not_hide_that_others_left() -> None:
+    shop = Shop({number: number for number in range(1, 301)})
+
+    def meanwhile(number: int) -> None:
+        if number == 2:
+            for gone in range(1, 41):
+                shop.seconds[gone] = 4000
+            shop.seconds |= {late: float(late) for late in range(1001, 1041)}
+
+    shop.meanwhile = meanwhile
+
+    assert set(range(1, 301)) <= set(ids(await read_window(shop)))
+
+
 async def test_a_row_given_twice_for_another_is_noticed_by_the_count() -> None:
     shop = Shop({number: number for number in range(1, 301)})
 
