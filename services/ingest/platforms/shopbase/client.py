@@ -38,11 +38,15 @@ _SELLERS_TURN = {
     423: "ShopBase locked this store. Clear it with ShopBase, then link the store again.",
 }
 _SUCCESS = range(200, 203)
-_NOT_FOUND, _REFUSED, _TOO_MANY, _SERVER_ERROR = 404, 422, 429, 500
+_UNKNOWN, _NOT_FOUND, _REFUSED, _TOO_MANY, _SERVER_ERROR = 401, 404, 422, 429, 500
 
 
 class TooDeep(Exception):  # noqa: N818 - the fact
     """The page lies beyond the ceiling: no waiting helps, a smaller window does."""
+
+
+class AccessRefused(AuthorizationError):  # noqa: N818 - the fact
+    """ShopBase does not know the key or token that was sent (401)."""
 
 
 class InputRefused(Exception):  # noqa: N818 - the fact
@@ -136,6 +140,8 @@ class ShopbaseClient:
             return answer
         if answer.status == _NOT_FOUND:
             return None
+        if answer.status == _UNKNOWN:
+            raise AccessRefused(_SELLERS_TURN[answer.status])
         if answer.status in _SELLERS_TURN:
             raise AuthorizationError(_SELLERS_TURN[answer.status])
         wait = _wait(answer)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from services.ingest.connector import Access, AuthorizationStart, Grant, LinkingRefused, UnreadablePayload
 from services.ingest.parsing import parsed, text
-from services.ingest.platforms.shopbase.client import ShopbaseClient, answered
+from services.ingest.platforms.shopbase.client import AccessRefused, ShopbaseClient, answered
 from services.ingest.platforms.shopbase.payloads import ShopbaseShop
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
 from services.ingest.platforms.shopbase.signatures import is_visit_recent, is_visit_signed
@@ -147,7 +147,8 @@ async def _grant(client: ShopbaseClient, secrets: dict[str, str]) -> Grant:
     try:
         shop = await _shop(client, secrets)
     except AuthorizationError as error:
-        raise LinkingRefused(_NOT_ACCEPTED if secrets["kind"] == PRIVATE else str(error)) from error
+        unknown = isinstance(error, AccessRefused) and secrets["kind"] == PRIVATE
+        raise LinkingRefused(_NOT_ACCEPTED if unknown else str(error)) from error
     if (shop.onshopbase_domain or secrets["shop"]).lower() != secrets["shop"]:
         raise LinkingRefused("This access opens another store than the one named. Check the shop.")
     try:

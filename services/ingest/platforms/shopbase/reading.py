@@ -23,7 +23,9 @@ from services.ingest.platforms.shopbase.slices import (
     after_number,
     after_numbers,
     after_slice,
+    crowd,
     fresh,
+    narrowed,
     start_of,
 )
 from services.kit.clock import Clock
@@ -82,22 +84,27 @@ class OrderReader:
             return await self._by_number(secrets, place)
         while len(rows := await self._list(secrets, place)) >= LIMIT:
             if place.is_narrowest:
-                count = await self._count(secrets, place, place.end)
-                place = replace(place, total=count) if place.total is None else place
-                return await self._by_number(secrets, place.by_number(count))
-            left = await self._count(secrets, place, place.last)
-            place = replace(place, total=left) if place.total is None else place
-            place = place.narrowed(left)
+                return await self._crowd(secrets, crowd(rows, place))
+            first = place.left is None
+            if first:
+                place = place.counted(await self._count(secrets, place, place.last))
+            place = narrowed(rows, place, first=first)
         if not rows and await self._count(secrets, place, place.end):
             raise TransientError("ShopBase counts orders that it does not list", retry_after=1.0)
         found = fresh(rows, place)
         place = replace(place, total=len(found)) if place.total is None else place
-        return found, place, after_slice(rows, place)
+        return found, place, after_slice(rows, place, news=len(found))
+
+    async def _crowd(self, secrets: Mapping[str, str], place: Place) -> tuple[list[Row], Place, Place | None]:
+        """Begin to read by number."""
+        count = await self._count(secrets, place, place.end)
+        place = place.counted(count) if place.total is None else place
+        return await self._by_number(secrets, place.by_number(count))
 
     async def _by_number(self, secrets: Mapping[str, str], place: Place) -> tuple[list[Row], Place, Place | None]:
         rows = await self._list(secrets, place)
         found = fresh(rows, place)
-        following = after_number(rows, place)
+        following = after_number(rows, place, news=len(found))
         if following.page:
             return found, place, following
         count = await self._count(secrets, place, place.end)
