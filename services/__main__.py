@@ -31,7 +31,7 @@ command_line.add_typer(keys, name="keys")
 
 @command_line.command()
 def ingest(
-    platforms: Annotated[list[str], typer.Argument(help="Platform slugs, e.g. shopify etsy; or all.")],
+    platforms: Annotated[list[str], typer.Argument(help="Platforms by their slugs, or all.")],
 ) -> None:
     """Serve webhooks and links, and poll the stores, of the named platforms."""
     run(lambda stop: _app("ingest").serve(platforms=_chosen(platforms), stop=stop))
@@ -147,6 +147,18 @@ def asyncapi() -> None:
 def configuration() -> None:
     """Print docs/configuration.md, from the settings models."""
     typer.echo(_configuration_page(), nl=False)
+
+
+@command_line.command()
+def scaffold(
+    platform: Annotated[str, typer.Argument(help="The new platform's slug: 2 to 31 lower-case letters and digits.")],
+    name: Annotated[str | None, typer.Option(help="What people call it; by default the slug with a capital.")] = None,
+    into: Annotated[Path, typer.Option(help="The project's directory.")] = Path(),
+) -> None:
+    """Make the folders of a new platform: a small working connector, its sandbox, and tests of both."""
+    for file in import_module("services.scaffolding.making").scaffold(platform, root=into, name=name):
+        typer.echo(file)
+    typer.echo("Next: docs/adding-a-platform.md.")
 
 
 @keys.command("create")

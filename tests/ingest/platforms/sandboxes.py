@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from deploy.sandbox.app import RunningSandbox, running_sandbox
+from deploy.sandbox.app import RunningSandbox, discover, running_sandbox
 from schemas.ids import SellerId, StoreId
 from schemas.order import RawOrder
 from services.ingest.connector import Access, Connector, Grant, StoreRef, Unreadable, Window
@@ -62,10 +62,11 @@ class Sandboxes:
 
 
 @asynccontextmanager
-async def sandboxes() -> AsyncIterator[Sandboxes]:
+async def sandboxes(*slugs: str) -> AsyncIterator[Sandboxes]:
+    """Serve these platforms; none named: all."""
     http = HttpClient(allow_private_addresses=True)
     try:
-        async with running_sandbox() as running:
+        async with running_sandbox({slug: discover()[slug]() for slug in slugs} or None) as running:
             yield Sandboxes(running, http)
     finally:
         await http.close()
