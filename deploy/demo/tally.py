@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: What must become of an order that is an example of something, where that is not release.
+#: Which reasons may keep back an order that is an example of something. A platform that hides addresses of old orders
+#: leaves an address that lacks its street and one that is hidden looking the same.
 EXPECTED_REASONS: Mapping[str, frozenset[str]] = {
     "unpaid_pending": frozenset({"PAYMENT_PENDING"}),
     "unpaid_authorized": frozenset({"PAYMENT_PENDING"}),
@@ -17,7 +18,7 @@ EXPECTED_REASONS: Mapping[str, frozenset[str]] = {
     "gift_card_only": frozenset({"NOTHING_TO_MAKE"}),
     "digital_only": frozenset({"NOTHING_TO_MAKE"}),
     "deleted_product": frozenset({"ITEM_NOT_MATCHED"}),
-    "invalid_address": frozenset({"ADDRESS_INCOMPLETE"}),
+    "invalid_address": frozenset({"ADDRESS_INCOMPLETE", "ADDRESS_NOT_VISIBLE"}),
     "unmatched_sku": frozenset({"ITEM_NOT_MATCHED"}),
 }
 
@@ -108,5 +109,5 @@ def _differences(true: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Repo
             yield f"{external_id} ({scenario}) should be {wanted} and is {report.outcome}"
         if report.released != report.shipped:
             yield f"{external_id} ({scenario}) was released and not shipped"
-        if not order["makeable"] and not expected <= report.reasons:
+        if not order["makeable"] and expected and not expected & report.reasons:
             yield f"{external_id} ({scenario}) is {report.outcome} for {sorted(report.reasons)}"
