@@ -31,6 +31,7 @@ class ReasonCode(StrEnum):
     NOT_APPROVED = "NOT_APPROVED"
     PRODUCTION_NOT_PAID = "PRODUCTION_NOT_PAID"
     CHANGED_TOO_LATE = "CHANGED_TOO_LATE"
+    BUYER_DATA_ERASED = "BUYER_DATA_ERASED"
 
 
 Actor = Literal["seller", "buyer", "platform", "production", "nobody"]
@@ -119,6 +120,12 @@ REASONS: dict[ReasonCode, ReasonText] = {
         "follow the change: contact production.",
         "seller",
         ("revision",),
+    ),
+    ReasonCode.BUYER_DATA_ERASED: ReasonText(
+        "The platform asked that the buyer's data be erased, and production did not have the order yet, so it cannot "
+        "be made.",
+        "nobody",
+        ("none",),
     ),
 }
 

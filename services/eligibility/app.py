@@ -15,10 +15,13 @@ import structlog
 
 from schemas.topics import ORDERS_DECISIONS
 from services.eligibility.adapters.kafka import KafkaLogOpener
+from services.eligibility.adapters.privacy import PostgresPrivacyRequests
 from services.eligibility.adapters.repository import PostgresRepository, listen
 from services.eligibility.api import Api, api_routes
 from services.eligibility.janitor import keep_clean
 from services.eligibility.judging import Judge
+from services.eligibility.privacy import Eraser, PrivacyReading
+from services.eligibility.privacy_routes import PrivacyApi, privacy_routes
 from services.eligibility.production import take_answers
 from services.eligibility.reassessing import Bell, Reassessing
 from services.eligibility.relay import Relay
@@ -29,6 +32,7 @@ from services.eligibility.subscriber import Reading, Topics
 from services.kit.clock import Clock, SystemClock
 from services.kit.health import Health, postgres_check
 from services.kit.http.idempotency import Idempotency
+from services.kit.http.routes import Routes
 from services.kit.http.server import build_app
 from services.kit.http.server import serve as serve_http
 from services.kit.kafka.dead_letters import DeadLetters
@@ -83,7 +87,7 @@ async def serve(
             stack.push_async_callback(_cancelled, asyncio.create_task(_guarded(work, stop, process.metrics)))
         vault = process.vault
         app = build_app(
-            api_routes(process.api),
+            _routes(process.api, process.privacy),
             keys=KeyRing(keys_pool, clock),
             metrics=process.metrics,
             health=_health(process, pool),
@@ -101,7 +105,13 @@ async def serve(
 def routes_document() -> dict[str, Any]:
     """Return the OpenAPI document of the API; needs neither Kafka nor Postgres."""
     nothing: Any = None
-    return api_routes(nothing).openapi()
+    return _routes(nothing, nothing).openapi()
+
+
+def _routes(api: Api, privacy: PrivacyApi) -> Routes:
+    routes = api_routes(api)
+    routes.include(privacy_routes(privacy))
+    return routes
 
 
 class _Process:
@@ -114,6 +124,7 @@ class _Process:
         publisher: KafkaPublisher,
         shards: Shards,
         api: Api,
+        privacy: PrivacyApi,
         vault: Vault,
         metrics: Metrics,
         background: list[Coroutine[Any, Any, None]],
@@ -122,6 +133,7 @@ class _Process:
         self.publisher = publisher
         self.shards = shards
         self.api = api
+        self.privacy = privacy
         self.vault = vault
         self.metrics = metrics
         self.background = background
@@ -151,15 +163,20 @@ async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.
     reading = Reading(topics, judge=judge, repository=repository, take_answers=answers, clock=clock)
     subscriber.add(reading.of_facts())
     subscriber.add(reading.of_orders(on_assigned=shards.assigned, on_revoked=shards.revoked))
+    requests = PostgresPrivacyRequests(pool)
+    eraser = Eraser(judge, requests, clock=clock, metrics=metrics)
+    subscriber.add(PrivacyReading(topics, requests=requests, sealer=sealer, wake_eraser=eraser.wake).subscription())
     return _Process(
         subscriber=subscriber,
         publisher=publisher,
         shards=shards,
         api=Api(repository, judge=judge, sealer=sealer, clock=clock),
+        privacy=PrivacyApi(requests, repository, sealer, clock),
         vault=vault,
         metrics=metrics,
         background=[
             worker.run(),
+            eraser.run(),
             listen(settings.database_url, bell.ring, clock=clock),
             keep_clean(repository, clock=clock),
         ],

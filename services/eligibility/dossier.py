@@ -33,8 +33,8 @@ class Dossier:
     """An order as it stands in the tables.
 
     `sealed_event` is the event of its valid revision as it came, sealed; None once personal data were erased.
-    `sealed_correction` is the seller's word about its address. `buyer` is a keyed digest of who bought. `charged` is what production was paid for it. `trace` is
-    the one that the valid revision came with.
+    `sealed_correction` is the seller's word about its address. `buyer` is a keyed digest of who bought. `charged` is
+    what production was paid for it. `trace` is the one that the valid revision came with.
     """
 
     order_key: OrderKey

@@ -1,7 +1,7 @@
 """Says which orders were asked to be forgotten: what a tombstone names stays erased, whatever arrives later.
 
-A tombstone on an order takes every revision of it. One on a buyer or a store takes the orders that were placed until it was
-asked for: whoever buys again after that agrees anew.
+A tombstone on an order takes every revision of it. One on a buyer or a store takes the orders that were placed until
+it was asked for: whoever buys again after that agrees anew.
 """
 
 from __future__ import annotations

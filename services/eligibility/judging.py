@@ -130,9 +130,10 @@ class Judge:
         imported_at = min(arrival.event.order.fetched_at for arrival in group)
         sealed = self._sealer.seal_event(newest.event.order.key, newest.raw) if newest else None
         trace = newest.trace if newest else dossier.trace if dossier else None
-        after = _after(dossier, group[0], standing, imported_at, sealed, trace=trace)
-        if newest and (buyers := self._buyers(newest.event)):
-            after = replace(after, buyer=buyers[0])
+        buyers = self._buyers(newest.event) if newest else ()
+        # A platform that forgets a buyer names them no more; what an earlier revision told still finds the order.
+        buyer = buyers[0] if buyers else dossier.buyer if dossier else None
+        after = _after(dossier, group[0], standing, imported_at, sealed, trace=trace, buyer=buyer)
         event = newest.event if newest else self._sealer.open_event(after) if changed else None
         if changed and event is not None:
             cases.append(self._case(event, after, "revision"))
@@ -247,11 +248,14 @@ def _after(
     sealed: bytes | None,
     *,
     trace: Trace | None,
+    buyer: bytes | None,
 ) -> Dossier:
     if dossier is not None:
         imported_at = min(imported_at, dossier.imported_at)
         sealed = sealed or dossier.sealed_event
-        return replace(dossier, standing=standing, imported_at=imported_at, sealed_event=sealed, trace=trace)
+        return replace(
+            dossier, standing=standing, imported_at=imported_at, sealed_event=sealed, trace=trace, buyer=buyer
+        )
     order = arrival.event.order
     return Dossier(
         order_key=order.key,
@@ -262,4 +266,5 @@ def _after(
         standing=standing,
         sealed_event=sealed,
         trace=trace,
+        buyer=buyer,
     )

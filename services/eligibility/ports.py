@@ -89,9 +89,7 @@ class Transaction(Protocol):
         """Return the shared facts; a SKU that a match names is looked up too."""
         ...
 
-    async def tombstones(
-        self, keys: Collection[str], stores: Collection[str], buyers: Collection[bytes]
-    ) -> Tombstones:
+    async def tombstones(self, keys: Collection[str], stores: Collection[str], buyers: Collection[bytes]) -> Tombstones:
         """Return what was asked to be forgotten of these; after `known`, from when on none is added."""
         ...
 

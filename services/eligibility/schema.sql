@@ -25,6 +25,33 @@ CREATE TABLE eligibility.charges (
     CONSTRAINT charges_amount_check CHECK ((amount >= 0))
 );
 
+CREATE TABLE eligibility.erased_buyers (
+    buyer bytea NOT NULL,
+    store_id text NOT NULL,
+    event_id text NOT NULL,
+    asked_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON COLUMN eligibility.erased_buyers.store_id IS 'empty: in every store';
+
+CREATE TABLE eligibility.erased_orders (
+    order_key text NOT NULL,
+    event_id text NOT NULL,
+    erased_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE eligibility.erased_stores (
+    store_id text NOT NULL,
+    event_id text NOT NULL,
+    asked_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE eligibility.erasures (
+    event_id text NOT NULL,
+    seller_id text NOT NULL,
+    orders integer NOT NULL
+);
+
 CREATE TABLE eligibility.installation (
     only_row boolean DEFAULT true NOT NULL,
     id text DEFAULT replace((gen_random_uuid())::text, '-'::text, ''::text) NOT NULL,
@@ -109,12 +136,45 @@ CREATE TABLE eligibility.personal_data (
     sealed_correction bytea,
     told_address text DEFAULT ''::text NOT NULL,
     told_items text DEFAULT ''::text NOT NULL,
-    erase_after timestamp with time zone
+    erase_after timestamp with time zone,
+    buyer bytea
 );
 
 ALTER TABLE ONLY eligibility.personal_data ALTER COLUMN sealed_event SET STORAGE EXTERNAL;
 
 COMMENT ON COLUMN eligibility.personal_data.told_address IS 'digest of the address that production was told';
+
+COMMENT ON COLUMN eligibility.personal_data.buyer IS 'keyed digest of the platform and its id of the buyer; null where it names none';
+
+CREATE TABLE eligibility.privacy_requests (
+    event_id text NOT NULL,
+    number bigint NOT NULL,
+    request_id text NOT NULL,
+    kind text NOT NULL,
+    platform text NOT NULL,
+    store_id text,
+    seller_id text,
+    order_keys text[] NOT NULL,
+    buyers bytea[] NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT privacy_requests_kind_check CHECK ((kind = ANY (ARRAY['data'::text, 'erase_buyer'::text, 'erase_store'::text]))),
+    CONSTRAINT privacy_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'answered'::text, 'erased'::text])))
+);
+
+COMMENT ON COLUMN eligibility.privacy_requests.store_id IS 'null: about every store of the platform';
+
+COMMENT ON COLUMN eligibility.privacy_requests.buyers IS 'keyed digests of the buyers that it names';
+
+ALTER TABLE eligibility.privacy_requests ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME eligibility.privacy_requests_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE eligibility.reassessments (
     id bigint NOT NULL,
@@ -183,6 +243,18 @@ ALTER TABLE ONLY eligibility.catalog
 ALTER TABLE ONLY eligibility.charges
     ADD CONSTRAINT charges_pkey PRIMARY KEY (order_key);
 
+ALTER TABLE ONLY eligibility.erased_buyers
+    ADD CONSTRAINT erased_buyers_pkey PRIMARY KEY (buyer, store_id);
+
+ALTER TABLE ONLY eligibility.erased_orders
+    ADD CONSTRAINT erased_orders_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY eligibility.erased_stores
+    ADD CONSTRAINT erased_stores_pkey PRIMARY KEY (store_id);
+
+ALTER TABLE ONLY eligibility.erasures
+    ADD CONSTRAINT erasures_pkey PRIMARY KEY (event_id, seller_id);
+
 ALTER TABLE ONLY eligibility.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
@@ -203,6 +275,12 @@ ALTER TABLE ONLY eligibility.outbox
 
 ALTER TABLE ONLY eligibility.personal_data
     ADD CONSTRAINT personal_data_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY eligibility.privacy_requests
+    ADD CONSTRAINT privacy_requests_number_key UNIQUE (number);
+
+ALTER TABLE ONLY eligibility.privacy_requests
+    ADD CONSTRAINT privacy_requests_pkey PRIMARY KEY (event_id);
 
 ALTER TABLE ONLY eligibility.reassessments
     ADD CONSTRAINT reassessments_pkey PRIMARY KEY (id);
@@ -225,11 +303,23 @@ ALTER TABLE ONLY eligibility.top_ups
 ALTER TABLE ONLY eligibility.waits
     ADD CONSTRAINT waits_pkey PRIMARY KEY (order_key, fact, ref);
 
+CREATE INDEX erasures_by_seller ON eligibility.erasures USING btree (seller_id, event_id);
+
 CREATE INDEX matches_by_seller ON eligibility.matches USING btree (seller_id, match_id);
 
 CREATE INDEX orders_held ON eligibility.orders USING btree (seller_id, store_id) WHERE (outcome = 'held'::text);
 
+CREATE INDEX outbox_sealed ON eligibility.outbox USING btree (order_key) WHERE sealed;
+
 CREATE INDEX personal_data_by_age ON eligibility.personal_data USING btree (erase_after) WHERE (erase_after IS NOT NULL);
+
+CREATE INDEX personal_data_by_buyer ON eligibility.personal_data USING btree (buyer) WHERE (buyer IS NOT NULL);
+
+CREATE INDEX personal_data_by_store ON eligibility.personal_data USING btree (split_part(order_key, ':'::text, 2) COLLATE "C", order_key COLLATE "C");
+
+CREATE INDEX privacy_requests_by_seller ON eligibility.privacy_requests USING btree (seller_id, number);
+
+CREATE INDEX privacy_requests_to_erase ON eligibility.privacy_requests USING btree (number) WHERE ((state = 'open'::text) AND (kind <> 'data'::text));
 
 CREATE INDEX reassessments_by_shard ON eligibility.reassessments USING btree (shard, id);
 

@@ -87,9 +87,7 @@ class PostgresTransaction:
             catalog={row["sku"]: rows.variant(row["variant"]) for row in variants},
         )
 
-    async def tombstones(
-        self, keys: Collection[str], stores: Collection[str], buyers: Collection[bytes]
-    ) -> Tombstones:
+    async def tombstones(self, keys: Collection[str], stores: Collection[str], buyers: Collection[bytes]) -> Tombstones:
         """Return what was asked to be forgotten of these."""
         return rows.tombstones(
             await self._connection.fetch(SQL.find_tombstones, list(keys), list(stores), list(buyers))
@@ -153,7 +151,9 @@ class PostgresTransaction:
     async def _write_again(self, judgements: Sequence[Judgement]) -> None:
         execute = self._connection.execute
         await execute(SQL.write_orders, *rows.columns(map(rows.order_row, judgements), len(rows.ORDER_COLUMNS)))
-        await execute(SQL.write_personal_data, *rows.columns(rows.personal_rows(judgements), len(rows.PERSONAL_COLUMNS)))
+        await execute(
+            SQL.write_personal_data, *rows.columns(rows.personal_rows(judgements), len(rows.PERSONAL_COLUMNS))
+        )
         await execute(SQL.forget_waits, [each.dossier.order_key for each in judgements])
 
     async def _copy(self, table: str, names: Sequence[str], records: Iterable[rows.Row]) -> None:

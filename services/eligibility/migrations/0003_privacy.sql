@@ -41,7 +41,7 @@ CREATE INDEX erasures_by_seller ON erasures (seller_id, event_id);
 CREATE TABLE erased_orders (
     order_key text PRIMARY KEY,
     event_id  text NOT NULL,
-    asked_at  timestamptz NOT NULL
+    erased_at timestamptz NOT NULL
 );
 
 CREATE TABLE erased_buyers (

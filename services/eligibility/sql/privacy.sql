@@ -6,7 +6,7 @@ ON CONFLICT (event_id) DO NOTHING RETURNING event_id;
 
 -- name: bury_orders
 -- Puts tombstones on orders.
-INSERT INTO erased_orders (order_key, event_id, asked_at)
+INSERT INTO erased_orders (order_key, event_id, erased_at)
 SELECT n.order_key, $2, $3 FROM (SELECT DISTINCT unnest($1::text[]) AS order_key) AS n
 ON CONFLICT DO NOTHING;
 
@@ -25,7 +25,7 @@ ON CONFLICT (store_id) DO UPDATE SET event_id = excluded.event_id, asked_at = ex
 
 -- name: find_tombstones
 -- The tombstones of these orders, stores and buyers.
-SELECT 'order' AS kind, order_key AS ref, NULL::bytea AS buyer, event_id, asked_at
+SELECT 'order' AS kind, order_key AS ref, NULL::bytea AS buyer, event_id, erased_at AS asked_at
 FROM erased_orders WHERE order_key = ANY($1::text[])
 UNION ALL
 SELECT 'store', store_id, NULL::bytea, event_id, asked_at FROM erased_stores WHERE store_id = ANY($2::text[])
@@ -40,7 +40,7 @@ WITH asked AS (
 ), gone AS (
     DELETE FROM personal_data AS p USING asked AS n WHERE p.order_key = n.order_key RETURNING p.order_key
 ), buried AS (
-    INSERT INTO erased_orders (order_key, event_id, asked_at) SELECT order_key, event_id, $4 FROM asked
+    INSERT INTO erased_orders (order_key, event_id, erased_at) SELECT order_key, event_id, $4 FROM asked
     ON CONFLICT DO NOTHING
 ), sent AS (
     DELETE FROM outbox AS o USING asked AS n, relays AS r
