@@ -18,6 +18,7 @@ import typer
 import yaml
 from typer.exceptions import TyperException
 
+from deploy import manifests
 from schemas.topics import TOPICS
 from services.__main__ import SERVICES, command_line
 from services.ingest.registry import platforms, slugs
@@ -27,6 +28,8 @@ from tests.deploy.manifests import COMPOSE, DEPLOY, DOCKERFILE, KUBERNETES, ROOT
 OUR_IMAGE = re.compile(r"^sync-order(:[\w.]+)?$")
 #: Settings of the interpreter and its installer, which the Dockerfile sets beside ours.
 NOT_OURS = re.compile(r"^(PATH|PYTHON\w+|PIP_\w+)$")
+#: What manifests build PUBLIC_URL from; the services never read it.
+DOMAIN = "PUBLIC_DOMAIN"
 #: An image of a public library: no host before the name, a version behind it.
 PLAIN_IMAGE = re.compile(r"^[a-z0-9-]+(/[a-z0-9-]+)?:[\w.-]+$")
 GROUPS = ("eligibility", "reporting")
@@ -93,6 +96,16 @@ def containers(objects: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for pod in pods(objects):
         yield from pod.get("initContainers", [])
         yield from pod.get("containers", [])
+
+
+def secret_sources(objects: Sequence[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    return [
+        source["secret"]
+        for pod in pods(written() if objects is None else objects)
+        for volume in pod["volumes"]
+        if volume["name"] == "secrets"
+        for source in volume["projected"]["sources"]
+    ]
 
 
 def parts() -> list[dict[str, Any]]:
@@ -219,32 +232,91 @@ def test_every_environment_name_is_a_setting() -> None:
         for generated in it.get("configMapGenerator", [])
         for literal in generated["literals"]
     }
-    for patch in (patch["patch"] for _, it in kustomizations() for patch in it.get("patches", []) if "patch" in patch):
-        named |= {each["value"]["name"] for each in yaml.safe_load(patch) if each["path"].endswith("/env/-")}
     lines = re.findall(r"^ENV (.+)$", DOCKERFILE.replace("\\\n", " "), re.MULTILINE)
     in_image = {pair.partition("=")[0] for line in lines for pair in line.split()}
     named |= {name for name in in_image if not NOT_OURS.match(name)}
 
     assert named >= {"KAFKA_BOOTSTRAP_SERVERS", "PUBLIC_URL", "MASTER_KEY_FILE", "SECRETS_DIR"}
-    assert named - known_settings() == set()
+    assert named - known_settings() == {DOMAIN}
 
 
 def test_every_secret_file_is_a_setting() -> None:
-    files = {name.upper() for service in composed().values() for name in service["secrets"]}
-    for pod in pods(written()):
-        [secrets] = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "secrets"]
-        files |= {item["path"].upper() for source in secrets["sources"] for item in source["secret"]["items"]}
+    files = {name.upper() for service in composed().values() for name in service.get("secrets", [])}
+    files |= {item["path"].upper() for source in secret_sources() for item in source.get("items", [])}
 
-    assert files >= {"DATABASE_URL", "SHOPIFY_CLIENT_SECRET", "ETSY_SHARED_SECRET"}
-    assert files - known_settings() == set()
+    assert files == {"DATABASE_URL"}
+    assert files <= known_settings()
+
+
+def test_every_platform_gets_its_own_secret_whole_and_no_others() -> None:
+    for each in written():
+        if each["kind"] == "Deployment":
+            service, *platform = next(pods([each]))["containers"][0]["args"]
+            wanted = {"sync-order-database", *(f"sync-order-{slug}" for slug in platform)}
+
+            assert {source["name"] for source in secret_sources([each])} == wanted, service
+
+
+def test_compose_gives_ingest_every_setting_that_lies_beside_it() -> None:
+    ingest = composed()["ingest"]
+    folder = ingest["environment"]["SECRETS_DIR"]
+
+    assert f"./secrets:{folder}:ro" in ingest["volumes"]
+    assert ingest["command"] == ["ingest", "all"]
 
 
 def test_every_secret_is_one_that_the_operators_page_tells_how_to_make() -> None:
-    asked = set(re.findall(r"(?:secretName|name): (sync-order-(?:database|shopify|etsy|master-key))\b", _all_text()))
+    asked = {source["name"] for source in secret_sources()} | set(
+        re.findall(r"secretName: (sync-order-\S+)", _all_text())
+    )
+    by_hand = asked - {f"sync-order-{slug}" for slug in slugs()} - {"sync-order-tls"}
 
-    assert asked == {"sync-order-database", "sync-order-shopify", "sync-order-etsy", "sync-order-master-key"}
-    assert {name for name in asked if f"secret generic {name} " not in OPERATIONS} == set()
+    assert by_hand == {"sync-order-database", "sync-order-master-key"}
+    assert {name for name in {*by_hand, "sync-order-SLUG"} if f"secret generic {name} " not in OPERATIONS} == set()
     assert {name for name in COMPOSE["secrets"] if name not in OPERATIONS} == set()
+
+
+def test_what_is_written_for_each_platform_is_up_to_date() -> None:
+    stale = [path for path, text in manifests.rendered(slugs()).items() if path.read_text() != text]
+
+    assert stale == [], "run `python -m deploy.manifests`"
+
+
+def test_a_seventh_platform_gets_all_that_the_others_have() -> None:
+    objects = [
+        each
+        for text in manifests.rendered([*slugs(), "seventh"]).values()
+        for each in yaml.safe_load_all(text)
+        if "seventh" in each["metadata"]["name"]
+    ]
+
+    assert sorted(each["kind"] for each in objects) == ["Deployment", "Ingress", "PodDisruptionBudget", "Service"]
+    assert invalid(objects) == []
+    assert manifests.PLACE not in str(objects)
+
+
+@needs_kubectl
+def test_every_platform_is_reached_under_the_address_that_it_tells_its_platform() -> None:
+    objects = rendered("example")
+    [domain] = [each["data"][DOMAIN] for each in objects if each["kind"] == "ConfigMap"]
+    hosts = {rule["host"]: rule for each in objects if each["kind"] == "Ingress" for rule in each["spec"]["rules"]}
+    secured = {
+        host for each in objects if each["kind"] == "Ingress" for tls in each["spec"]["tls"] for host in tls["hosts"]
+    }
+
+    for slug in slugs():
+        [service] = [
+            container
+            for each in objects
+            if each["kind"] == "Deployment" and each["metadata"]["name"] == f"ingest-{slug}"
+            for container in next(pods([each]))["containers"]
+        ]
+        told = {each["name"]: each.get("value", "") for each in service["env"]}["PUBLIC_URL"]
+        assert told == f"https://{slug}.$({DOMAIN})"
+        assert {path["backend"]["service"]["name"] for path in hosts[f"{slug}.{domain}"]["http"]["paths"]} == {
+            f"ingest-{slug}"
+        }
+    assert secured == hosts.keys()
 
 
 def test_every_command_is_one_of_the_command_line() -> None:
@@ -284,7 +356,7 @@ def test_compose_names_only_what_it_declares() -> None:
     for name, service in COMPOSE["services"].items():
         volumes = {volume.partition(":")[0] for volume in service.get("volumes", [])}
 
-        assert volumes <= COMPOSE["volumes"].keys(), name
+        assert {volume for volume in volumes if not volume.startswith("./")} <= COMPOSE["volumes"].keys(), name
         assert set(service.get("secrets", [])) <= COMPOSE["secrets"].keys(), name
         assert set(service.get("depends_on", {})) <= COMPOSE["services"].keys(), name
 
@@ -311,8 +383,8 @@ def test_scaling_looks_at_groups_and_topics_that_exist() -> None:
 
 def test_the_world_reaches_services_that_exist_and_never_their_metrics() -> None:
     services = {each["metadata"]["name"] for each in written() if each["kind"] == "Service"}
-    [ingress] = [each["spec"] for each in written() if each["kind"] == "Ingress"]
-    paths = [path for rule in ingress["rules"] for path in rule["http"]["paths"]]
+    ingresses = [each["spec"] for each in written() if each["kind"] == "Ingress"]
+    paths = [path for ingress in ingresses for rule in ingress["rules"] for path in rule["http"]["paths"]]
 
     assert {path["backend"]["service"]["name"] for path in paths} == services
     assert [path for path in paths if path["path"] == "/" and path["pathType"] != "Exact"] == []
