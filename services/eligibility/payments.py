@@ -93,24 +93,29 @@ def allot(claims: Iterable[Claim], balances: Mapping[Purse, int]) -> Allotment:
         if not claim.binding:
             foreseen.append(claim)
             continue
-        if _exceeds(claim, left):
-            settlements[claim.order_key] = _unpaid(claim, left)
+        purse, due = claim.purse, claim.due
+        there = left.get(purse, 0)
+        if _is_short(claim, due, there):
+            settlements[claim.order_key] = Unpaid(Money(amount=there, currency=claim.cost.currency))
             continue
-        left[claim.purse] = left.get(claim.purse, 0) - claim.due
+        left[purse] = there - due
         if claim.charged and claim.charged.currency != claim.cost.currency:
             other = (claim.seller_id, claim.charged.currency)
             left[other] = left.get(other, 0) + claim.charged.amount
-        settlements[claim.order_key] = Paid()
-        if claim.due or claim.charged != claim.cost:
+        settlements[claim.order_key] = _PAID
+        if due or claim.charged != claim.cost:
             charges[claim.order_key] = claim
     for claim in foreseen:
-        settlements[claim.order_key] = _unpaid(claim, left) if _exceeds(claim, left) else Covered()
+        there = left.get(claim.purse, 0)
+        is_short = _is_short(claim, claim.due, there)
+        settlements[claim.order_key] = (
+            Unpaid(Money(amount=there, currency=claim.cost.currency)) if is_short else _COVERED
+        )
     return Allotment(settlements, left, charges)
 
 
-def _exceeds(claim: Claim, left: Mapping[Purse, int]) -> bool:
-    return claim.due > 0 and (not claim.willing or claim.due > left.get(claim.purse, 0))
+_PAID, _COVERED = Paid(), Covered()
 
 
-def _unpaid(claim: Claim, left: Mapping[Purse, int]) -> Unpaid:
-    return Unpaid(Money(amount=left.get(claim.purse, 0), currency=claim.cost.currency))
+def _is_short(claim: Claim, due: int, there: int) -> bool:
+    return due > 0 and (not claim.willing or due > there)
