@@ -48,6 +48,12 @@ class Shop:
     holds: list[str] = field(default_factory=list)
     #: Called before each answer, to change the store while it is read.
     meanwhile: Any = None
+    #: Given the number of a page and its connection, says what is answered instead.
+    spoil: Any = None
+    #: What the app may do, and topics that it may not subscribe to.
+    scopes: tuple[str, ...] = ("read_orders",)
+    refused_topics: frozenset[str] = frozenset()
+    pages: int = 0
 
     def answer(self, asked: Asked) -> HttpAnswer:
         operation = asked.json["query"].split()[1].split("(")[0]
@@ -65,6 +71,13 @@ class Shop:
                 found = self._find(variables["id"])
                 start = int(variables.get("after") or 0)
                 return _data(order=found and _shown(found, start, variables["lines"]))
+            case "OrderOf":
+                part = variables["id"].removeprefix("gid://shopify/FulfillmentOrder/9")
+                found = self._find(f"gid://shopify/Order/{part}")
+                return _data(fulfillmentOrder=found and {"orderId": found["id"]})
+            case "Probe":
+                granted = {"accessScopes": [{"handle": scope} for scope in self.scopes]}
+                return _data(currentAppInstallation=granted, orders={"nodes": self.orders[:5]})
             case "Holds":
                 held = {"status": "ON_HOLD", "fulfillmentHolds": [{"reason": reason} for reason in self.holds]}
                 return _data(order={"fulfillmentOrders": {"nodes": [held]}})
@@ -91,7 +104,9 @@ class Shop:
         shown = [_shown(order, 0, variables["lines"]) for order in self.orders[start : start + first]]
         more = start + first < len(self.orders)
         info = {"hasNextPage": more, "endCursor": str(start + first) if shown else None}
-        data: dict[str, Any] = {"orders": {"nodes": shown, "pageInfo": info}}
+        connection = {"nodes": shown, "pageInfo": info}
+        self.pages += 1
+        data: dict[str, Any] = {"orders": self.spoil(self.pages, connection) if self.spoil else connection}
         if operation == "FirstPage":
             data["ordersCount"] = {"count": len(self.orders), "precision": "EXACT"}
         return answer({"data": data, "extensions": {"cost": {"requestedQueryCost": cost}}})
@@ -99,6 +114,9 @@ class Shop:
     def _subscribe(self, topic: str, uri: str) -> HttpAnswer:
         if any((known["topic"], known["uri"]) == (topic, uri) for known in self.subscriptions.values()):
             errors = [{"field": ["uri"], "message": "Address for this topic has already been taken"}]
+            return _data(webhookSubscriptionCreate={"webhookSubscription": None, "userErrors": errors})
+        if topic in self.refused_topics:
+            errors = [{"field": ["topic"], "message": "You cannot create a webhook subscription with this topic"}]
             return _data(webhookSubscriptionCreate={"webhookSubscription": None, "userErrors": errors})
         made = {"id": f"gid://shopify/WebhookSubscription/{1000 + len(self.asked)}", "topic": topic, "uri": uri}
         self.subscriptions[made["id"]] = made

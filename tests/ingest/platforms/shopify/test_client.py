@@ -207,3 +207,40 @@ async def test_another_version_than_asked_is_reported_once() -> None:
     assert [event for event in events if event["event"] == "shopify.version_differed"] == [
         {"event": "shopify.version_differed", "log_level": "warning", "asked": "2026-10", "served": "2027-01"}
     ]
+
+
+async def test_what_a_query_costs_is_expected_before_shopify_has_said_so() -> None:
+    found, http, clock = client(answer({"data": {"shop": {}}}))
+
+    for _ in range(2):
+        await found.graphql(SHOP, TOKEN, "query Q { shop { name } }", {}, operation="Q", points=600)
+
+    assert clock.waits == [pytest.approx((1200 - 1000) / 50)]
+    assert len(http.asked) == 2
+
+
+async def test_shopifys_own_reckoning_corrects_what_a_query_is_expected_to_cost() -> None:
+    found, _, clock = client(answer({"data": {"shop": {}}, "extensions": cost(400, available=500)}))
+
+    await found.graphql(SHOP, TOKEN, "query Q { shop { name } }", {}, operation="Q", points=100)
+    await found.graphql(SHOP, TOKEN, "query Q { shop { name } }", {}, operation="Q", points=200)
+
+    assert sum(clock.waits) == pytest.approx((800 - 500) / 100)
+
+
+async def test_a_token_that_never_ends_is_refused_with_what_to_do() -> None:
+    words = "[API] Non-expiring access tokens are no longer accepted for the Admin API."
+    found, _, _ = client(answer({"errors": words}, status=403))
+
+    with pytest.raises(AuthorizationError, match="never ends") as error:
+        await ask(found)
+
+    assert "Link the store again" in str(error.value) or "link the store again" in str(error.value)
+
+
+@pytest.mark.parametrize(("status", "word"), [(402, "froze"), (423, "locked")])
+async def test_a_closed_store_is_no_refused_grant(status: int, word: str) -> None:
+    found, _, _ = client(answer({"errors": "Unavailable Shop"}, status=status))
+
+    with pytest.raises(AuthorizationError, match=word):
+        await found.token(SHOP, {"grant_type": "refresh_token"})

@@ -283,3 +283,23 @@ async def test_access_that_cannot_be_refreshed_asks_for_the_seller(kind: str) ->
         await found.refresh(Access(ACCESS.store, old), now=NOW)
 
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("query", "state"), [({"state": "a b"}, "a b"), ({"code": "c"}, ""), ({}, "")])
+def test_the_state_is_read_from_the_callback(query: dict[str, str], state: str) -> None:
+    found, _ = connector()
+
+    assert found.read_state(query) == state
+
+
+async def test_a_token_answer_that_was_lost_leaves_the_former_refresh_token_usable() -> None:
+    lost = TransientError("no whole answer")
+    found, http = connector(lost, answer(TOKENS | {"access_token": "new", "refresh_token": "newer"}))
+    old = {"kind": "offline", "shop": DOMAIN, "access_token": "a", "refresh_token": "r"}
+
+    with pytest.raises(TransientError):
+        await found.refresh(Access(ACCESS.store, old), now=NOW)
+    secrets = await found.refresh(Access(ACCESS.store, old), now=NOW)
+
+    assert [asked.json["refresh_token"] for asked in http.asked] == ["r", "r"]
+    assert secrets["refresh_token"] == "newer"

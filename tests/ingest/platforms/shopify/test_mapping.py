@@ -130,6 +130,7 @@ def test_hidden_names_are_no_personalization(form: str) -> None:
         ("PENDING_FULFILLMENT", 2, "unfulfilled"),
         ("REQUEST_DECLINED", 2, "unfulfilled"),
         ("FULFILLMENT_NOT_REQUIRED", 2, "unfulfilled"),
+        ("RESTOCKED", 2, "unfulfilled"),
         ("A_STATUS_OF_NEXT_YEAR", 2, "unfulfilled"),
         ("IN_PROGRESS", 1, "partial"),
         ("ON_HOLD", 1, "partial"),
@@ -225,3 +226,44 @@ def test_an_unreadable_webhook_keeps_its_body_and_id_for_the_dead_letter() -> No
             body=body.decode(),
         )
     )
+
+
+@pytest.mark.parametrize("form", ["graphql", "webhook"])
+def test_the_buyer_is_known_by_shopifys_number_for_the_day_they_ask_to_be_forgotten(form: str) -> None:
+    number = "9007199254740995"
+    customer = {"id": f"gid://shopify/Customer/{number}"} if form == "graphql" else {"id": int(number), "email": None}
+    body = changed("paid", form, customer=customer)
+
+    order = from_graphql(body) if form == "graphql" else from_webhook(body)
+
+    assert order.buyer_id == number
+
+
+@pytest.mark.parametrize(("form", "customer"), [("graphql", None), ("webhook", None), ("webhook", {})])
+def test_an_order_without_a_customer_is_an_order(form: str, customer: dict[str, str] | None) -> None:
+    body = changed("paid", form, customer=customer)
+
+    order = from_graphql(body) if form == "graphql" else from_webhook(body)
+
+    assert order.buyer_id is None
+
+
+@pytest.mark.parametrize("form", ["graphql", "webhook"])
+def test_what_is_not_made_is_shown(form: str) -> None:
+    body = payload("shopify", f"digital_and_tip.{form}.json")
+
+    order = from_graphql(body) if form == "graphql" else from_webhook(body)
+
+    kinds = {item.kind: item.quantity_to_make for item in order.items}
+    assert kinds["digital"] == kinds["tip"] == 0
+
+
+@pytest.mark.parametrize("status", ["restocked", None, "partial"])
+def test_every_fulfilment_status_of_a_webhook_is_understood(status: str | None) -> None:
+    assert from_webhook(changed("paid", "webhook", fulfillment_status=status)).fulfilment == "unfulfilled"
+
+
+def test_an_edited_order_in_a_webhook_is_made_as_it_is_now() -> None:
+    body = changed_line("paid", "webhook", quantity=5, current_quantity=2, fulfillable_quantity=2)
+
+    assert from_webhook(body).items[0].quantity_to_make == 2

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from schemas.order import RawOrder
 from services.ingest.connector import Page, Unreadable, Window
+from services.ingest.platforms.shopify import queries
+from services.ingest.platforms.shopify.naming import by_fulfillment_order
 from services.kit.errors import TransientError
 from tests.ingest.platforms.shopify.shop import ACCESS, NOW, Shop, connector, node
 
@@ -171,3 +174,130 @@ async def test_times_of_the_order_are_utc() -> None:
     [order] = page.orders
     assert isinstance(order, RawOrder)
     assert order.revised_at == datetime(2026, 11, 23, 8, 1, 1, tzinfo=UTC)
+
+
+async def test_no_page_is_larger_than_shopify_allows() -> None:
+    shop = Shop([node(number) for number in range(600)], order_cost=-3)
+
+    await read_window(shop)
+
+    assert max(variables["orders"] for _, variables in shop.asked) == 250
+
+
+@pytest.mark.parametrize("cursor", [None, "15"])
+async def test_an_empty_page_in_the_middle_is_asked_for_again(cursor: str | None) -> None:
+    def spoil(page: int, connection: dict[str, Any]) -> dict[str, Any]:
+        empty = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": cursor}}
+        return empty if page == 2 else connection
+
+    shop = Shop([node(number) for number in range(60)], spoil=spoil)
+    reader = connector(shop)
+    first = await reader.read_page(ACCESS, HOUR, after=None, way="poll")
+
+    with pytest.raises(TransientError, match="more follow"):
+        await reader.read_page(ACCESS, HOUR, after=first.after, way="poll")
+
+    again = await reader.read_page(ACCESS, HOUR, after=first.after, way="poll")
+    assert ids([again])[0] == str(len(first.orders))
+
+
+async def test_an_empty_page_with_a_cursor_of_its_own_is_passed() -> None:
+    def spoil(page: int, connection: dict[str, Any]) -> dict[str, Any]:
+        empty = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "12"}}
+        return empty if page == 2 else connection
+
+    pages = await read_window(Shop([node(number) for number in range(60)], spoil=spoil))
+
+    assert pages[1].orders == ()
+    assert pages[1].read_through == pages[0].read_through
+    assert {str(number) for number in range(60)} == set(ids(pages))
+
+
+async def test_a_promised_page_that_holds_nothing_does_not_end_the_window() -> None:
+    def spoil(page: int, connection: dict[str, Any]) -> dict[str, Any]:
+        return connection if page == 1 else {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+
+    first, second = await read_window(Shop([node(number) for number in range(60)], spoil=spoil))
+
+    assert (second.orders, second.after) == ((), None)
+    assert second.read_through == first.read_through < HOUR.end
+
+
+async def test_a_first_page_that_belies_its_own_count_does_not_end_the_window() -> None:
+    def spoil(_page: int, _connection: dict[str, Any]) -> dict[str, Any]:
+        return {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+
+    [page] = await read_window(Shop([node(1)], spoil=spoil))
+
+    assert page.read_through == HOUR.start
+
+
+async def test_the_last_order_of_a_page_is_not_given_again_by_the_next() -> None:
+    held: list[dict[str, Any]] = []
+
+    def spoil(_page: int, connection: dict[str, Any]) -> dict[str, Any]:
+        nodes = [*held[-1:], *connection["nodes"]]
+        held[:] = connection["nodes"]
+        return connection | {"nodes": nodes}
+
+    pages = await read_window(Shop([node(number) for number in range(60)], spoil=spoil))
+
+    assert ids(pages) == [str(number) for number in range(60)]
+
+
+async def test_a_revision_that_came_between_two_pages_is_given() -> None:
+    def spoil(page: int, connection: dict[str, Any]) -> dict[str, Any]:
+        nodes = connection["nodes"]
+        newer = nodes[0] | {"id": "gid://shopify/Order/3", "legacyResourceId": "3", "name": "#newer"}
+        return connection | {"nodes": [newer, *nodes]} if page == 2 else connection
+
+    pages = await read_window(Shop([node(number) for number in range(60)], spoil=spoil))
+
+    assert "#newer" in [order.display_name for page in pages for order in page.orders if isinstance(order, RawOrder)]
+
+
+async def test_an_order_that_is_listed_as_nothing_is_not_passed_over_in_silence() -> None:
+    def spoil(_page: int, connection: dict[str, Any]) -> dict[str, Any]:
+        return connection | {"nodes": [None, *connection["nodes"]]}
+
+    [page] = await read_window(Shop([node(1)], spoil=spoil))
+
+    assert isinstance(page.orders[0], Unreadable)
+    assert page.orders[0].path == "legacyResourceId"
+
+
+async def test_an_order_is_found_by_one_of_its_fulfilment_orders() -> None:
+    reader = connector(Shop([node(7)]))
+
+    order = await reader.read_order(ACCESS, by_fulfillment_order("97"), way="webhook")
+
+    assert isinstance(order, RawOrder)
+    assert order.external_id == "7"
+    assert await reader.read_order(ACCESS, by_fulfillment_order("98"), way="webhook") is None
+
+
+async def test_the_default_sort_of_shopify_is_never_relied_on() -> None:
+    assert "sortKey: UPDATED_AT, reverse: false" in queries.FIRST_PAGE
+    assert "sortKey: UPDATED_AT, reverse: false" in queries.NEXT_PAGE
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "AWAITING_PAYMENT",
+        "HIGH_RISK_OF_FRAUD",
+        "INCORRECT_ADDRESS",
+        "INVENTORY_OUT_OF_STOCK",
+        "UNKNOWN_DELIVERY_DATE",
+        "ONLINE_STORE_POST_PURCHASE_CROSS_SELL",
+        "AWAITING_RETURN_ITEMS",
+        "OTHER",
+    ],
+)
+async def test_every_reason_of_a_hold_is_told(reason: str) -> None:
+    shop = Shop([node(2, displayFulfillmentStatus="ON_HOLD")], holds=[reason])
+
+    order = await connector(shop).read_order(ACCESS, "2", way="poll")
+
+    assert isinstance(order, RawOrder)
+    assert order.holds == (reason.lower(),)

@@ -2,77 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from aiohttp import web
+from structlog.testing import capture_logs
 
-from schemas.order import RawOrder, fingerprint
-from services.ingest.connector import (
-    Access,
-    Delivery,
-    LinkingRefused,
-    OrderHinted,
-    OrderTold,
-    SignatureRefused,
-    StoreClosed,
-    Window,
-)
+from services.ingest.connector import LinkingRefused
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.ingest.platforms.shopify.settings import ShopifySettings
-from services.kit.clock import SystemClock
-from services.kit.errors import AuthorizationError
-from tests.ingest.platforms.sandboxes import FAULTS, Sandboxes, access_of, read_window, readable, sandboxes
+from services.kit.errors import AuthorizationError, TransientError
+from tests.ingest.platforms.sandboxes import access_of
+from tests.ingest.platforms.shopify.world import CALLBACK, CLOCK, world
 from tests.ingest.toolbox import toolbox
 
-APP_URL = "https://sync.example/webhooks/shopify"
 pytestmark = pytest.mark.integration
-CLOCK = SystemClock()
-CALLBACK = "http://127.0.0.1:8001/oauth/shopify/callback"
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """A store on the sandbox, linked by a custom app's token."""
-
-    boxes: Sandboxes
-    store: dict[str, Any]
-    connector: ShopifyConnector
-    access: Access
-
-    async def make(self, count: int, *, state: str = "mixed", webhooks: bool = False) -> None:
-        body = {"count": count, "state": state, "seed": 7, "created_over": "PT1H", "webhooks": webhooks}
-        await self.boxes.control("POST", f"/shopify/stores/{self.store['store']}/orders", body)
-
-    async def change(self, order: str, **change: Any) -> None:
-        await self.boxes.control("PATCH", f"/shopify/stores/{self.store['store']}/orders/{order}", change)
-
-    async def read(self) -> dict[str, RawOrder]:
-        now = CLOCK.now()
-        window = Window(now - timedelta(hours=2), now + timedelta(seconds=1))
-        return readable(await read_window(self.connector, self.access, window))
-
-
-@asynccontextmanager
-async def world(*, limits: bool = False, **store: Any) -> AsyncIterator[World]:
-    async with sandboxes() as boxes:
-        await boxes.control("POST", "/shopify/settings", {"limits": limits})
-        opened = await boxes.control("POST", "/shopify/stores", store)
-        app = {f"shopify_{name}": opened["app"][name] for name in ("client_id", "client_secret")}
-        connector = ShopifyConnector(boxes.settings(ShopifySettings, **app), toolbox(boxes.http, CLOCK))
-        own = opened["custom_app"]
-        credentials = {
-            "shop": opened["domain"],
-            "access_token": own["access_token"],
-            "webhook_secret": own["client_secret"],
-        }
-        grant = await connector.link_with_credentials(credentials, now=CLOCK.now())
-        yield World(boxes, opened, connector, access_of(grant, "shopify"))
 
 
 async def test_every_order_is_read_as_it_truly_is() -> None:
@@ -100,19 +44,6 @@ async def test_the_stores_points_are_never_overdrawn() -> None:
 
         assert len(orders) == 150
         assert (await shop.boxes.books("shopify"))["api_calls_over_budget"] == 0
-
-
-@pytest.mark.parametrize("kind", FAULTS)
-async def test_a_failing_platform_costs_time_but_no_order(kind: str) -> None:
-    async with world() as shop:
-        await shop.make(100)
-        fault = {"kind": kind, "rate": 0.5, "path": "graphql", "retry_after": 0}
-        await shop.boxes.control("POST", "/shopify/faults", fault)
-
-        orders = await shop.read()
-
-        assert len(orders) == 100
-        assert (await shop.boxes.books("shopify"))["faults"] > 0
 
 
 async def test_an_authorized_store_is_read_with_tokens_that_rotate() -> None:
@@ -184,97 +115,121 @@ async def test_a_hold_and_its_reason_are_read() -> None:
         assert orders[free].holds == ()
 
 
-class Inbox:
-    """Takes the webhooks of the store and keeps them."""
+async def test_a_visit_that_began_in_shopifys_app_store_links_the_store() -> None:
+    async with world() as shop:
+        path = f"/shopify/stores/{shop.store['store']}/install"
+        query = (await shop.boxes.control("GET", path))["query"]
 
-    def __init__(self) -> None:
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        self.url = ""
-        self._arrived = asyncio.Event()
+        request = shop.connector.read_installation(query, now=CLOCK.now())
+        grant = await shop.boxes.authorize(shop.connector, dict(request), callback_url=CALLBACK)
 
-    async def take(self, request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.received.append((headers, await request.read()))
-        self._arrived.set()
-        return web.Response()
-
-    async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(20):
-            while len(self.received) < count:
-                self._arrived.clear()
-                await self._arrived.wait()
+        assert grant.external_id == shop.store["domain"]
 
 
-@asynccontextmanager
-async def inbox() -> AsyncIterator[Inbox]:
-    found = Inbox()
-    app = web.Application()
-    app.router.add_post("/webhooks/shopify/store-1", found.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhooks/shopify/store-1"
-        yield found
-    finally:
-        await runner.cleanup()
+async def test_what_the_store_may_do_is_as_the_store_is() -> None:
+    async with world() as shop:
+        own = shop.store["custom_app"]["scopes"]
+        before = {known.name: known.allowed for known in await shop.connector.probe(shop.access)}
+        await shop.make(5, state="paid")
+        after = {known.name: known.allowed for known in await shop.connector.probe(shop.access)}
+
+        assert "read_all_orders" not in own
+        assert before == {"addresses": None, "tracking": True, "webhooks": True, "history": False}
+        assert after == before | {"addresses": True}
 
 
-async def test_one_revision_told_by_webhook_and_read_by_poll_is_one_event() -> None:
-    async with world() as shop, inbox() as box:
-        await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
-        await shop.make(200, webhooks=True)
-        await box.wait_for(200)
+async def test_orders_older_than_60_days_need_a_scope_of_their_own() -> None:
+    async with world() as shop, world(scopes=["read_orders", "read_all_orders"]) as all_orders:
+        for each in (shop, all_orders):
+            body = {"count": 1, "state": "paid", "created_ago": "P61D"}
+            await each.boxes.control("POST", f"/shopify/stores/{each.store['store']}/orders", body)
+        [hidden], [shown] = await shop.ids(), await all_orders.ids()
+
+        assert await shop.connector.read_order(shop.access, hidden, way="poll") is None
+        assert await all_orders.connector.read_order(all_orders.access, shown, way="poll") is not None
+        history = [known for known in await all_orders.connector.probe(all_orders.access) if known.name == "history"]
+        assert history[0].allowed
+
+
+async def test_a_day_later_client_credentials_give_a_new_token() -> None:
+    async with world() as shop:
+        own = shop.store["custom_app"]
+        credentials = {"shop": shop.store["domain"]} | {name: own[name] for name in ("client_id", "client_secret")}
+        grant = await shop.connector.link_with_credentials(credentials, now=CLOCK.now())
+        access = access_of(grant, "shopify")
+        await shop.boxes.control("POST", "/shopify/clock", {"advance": "P1D"})
+        with pytest.raises(AuthorizationError):
+            await shop.connector.read_order(access, "1", way="poll")
+
+        secrets = await shop.connector.refresh(access, now=CLOCK.now())
+
+        assert await shop.connector.read_order(replace(access, secrets=secrets), "1", way="poll") is None
+        assert "refresh_token" not in secrets
+
+
+async def test_an_access_token_ends_after_an_hour_and_is_due_before() -> None:
+    async with world() as shop:
+        linked = await shop.authorized()
+        await shop.boxes.control("POST", "/shopify/clock", {"advance": "PT1H"})
+
+        with pytest.raises(AuthorizationError):
+            await linked.connector.read_order(linked.access, "1", way="poll")
+        assert not linked.connector.refresh_due(linked.access.secrets, now=CLOCK.now())
+        assert linked.connector.refresh_due(linked.access.secrets, now=CLOCK.now() + timedelta(minutes=56))
+
+
+async def test_a_refresh_whose_answer_is_lost_is_tried_again_with_the_same_token() -> None:
+    async with world() as shop:
+        linked = await shop.authorized()
+        await shop.fault("cut_connection", path="access_token", count=1, when="after")
+
+        with pytest.raises(TransientError):
+            await linked.connector.refresh(linked.access, now=CLOCK.now())
+        secrets = await linked.connector.refresh(linked.access, now=CLOCK.now())
+
+        renewed = replace(linked.access, secrets=secrets)
+        assert await linked.connector.read_order(renewed, "1", way="poll") is None
+        assert (await shop.boxes.books("shopify"))["tokens_refreshed"] == 2
+
+
+@pytest.mark.parametrize("kind", ["status_500", "status_503", "status_429", "html_200", "truncated_json"])
+async def test_a_failing_token_endpoint_is_no_revoked_grant(kind: str) -> None:
+    async with world() as shop:
+        linked = await shop.authorized()
+        await shop.fault(kind, path="access_token", count=1)
+
+        with pytest.raises(TransientError):
+            await linked.connector.refresh(linked.access, now=CLOCK.now())
+
+        assert (await linked.connector.refresh(linked.access, now=CLOCK.now()))["access_token"]
+
+
+async def test_an_expired_version_is_noticed_though_shopify_answers_as_if_nothing_were() -> None:
+    async with world() as shop:
+        settings = shop.boxes.settings(ShopifySettings, shopify_api_version="2026-01")
+        connector = ShopifyConnector(settings, toolbox(shop.boxes.http, CLOCK))
+
+        with capture_logs() as events:
+            await connector.read_order(shop.access, "1", way="poll")
+
+        assert [(event["event"], event["asked"], event["served"]) for event in events] == [
+            ("shopify.version_differed", "2026-01", "2026-07")
+        ]
+
+
+@pytest.mark.parametrize(("status", "word"), [("frozen", "froze"), ("locked", "locked")])
+async def test_a_closed_store_says_why(status: str, word: str) -> None:
+    async with world() as shop:
+        await shop.boxes.control("POST", f"/shopify/stores/{shop.store['store']}/status", {"status": status})
+
+        with pytest.raises(AuthorizationError, match=word):
+            await shop.connector.read_order(shop.access, "1", way="poll")
+
+
+async def test_the_buyer_of_an_order_is_known_by_number() -> None:
+    async with world() as shop:
+        await shop.make(5, state="paid")
 
         orders = await shop.read()
 
-        told = 0
-        for headers, body in list(box.received):
-            await shop.connector.verify_webhook(shop.access, Delivery(headers, body), now=CLOCK.now())
-            fact = shop.connector.read_webhook(shop.access.store, Delivery(headers, body), now=CLOCK.now())
-            assert isinstance(fact, OrderTold)
-            assert isinstance(fact.order, RawOrder), fact.order
-            assert fingerprint(fact.order) == fingerprint(orders[fact.order.external_id])
-            told += 1
-        assert told >= 200
-
-
-async def test_changes_are_told_as_what_they_are() -> None:
-    async with world() as shop, inbox() as box:
-        await shop.make(3, state="paid")
-        first, second, third = await shop.read()
-        await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
-
-        await shop.change(first, action="edit", add=[{"sku": "MUG-11OZ", "quantity": 2}])
-        await shop.change(second, action="cancel", reason="customer")
-        await shop.change(third, action="delete")
-        await shop.boxes.control("POST", f"/shopify/stores/{shop.store['store']}/revoke")
-        await box.wait_for(6)
-
-        facts = {
-            headers["x-shopify-topic"]: shop.connector.read_webhook(
-                shop.access.store, Delivery(headers, body), now=CLOCK.now()
-            )
-            for headers, body in box.received
-        }
-        assert facts["orders/edited"] == OrderHinted(first)
-        assert isinstance(facts["app/uninstalled"], StoreClosed)
-        cancelled, deleted = facts["orders/cancelled"], facts["orders/delete"]
-        assert isinstance(cancelled, OrderTold)
-        assert isinstance(deleted, OrderTold)
-        assert isinstance(cancelled.order, RawOrder)
-        assert isinstance(deleted.order, RawOrder)
-        assert (cancelled.order.external_id, cancelled.order.cancel_reason) == (second, "customer")
-        assert (deleted.order.external_id, deleted.order.deleted) == (third, True)
-
-
-async def test_a_changed_body_is_refused() -> None:
-    async with world() as shop, inbox() as box:
-        await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
-        await shop.make(1, state="paid", webhooks=True)
-        await box.wait_for(1)
-        headers, body = box.received[0]
-
-        with pytest.raises(SignatureRefused):
-            await shop.connector.verify_webhook(shop.access, Delivery(headers, body[:-1] + b" "), now=CLOCK.now())
+        assert all((order.buyer_id or "").isdecimal() for order in orders.values())

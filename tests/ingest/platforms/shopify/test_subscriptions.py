@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.ingest.connector import Access
-from services.ingest.platforms.shopify.subscriptions import TOPICS
-from services.kit.errors import AuthorizationError
+from services.ingest.platforms.shopify.subscriptions import OPTIONAL, TOPICS
+from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.shopify.shop import ACCESS, Shop, connector
 from tests.ingest.platforms.twin_http import ScriptedHttp
 
@@ -56,7 +58,7 @@ async def test_subscriptions_of_a_former_address_are_taken_away_and_others_left(
     another_store = subscription(4, "ORDERS_CREATE", "https://sync.example.com/webhooks/shopify/store-2")
     shop = holding(
         subscription(1, "ORDERS_CREATE", "https://former.example.com/webhooks/shopify/store-1"),
-        subscription(2, "ORDERS_FULFILLED", URL),
+        subscription(2, "FULFILLMENTS_CREATE", URL),
         elsewhere,
         another_store,
     )
@@ -91,3 +93,36 @@ async def test_unsubscribing_without_access_is_nothing_to_do() -> None:
     found._client._http = ScriptedHttp(AuthorizationError("gone"))
 
     await found.unsubscribe(ACCESS)
+
+
+async def test_the_topics_are_those_that_the_document_says_to_take() -> None:
+    assert set(TOPICS) == {
+        "ORDERS_CREATE",
+        "ORDERS_UPDATED",
+        "ORDERS_PAID",
+        "ORDERS_CANCELLED",
+        "ORDERS_EDITED",
+        "ORDERS_FULFILLED",
+        "ORDERS_PARTIALLY_FULFILLED",
+        "ORDERS_DELETE",
+        "FULFILLMENT_ORDERS_PLACED_ON_HOLD",
+        "FULFILLMENT_ORDERS_HOLD_RELEASED",
+        "REFUNDS_CREATE",
+        "APP_UNINSTALLED",
+    }
+
+
+async def test_an_app_that_may_not_hear_of_holds_hears_of_the_rest() -> None:
+    shop = Shop(refused_topics=OPTIONAL)
+
+    topics = await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
+
+    assert set(topics) == set(TOPICS) - OPTIONAL
+    assert {topic for topic, _ in subscribed(shop)} == set(topics)
+
+
+async def test_a_refusal_of_what_is_needed_is_told() -> None:
+    shop = Shop(refused_topics=frozenset({"ORDERS_UPDATED"}))
+
+    with pytest.raises(TransientError, match="ORDERS_UPDATED"):
+        await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)

@@ -187,3 +187,56 @@ def test_half_an_emoji_is_replaced_for_no_text_with_it_can_be_sent_on() -> None:
     assert isinstance(fact.order, RawOrder)
     assert fact.order.items[0].title == "Tee \ufffd"
     assert fact.order.model_dump_json()
+
+
+def test_a_refund_tells_only_which_order_to_read() -> None:
+    assert told("refunds/create", {"id": 1, "order_id": 9007199254740993}) == OrderHinted("9007199254740993")
+
+
+@pytest.mark.parametrize("topic", ["fulfillment_orders/placed_on_hold", "fulfillment_orders/hold_released"])
+@pytest.mark.parametrize("ending", ["", "?x=1"])
+def test_a_hold_names_a_fulfilment_order_and_no_order(topic: str, ending: str) -> None:
+    body = {"fulfillment_order": {"id": f"gid://shopify/FulfillmentOrder/77{ending}", "status": "on_hold"}}
+
+    assert told(topic, body) == OrderHinted("fulfillment-order/77")
+
+
+def test_a_risk_assessment_says_which_order_to_read_where_it_names_one() -> None:
+    assert told("orders/risk_assessment_changed", {"order_id": 7, "risk_level": "high"}) == OrderHinted("7")
+    assert isinstance(told("orders/risk_assessment_changed", {"order_id": None}), NotOurs)
+
+
+@pytest.mark.parametrize("domain", [DOMAIN, DOMAIN.upper(), None])
+def test_the_uninstallation_of_this_shop_closes_it(domain: str | None) -> None:
+    assert isinstance(told("app/uninstalled", {"id": 1, "myshopify_domain": domain}), StoreClosed)
+
+
+def test_the_uninstallation_of_another_shop_closes_nothing_whatever_the_header_says() -> None:
+    assert isinstance(told("app/uninstalled", {"myshopify_domain": "other.myshopify.com"}), NotOurs)
+
+
+def test_every_single_bit_is_signed() -> None:
+    body = BODY[:200]
+    signed = headers(signature("hush", body))
+
+    for place in range(len(body) * 8):
+        changed = bytearray(body)
+        changed[place // 8] ^= 1 << place % 8
+        with pytest.raises(SignatureRefused):
+            verify_webhook(ACCESS, signed, bytes(changed), app_secrets=())
+
+
+def test_a_repeat_is_the_same_event_and_an_older_revision_shows_that_it_is_older() -> None:
+    def order(body: bytes, now: datetime) -> RawOrder:
+        fact = read_webhook(ACCESS.store, {"x-shopify-topic": "orders/updated"}, body, now=now)
+        assert isinstance(fact, OrderTold)
+        assert isinstance(fact.order, RawOrder)
+        return fact.order
+
+    later = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+    former = json.dumps(json.loads(BODY) | {"updated_at": "2020-01-01T00:00:00-05:00"}).encode()
+
+    first, again, older = order(BODY, NOW), order(BODY, later), order(former, later)
+
+    assert order_revised(first).event_id == order_revised(again).event_id
+    assert older.revised_at < first.revised_at
