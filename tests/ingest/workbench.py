@@ -1,10 +1,10 @@
-"""One ingest process over twins: everything real but Kafka, Postgres, the platform and the clock."""
+"""Ingest with all that it keeps in memory, for tests."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from services.ingest.adapters.memory import Memory
 from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
 from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
 from services.ingest.bookkeeping import Bookkeeping
+from services.ingest.connector import Connector
 from services.ingest.linking import Linking
 from services.ingest.polling import Poller
 from services.ingest.ports import Lease
@@ -28,7 +29,7 @@ from services.ingest.store import Store
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens, seal_secrets
 from services.ingest.webhooks import Webhooks
-from services.kit.clock import ManualClock
+from services.kit.clock import Clock, ManualClock
 from services.kit.kafka.publisher import MemoryPublisher
 from services.kit.metrics import Metrics
 from services.kit.vault import Vault
@@ -44,21 +45,24 @@ _VAULT = Vault.open_or_create(Path(tempfile.mkdtemp(prefix="sync-order-test-")) 
 
 
 @dataclass
-class Workbench:
-    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+class Ingestion:
+    """One ingest process over these connectors, with everything that it keeps in memory."""
+
+    connectors: Mapping[str, Connector]
+    clock: Clock
     memory: Memory = field(default_factory=Memory)
     publisher: MemoryPublisher = field(default_factory=MemoryPublisher)
     metrics: Metrics = field(default_factory=Metrics)
     vault: Vault = _VAULT
+    reachable_at: str = "https://sync.example"
 
     def __post_init__(self) -> None:
-        self.platform = TwinConnector(self.clock)
-        connectors = {"twin": self.platform}
+        connectors = self.connectors
         self.stores, self.polls = MemoryStores(self.memory), MemoryPolls(self.memory)
         self.seen, self.webhook_books = MemorySeenOrders(self.memory), MemoryWebhookBooks(self.memory)
         self.authorizations = MemoryAuthorizations(self.memory)
         self.tokens = Tokens(self.stores, MemorySecrets(self.memory), self.vault, self.clock, self.metrics)
-        self.subscriptions = Subscriptions(self.stores, self.clock, "https://sync.example")
+        self.subscriptions = Subscriptions(self.stores, self.clock, self.reachable_at)
         self.probing = Probing(self.stores, self.clock)
         self.linking = Linking(
             connectors=connectors,
@@ -70,7 +74,7 @@ class Workbench:
             probing=self.probing,
             vault=self.vault,
             clock=self.clock,
-            reachable_at="https://sync.example",
+            reachable_at=self.reachable_at,
         )
         self.poller = Poller(
             connectors=connectors,
@@ -100,6 +104,31 @@ class Workbench:
             metrics=self.metrics,
         )
         self.relay = Relay(MemoryOutbox(self.memory), self.publisher, self.clock)
+
+    @property
+    def told(self) -> list[OrderRevised]:
+        """What `orders.raw` tells by now."""
+        return [
+            OrderRevised.model_validate_json(message.value)
+            for message in self.publisher.published
+            if message.topic == "orders.raw"
+        ]
+
+    @property
+    def dead_letters(self) -> list[dict[str, bytes]]:
+        """The headers of what is on `orders.raw.dlq` by now."""
+        return [dict(message.headers) for message in self.publisher.published if message.topic == "orders.raw.dlq"]
+
+
+class Workbench(Ingestion):
+    """One ingest process over twins: everything real but Kafka, Postgres, the platform and the clock."""
+
+    clock: ManualClock
+
+    def __init__(self) -> None:
+        clock = ManualClock(START)
+        self.platform = TwinConnector(clock)
+        super().__init__({"twin": self.platform}, clock)
 
     async def add_store(
         self,
@@ -148,20 +177,6 @@ class Workbench:
             for message in self.publisher.published
             if message.topic == "sync.sessions"
         ]
-
-    @property
-    def told(self) -> list[OrderRevised]:
-        """What `orders.raw` tells by now."""
-        return [
-            OrderRevised.model_validate_json(message.value)
-            for message in self.publisher.published
-            if message.topic == "orders.raw"
-        ]
-
-    @property
-    def dead_letters(self) -> list[dict[str, bytes]]:
-        """The headers of what is on `orders.raw.dlq` by now."""
-        return [dict(message.headers) for message in self.publisher.published if message.topic == "orders.raw.dlq"]
 
     @property
     def store(self) -> Store:

@@ -94,8 +94,10 @@ class DailyBudgets:
         seconds = retry_after
         if seconds is None:
             book.refusals += 1
+            # While eBay is asked, another call may go through and begin the count anew.
+            refusals = book.refusals
             await self._learn(quota, book)
-            seconds = self._until_reset(book) if book.left == 0 else _growing(book.refusals)
+            seconds = self._until_reset(book) if book.left == 0 else _growing(refusals)
         await self._limits.close(quota.name, seconds=seconds)
         return seconds
 
