@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deploy.sandbox.app import discover
+from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
 from services.ingest.connector import Delivery
 from services.ingest.linking import NewStore, read_callback
@@ -34,6 +35,8 @@ from tests.ingest.workbench import LEASE, Ingestion
 pytestmark = [pytest.mark.integration, pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]
 
 PLATFORMS = sorted(discover())
+#: Those that tell of new orders without being asked.
+PUSHING = sorted(slug for slug, stand_in in discover().items() if stand_in.pushes)
 ORDERS = 45
 #: More polls than any fault needs: each goes on where the one before stopped.
 POLLS = 12
@@ -75,6 +78,7 @@ class Shop:
     ingest: Ingestion
     clock: ImpatientClock
     opened: dict[str, Any]
+    door: Door
     store_id: str = ""
 
     @property
@@ -143,6 +147,8 @@ class Door:
 
     def __init__(self, slug: str) -> None:
         self.slug = slug
+        #: What was pushed: the store's part of the address (None: the app's), and the delivery.
+        self.pushed: list[tuple[str | None, Delivery]] = []
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -168,14 +174,18 @@ class Door:
         greeting = webhooks.greet(self.slug, delivery)
         if greeting is not None:
             return web.Response(body=greeting.body, content_type=greeting.content_type)
+        self.pushed.append((place.get("store"), delivery))
         try:
-            if "store" in place:
-                await webhooks.take(self.slug, place["store"], delivery)
-            else:
-                await webhooks.take_for_app(self.slug, delivery)
+            await self.take(place.get("store"), delivery)
         except (Problem, TransientError):
             return web.Response(status=503)
         return web.Response()
+
+    async def take(self, store_id: str | None, delivery: Delivery) -> str:
+        """Do what a push asks for, at a store's address or the app's."""
+        if store_id is None:
+            return await self.ingest.webhooks.take_for_app(self.slug, delivery)
+        return await self.ingest.webhooks.take(self.slug, store_id, delivery)
 
 
 @asynccontextmanager
@@ -190,7 +200,7 @@ async def linked(slug: str, **options: Any) -> AsyncIterator[Shop]:
         door.ingest = Ingestion(connectors, clock, reachable_at=base)
         await boxes.control("POST", f"/{slug}/settings", {"limits": False})
         body = {"redirect_uris": [f"{base}/oauth/{slug}/callback"]} | options
-        shop = Shop(slug, boxes, door.ingest, clock, await boxes.control("POST", f"/{slug}/stores", body))
+        shop = Shop(slug, boxes, door.ingest, clock, await boxes.control("POST", f"/{slug}/stores", body), door)
         await shop.make(ORDERS, created_over="PT1H", created_ago=600 + 2 * shop.opened["lag"])
         await shop.link()
         yield shop
@@ -241,3 +251,77 @@ async def test_access_that_was_taken_back_is_the_sellers_to_mend(slug: str) -> N
         assert await shop.poll() == "reconnect"
         assert shop.store.problem
         assert set(revisions(shop)) == set(await shop.truth())
+
+
+async def pushed(shop: Shop, count: int = 4) -> list[tuple[str | None, Delivery]]:
+    """What the platform pushes of so many new orders, once all of them are told."""
+    await shop.poll_to_the_end()
+    shop.door.pushed.clear()
+    before = set(revisions(shop))
+    body = {"count": count, "state": "ready", "webhooks": True}
+    await shop.control("POST", f"/stores/{shop.opened['store']}/orders", body)
+    async with asyncio.timeout(20):
+        while len(set(revisions(shop)) - before) < count:  # noqa: ASYNC110 - the platform pushes when it likes
+            await asyncio.sleep(0.02)
+    return list(shop.door.pushed)
+
+
+@pytest.mark.parametrize("slug", PUSHING)
+async def test_new_orders_are_told_by_pushes_and_the_poll_after_them_finds_nothing_new(slug: str) -> None:
+    async with linked(slug) as shop:
+        await pushed(shop)
+        by_push = revisions(shop)
+        shop.pass_time(900)
+        await shop.poll_to_the_end()
+
+        assert revisions(shop) == by_push
+        assert set(by_push) == set(await shop.truth())
+
+
+@pytest.mark.parametrize("slug", PUSHING)
+async def test_a_push_with_one_bit_changed_is_refused_wherever_the_bit_is(slug: str) -> None:
+    async with linked(slug) as shop:
+        store_id, delivery = (await pushed(shop))[0]
+        told = len(shop.ingest.told)
+        for place in range(0, len(delivery.body), max(len(delivery.body) // 16, 1)):
+            body = bytearray(delivery.body)
+            body[place] ^= 1
+            with pytest.raises(Problem) as refused:
+                await shop.door.take(store_id, replace(delivery, body=bytes(body)))
+            assert refused.value.status == 401
+
+        assert len(shop.ingest.told) == told
+
+
+@pytest.mark.parametrize("slug", PUSHING)
+async def test_pushes_again_and_in_any_order_are_no_news(slug: str) -> None:
+    async with linked(slug) as shop:
+        deliveries = await pushed(shop)
+        before = revisions(shop)
+        for store_id, delivery in reversed(deliveries):
+            await shop.door.take(store_id, delivery)
+
+        assert revisions(shop) == before
+
+
+@pytest.mark.parametrize("slug", PUSHING)
+async def test_a_push_for_a_store_that_is_not_here_or_is_another_brings_no_order(slug: str) -> None:
+    async with linked(slug) as shop:
+        store_id, delivery = (await pushed(shop))[0]
+        before = len(shop.ingest.told)
+        other = await shop.ingest.stores.get(shop.store_id)
+        assert other is not None
+        another = replace(other, store_id=StoreId("another"), seller_id=SellerId("seller-2"), external_id="another")
+        await shop.ingest.stores.add(another)
+        if store_id is None:
+            await shop.ingest.linking.unlink(other)
+            outcomes = [await shop.door.take(None, delivery)]
+        else:
+            outcomes = []
+            for place in ("nowhere", "another"):
+                with pytest.raises(Problem) as refused:
+                    await shop.door.take(place, delivery)
+                outcomes.append(refused.value.code)
+
+        assert set(outcomes) <= {"unlinked", "store_not_found", "signature_refused"}
+        assert len(shop.ingest.told) == before
