@@ -10,7 +10,7 @@ StoreId = NewType("StoreId", str)
 SessionId = NewType("SessionId", str)
 #: `platform:store_id:external_id`. Never the display number: two stores share those.
 OrderKey = NewType("OrderKey", str)
-#: A platform's slug: shopify, shopbase, woocommerce, amazon, etsy, ebay, or direct (orders given to us by hand).
+#: A platform's slug: the name of its folder in ingest, or direct (orders given to us by hand).
 PlatformSlug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,30}$")]
 
 

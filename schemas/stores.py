@@ -42,6 +42,7 @@ class Capability(Value):
 class StoreRecord(Value):
     """A store. `problem` says in plain words why the state is what it is; `external_id` is the platform's own id.
 
+    `platform_name` is what people call the platform; None: written before it was told, so the slug has to do.
     Orders placed before `import_since` were somebody else's to make: they wait for the seller's approval.
     `access_ends_at` is when the seller must connect the store again, whatever we do; None: no such end.
     """
@@ -51,6 +52,7 @@ class StoreRecord(Value):
     store_id: StoreId
     seller_id: SellerId
     platform: PlatformSlug
+    platform_name: str | None = None
     external_id: str
     name: str
     currency: str | None = None

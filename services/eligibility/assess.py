@@ -122,7 +122,7 @@ def _production_order(order: RawOrder, facts: Facts, revision: int) -> Productio
 def note_of(order: RawOrder) -> str | None:
     """Return all that production is told in words: the note, and the buyer's own message.
 
-    Some platforms keep the buyer's wishes apart from the note (Etsy: message_from_buyer).
+    Some platforms keep the buyer's wishes apart from the note.
     """
     return "\n".join(text for text in (order.note, order.buyer_message) if text) or None
 

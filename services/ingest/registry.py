@@ -46,3 +46,9 @@ def platform_of(slug: str) -> Platform:
     if slug not in known:
         raise SettingsError(f"There is no platform {slug}; there are: {', '.join(sorted(known)) or 'none'}.")
     return known[slug]
+
+
+def name_of(slug: str) -> str | None:
+    """What people call the platform; None when no folder has this slug."""
+    platform = find_platforms().get(slug)
+    return platform.name if platform else None

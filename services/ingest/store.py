@@ -10,6 +10,7 @@ from schemas.ids import SellerId, StoreId
 from schemas.stores import Capability, SellerRecord, StoreRecord, StoreSettings
 from schemas.topics import SELLERS, STORES
 from services.ingest.connector import Grant, StoreRef
+from services.ingest.registry import name_of
 from services.kit.kafka.publisher import Message
 
 #: pending: waits for the seller to grant access on the platform. The others are `schemas.stores.StoreState`.
@@ -133,6 +134,7 @@ def announcements(store: Store) -> tuple[Message, ...]:
         store_id=store.store_id,
         seller_id=store.seller_id,
         platform=store.platform,
+        platform_name=name_of(store.platform),
         external_id=store.external_id,
         name=store.name,
         currency=store.currency,

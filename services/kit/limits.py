@@ -1,6 +1,6 @@
 """Budgets that another system gives us are counted in one place for all processes, so that it never has to refuse us.
 
-A budget is a token bucket by a name of its own ("shopify|a-shop.example"). Who takes from it waits for their turn in
+A budget is a token bucket by a name of its own ("platform|a-store.example"). Who takes from it waits for their turn in
 the order they came, whichever process they run in: none overtakes, so many stores of one app share its budget evenly.
 """
 

@@ -69,7 +69,7 @@ class Vault:
         return cls(path, _ring(_keys_in(path)))
 
     def seal(self, plaintext: bytes, *, context: str) -> bytes:
-        """Encrypt `plaintext` for `context`, such as `eligibility.personal_data|shopify:store:1`."""
+        """Encrypt `plaintext` for `context`, such as `eligibility.personal_data|platform:store:1`."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         primary = self._ring.primary
         sealed = self._ring.keys[primary].encrypt(nonce, plaintext, _FORMAT + primary + context.encode())

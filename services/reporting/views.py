@@ -91,6 +91,7 @@ class StoreView(View):
 
     store_id: str
     platform: str
+    platform_name: str | None
     external_id: str
     name: str
     currency: str | None

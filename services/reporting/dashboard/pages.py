@@ -227,6 +227,7 @@ class Dashboard:
             visit.viewer,
             stores=stores.items,
             names={store.store_id: store.name for store in stores.items},
+            platforms={store.platform: store.platform_name or store.platform for store in stores.items},
             path=visit.request.rel_url.path_qs,
             asked=visit.request.query,
             form_token=visit.login.form_token,

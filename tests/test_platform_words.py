@@ -1,0 +1,78 @@
+"""No platform is named outside its own folders: a seventh one needs nothing but folders of its own.
+
+Looked at is what runs and what proves the whole. Tests of single parts and documents may take a platform as an example.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from services.ingest.registry import slugs
+from tests.deploy.manifests import ROOT
+
+LOOKED_AT = ("services", "schemas", "deploy", "tests/e2e", "tests/faults", "tests/bench", "Makefile", ".ci")
+#: Made or fetched, not written.
+LEFT_OUT = frozenset({"node_modules", "__pycache__", "secrets", "vendor"})
+
+#: Where a platform may be named all the same, and why.
+ALLOWED: Mapping[str, str] = {
+    "services/kit/logs.py": "hides tokens by their form, in processes that know no platform too",
+    "services/eligibility/erasures.py": "says where a number comes from",
+    "deploy/sandbox/README.md": "describes each stand-in to people; nothing reads it",
+    "deploy/kubernetes/base/ingest.yaml": "written by `python -m deploy.manifests`, from a template that names none",
+    "deploy/kubernetes/components/hosts/ingest.yaml": "written by the same command",
+    "tests/e2e/test_personal_data.py": "looks for the form of one platform's tokens in everything that is written",
+    "tests/e2e/test_whole_path.py": "walks one platform that pushes and one that must be polled",
+    "tests/bench/webhooks.py": "measures one platform's webhooks, as that platform signs them",
+    "tests/bench/eligibility_stage.py": "keys of made-up orders",
+}
+
+
+def files() -> Iterator[Path]:
+    for place in LOOKED_AT:
+        path = ROOT / place
+        yield from sorted(path.rglob("*")) if path.is_dir() else [path]
+
+
+def named_in(path: Path) -> list[str]:
+    """The platforms that a file names."""
+    try:
+        text = path.read_text().lower()
+    except UnicodeDecodeError:
+        return []
+    # Whole words and parts of names (`shop_client_id`), but no accidents inside words.
+    return [slug for slug in slugs() if re.search(rf"(?<![a-z]){slug}(?![a-z])", text)]
+
+
+def naming() -> dict[str, list[str]]:
+    # What platforms say of each other in their own folders is held by the import contracts.
+    left_out, found = LEFT_OUT | set(slugs()), {}
+    for path in files():
+        relative = path.relative_to(ROOT)
+        if path.is_file() and not left_out & set(relative.parts) and (names := named_in(path)):
+            found[relative.as_posix()] = names
+    return found
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, list[str]]:
+    return naming()
+
+
+def test_no_platform_is_named_outside_its_folders(found: dict[str, list[str]]) -> None:
+    assert {path: names for path, names in found.items() if path not in ALLOWED} == {}
+
+
+def test_every_exception_is_still_one(found: dict[str, list[str]]) -> None:
+    assert set(ALLOWED) - set(found) == set()
+
+
+def test_a_name_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    slug = slugs()[0]
+    (tmp_path / "some.py").write_text(f'IF = "{slug.upper()}_CLIENT_ID"')
+
+    assert named_in(tmp_path / "some.py") == [slug]
