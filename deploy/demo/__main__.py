@@ -1,6 +1,6 @@
 """`python -m deploy.demo`: orders go from every sandbox platform to production and back, and the numbers must add up.
 
-`ORDERS` (1000) orders in all, on `PLATFORMS` (slugs with blanks between; all). `ONCE=1`, or no terminal: stop everything
+`ORDERS` (1000) orders in all, on `PLATFORMS` (slugs, blanks between; all). `ONCE=1`, or no terminal: stop everything
 and exit, 0 only if all adds up; else the page stays up until Ctrl-C.
 """
 
