@@ -60,6 +60,7 @@ def _event(number: int) -> tuple[str, OrderRevised]:
         key=key,
         store_id=StoreId(store_id),
         email=f"buyer{number}@example.com",
+        buyer_id=f"buyer-{number}",
         items=(order_item(personalization=(NameValue(name="Text", value="Hello"),)),),
         payload=Payload(form="graphql", body=PAYLOAD),
         risk="accept",
