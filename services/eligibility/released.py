@@ -16,7 +16,7 @@ from services.eligibility.assess import Eligible, Held, Rejected, assess_release
 from services.eligibility.facts import Facts
 from services.eligibility.matching import items_to_make
 from services.eligibility.proposals import Amend, Cancel, Proposal, Stay
-from services.eligibility.rules import address_of
+from services.eligibility.rules import address_of, is_visible
 
 ProductionState = Literal["accepted", "on_hold", "in_production", "shipped", "cancelled", "cancel_refused"]
 
@@ -102,7 +102,9 @@ def _changes(order: RawOrder, facts: Facts, told: Told) -> list[str]:
     if told.state in {"shipped", "cancelled"} or not items_to_make(order):
         return []
     address, items = digests(order, facts)
-    changes = ["address"] if address != told.address else []
+    # An address that the platform shows no longer is not another one: production goes on with what it was told.
+    moved = address != told.address and is_visible(address_of(order, facts))
+    changes = ["address"] if moved else []
     # Once the platform counts shipments, what remains to be made says nothing about an edit.
     if order.fulfilment == "unfulfilled" and items != told.items:
         changes.append("items")

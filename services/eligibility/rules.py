@@ -8,6 +8,7 @@ other reasons hold the order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeGuard
 
 from schemas.address import Address
 from schemas.ids import fact_id
@@ -101,7 +102,7 @@ def must_look_honest(order: RawOrder, facts: Facts) -> Iterable[Reason]:
 def must_have_an_address(order: RawOrder, facts: Facts) -> Iterable[Reason]:
     """The address is there and complete for its country, or the seller says that it is right."""
     ship_to = address_of(order, facts)
-    if ship_to is None or not (ship_to.line1 or ship_to.city or ship_to.postal_code):
+    if not is_visible(ship_to):
         return (Reason(code=ReasonCode.ADDRESS_NOT_VISIBLE),)
     correction = correction_of(order, facts)
     if correction is not None and correction.confirmed:
@@ -110,6 +111,11 @@ def must_have_an_address(order: RawOrder, facts: Facts) -> Iterable[Reason]:
     if not fields:
         return ()
     return (Reason(code=ReasonCode.ADDRESS_INCOMPLETE, evidence={"fields": ", ".join(fields)}),)
+
+
+def is_visible(ship_to: Address | None) -> TypeGuard[Address]:
+    """Whether there is an address at all: platforms hide it from some apps, and some time after the sale from all."""
+    return ship_to is not None and bool(ship_to.line1 or ship_to.city or ship_to.postal_code)
 
 
 def must_be_makeable(order: RawOrder, facts: Facts) -> Iterable[Reason]:

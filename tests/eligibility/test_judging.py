@@ -285,6 +285,17 @@ async def test_a_new_address_amends_until_production_starts(bench: Bench) -> Non
     assert [c.order.revision for c in commands if c.type != "order.cancelled"] == [1, 2]
 
 
+async def test_an_address_that_the_platform_hides_after_a_while_is_no_change(bench: Bench) -> None:
+    await bench.arrive(raw_order())
+
+    await bench.arrive(later(1, ship_to=None))
+    await bench.production_says("in_production")
+    await bench.arrive(later(2, ship_to=Address(name="B", country="US")))
+
+    assert await bench.commands() == ["order.released"]
+    assert await bench.reasons() == []
+
+
 async def test_more_items_are_charged_with_the_amendment(bench: Bench) -> None:
     await bench.arrive(raw_order())
 
