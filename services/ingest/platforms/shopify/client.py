@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 #: How long a query waits for its points: a whole bucket refills in 20 s.
 TURN_PATIENCE = 30.0
-#: What a query is taken to cost before its first answer, where the caller knows no better.
-FIRST_GUESS = 10.0
+#: What a query is taken to cost before its first answer, where the caller knows no better: as much as the dearest does.
+FIRST_GUESS = 100.0
 #: A bucket on the smallest plan that was ever documented, until an answer has told its real size.
 SMALLEST_PLAN = Limit(1000.0, 50.0)
 #: What Shopify's own client waits after 429 and 503 when no Retry-After says otherwise.

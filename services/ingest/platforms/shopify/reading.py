@@ -27,7 +27,7 @@ MORE_LINES = 50
 #: Shopify's largest page.
 MOST_ORDERS = 250
 #: Orders on a page until the first answer has told what they cost.
-FIRST_ORDERS = 15
+FIRST_ORDERS = 8
 #: What a page may cost: below the 1,000 points of MAX_COST_EXCEEDED, with room for the count of the first page.
 PAGE_COST = 950
 #: What an order and each line asked for with it cost: 1 a point an object, as in `queries`.

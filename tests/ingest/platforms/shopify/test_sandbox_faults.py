@@ -51,7 +51,7 @@ async def test_what_changes_while_it_is_read_is_told_as_it_is_at_last() -> None:
     async with world() as shop:
         await shop.make(60, state="paid")
         first, *_ = sorted(await shop.ids())
-        meddling = Meddling("NextPage", lambda: shop.change(first, action="cancel", reason="customer"))
+        meddling = Meddling("query NextPage", lambda: shop.change(first, action="cancel", reason="customer"))
         polls = shop.polls()
         polls.connector = ShopifyConnector(shop.boxes.settings(ShopifySettings), toolbox(meddling, CLOCK))
 
@@ -80,7 +80,7 @@ async def test_a_refused_token_in_the_middle_of_a_run_is_renewed_and_the_run_goe
         await shop.make(60)
         linked = await shop.authorized()
         polls = linked.polls()
-        meddling = Meddling("NextPage", lambda: shop.fault("status_401", count=1, path="graphql"))
+        meddling = Meddling("query NextPage", lambda: shop.fault("status_401", count=1, path="graphql"))
         polls.connector = ShopifyConnector(shop.boxes.settings(ShopifySettings), toolbox(meddling, CLOCK))
 
         found = await polls.poll(later=SOON)
@@ -96,7 +96,7 @@ async def test_a_token_that_ended_in_the_middle_of_a_run_is_renewed_and_the_run_
         linked = await shop.authorized()
         polls = linked.polls()
         hour = {"advance": "PT1H"}
-        meddling = Meddling("NextPage", lambda: shop.boxes.control("POST", "/shopify/clock", hour))
+        meddling = Meddling("query NextPage", lambda: shop.boxes.control("POST", "/shopify/clock", hour))
         polls.connector = ShopifyConnector(shop.boxes.settings(ShopifySettings), toolbox(meddling, CLOCK))
 
         found = await polls.poll(later=SOON)
@@ -119,7 +119,7 @@ async def test_an_order_that_vanishes_before_its_lines_are_read_takes_none_with_
         await shop.make(3, state="many_lines")
         await shop.make(3, state="paid")
         gone = min(await shop.ids(), key=int)
-        meddling = Meddling("MoreLines", lambda: shop.change(gone, action="delete"))
+        meddling = Meddling("query MoreLines", lambda: shop.change(gone, action="delete"))
         connector = ShopifyConnector(shop.boxes.settings(ShopifySettings), toolbox(meddling, CLOCK))
 
         orders = await replace(shop, connector=connector).read()
