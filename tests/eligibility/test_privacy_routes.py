@@ -101,10 +101,6 @@ async def test_the_data_that_is_asked_for_is_all_that_is_held(ask: Asked) -> Non
         "buyer_message": "Soon?",
         "attributes": (NameValue(name="Bell", value="left"),),
     }
-        "gift_message": "Hi",
-        "buyer_message": "Soon?",
-        "attributes": (NameValue(name="Bell", value="left"),),
-    }
     payload = Payload(form="graphql", body='{"customer":"canary"}')
     await ask.bench.arrive(
         order_of_buyer(items=(item,), payload=payload, payment="pending", **told), order_of_buyer("2")
