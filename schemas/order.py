@@ -69,7 +69,8 @@ class RawOrder(Value):
     `revised_at` is the platform's own change time (often whole seconds); `fetched_at` is when we read it. Values
     that this form of the order does not tell are None and must not overwrite what an earlier revision told
     (`risk`, `holds`). `deleted` marks an order that its platform no longer has. `buyer_id` is what the platform calls
-    the buyer, for the day when they ask to be forgotten.
+    the buyer, for the day when they ask to be forgotten. `ioss_number` is the number under which the platform paid the
+    import tax (EU), `tax_number` the buyer's own, without which some countries let no parcel in.
     """
 
     key: OrderKey
@@ -100,6 +101,8 @@ class RawOrder(Value):
     shipping_service: str | None = None
     note: str | None = None
     buyer_message: str | None = None
+    ioss_number: str | None = None
+    tax_number: str | None = None
     is_gift: bool = False
     gift_message: str | None = None
     attributes: tuple[NameValue, ...] = ()
@@ -108,7 +111,7 @@ class RawOrder(Value):
 
 
 #: What a fingerprint leaves out: how and when we read the order, and the platform's wording of it.
-_NOT_CONTENT = {"fetched_at", "way", "payload", "risk", "holds", "buyer_id"}
+_NOT_CONTENT = {"fetched_at", "way", "payload", "risk", "holds", "buyer_id", "tax_number"}
 
 
 def fingerprint(order: RawOrder) -> str:

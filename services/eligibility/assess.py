@@ -115,6 +115,8 @@ def _production_order(order: RawOrder, facts: Facts, revision: int) -> Productio
         shipping_service=order.shipping_service,
         gift_message=order.gift_message,
         note=note_of(order),
+        ioss_number=order.ioss_number,
+        tax_number=order.tax_number,
         cost=_cost(made),
     )
 

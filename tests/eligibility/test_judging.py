@@ -237,6 +237,15 @@ async def test_production_is_told_every_wish_and_the_sellers_reference(
     assert (command.order.order_ref, command.order.note) == ("#1001", told)
 
 
+async def test_production_is_told_the_numbers_that_customs_ask_for(bench: Bench) -> None:
+    await bench.arrive(raw_order(ioss_number="IM0000000000", tax_number="000.000.000-00"))
+
+    _, [command] = await bench.sent()
+
+    assert isinstance(command, ProductionReleased)
+    assert (command.order.ioss_number, command.order.tax_number) == ("IM0000000000", "000.000.000-00")
+
+
 async def test_a_cancelled_order_is_never_released_again(bench: Bench) -> None:
     await bench.arrive(raw_order())
     await bench.arrive(later(1, cancelled_at=NOON))

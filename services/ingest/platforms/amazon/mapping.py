@@ -86,6 +86,7 @@ def _order(order: AmazonOrder, store: StoreRef, *, body: str, way: Way, fetched_
         shipping_service=text(order.fulfillment.fulfillment_service_level),
         is_gift=bool(gifts),
         gift_message="\n".join(dict.fromkeys(words for gift in gifts if (words := text(gift.gift_message)))) or None,
+        ioss_number=_ioss_number(order),
         attributes=tuple(NameValue(name=name, value=value) for name, value in _attributes(order)),
         tags=_tags(order),
         payload=Payload(form="orders-2026-01-01", body=body),
@@ -229,12 +230,15 @@ def _delivery(order: AmazonOrder) -> Iterator[tuple[str, str]]:
         yield "drop_off_location", place
     if wish and (words := text(wish.address_instruction)):
         yield "address_instruction", words
+
+
+def _ioss_number(order: AmazonOrder) -> str | None:
     for line in order.order_items:
         shipping = line.fulfillment.shipping if line.fulfillment else None
         abroad = shipping.international_shipping if shipping else None
         if abroad and (number := text(abroad.ioss_number)):
-            yield "ioss_number", number
-            return
+            return number
+    return None
 
 
 def _tags(order: AmazonOrder) -> tuple[str, ...]:

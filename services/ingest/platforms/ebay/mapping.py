@@ -94,6 +94,7 @@ def _order(
         ship_to=_address(contact),
         email=text(contact.email) if contact else None,
         buyer_id=text(order.buyer.username) if order.buyer else None,
+        tax_number=text(order.buyer.tax_id.number) if order.buyer and order.buyer.tax_id else None,
         items=tuple(_item(line, place, order, shipped) for place, line in enumerate(order.lines)),
         shipping_service=text(step.service) if step else None,
         note=_label_note(step),

@@ -139,10 +139,17 @@ class EbayCancelStatus(_Payload):
     requests: list[EbayCancelRequest] | None = Field(default=None, alias="cancelRequests")
 
 
+class EbayTaxId(_Payload):
+    """The buyer's tax number; only a single order tells it, and only of some countries."""
+
+    number: str | None = Field(default=None, alias="taxpayerId")
+
+
 class EbayBuyer(_Payload):
     """The buyer: for some developers `username` is an immutable user id instead."""
 
     username: str | None = None
+    tax_id: EbayTaxId | None = Field(default=None, alias="taxIdentifier")
 
 
 class EbayPrices(_Payload):

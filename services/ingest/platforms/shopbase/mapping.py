@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
-from schemas.order import FulfilmentState, NameValue, Payload, PaymentState, RawOrder, Risk, Way
+from schemas.order import FulfilmentState, Payload, PaymentState, RawOrder, Risk, Way
 from services.ingest.connector import StoreRef, UnreadablePayload
 from services.ingest.parsing import text, unreadable
 from services.ingest.platforms.shopbase.lines import amount, to_items, words
@@ -102,7 +102,8 @@ def _order(order: ShopbaseOrder, store: StoreRef, *, body: str, way: Way, fetche
         items=to_items(order, currency),
         shipping_service=next((title for line in order.shipping_lines if (title := text(line.title))), None),
         note=text(order.note),
-        attributes=(*words(order.note_attributes), *_tax_number(address)),
+        tax_number=text(address.cpf_or_cnpj_number) if address else None,
+        attributes=words(order.note_attributes),
         tags=tuple(sorted({tag.strip() for tag in (order.tags or "").split(",")} - {""})),
         payload=Payload(form=_FORM, body=body),
     )
@@ -162,9 +163,3 @@ def _region(address: ShopbaseAddress) -> str | None:
     """Return the region's code; some countries' come with the country before it ("JP-13")."""
     code = text(address.province_code)
     return code.removeprefix(f"{address.country_code}-") if code and address.country_code else code
-
-
-def _tax_number(address: ShopbaseAddress | None) -> tuple[NameValue, ...]:
-    """Return the number without which Brazil lets no parcel in."""
-    number = text(address.cpf_or_cnpj_number) if address else None
-    return (NameValue(name="CPF/CNPJ", value=number),) if number else ()
