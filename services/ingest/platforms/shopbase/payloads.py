@@ -30,6 +30,7 @@ def _moment(value: object) -> object:
 
 Flag = Annotated[bool, BeforeValidator(lambda value: _or_none(value) or False)]
 Moment = Annotated[AwareDatetime | None, BeforeValidator(_moment)]
+Always = Annotated[AwareDatetime, BeforeValidator(_moment)]
 #: An id or a word of ShopBase's own.
 Word = Annotated[str | None, BeforeValidator(_or_none)]
 Count = Annotated[int | None, BeforeValidator(lambda value: None if value == "" else value)]
@@ -137,8 +138,8 @@ class ShopbaseOrder(_Payload):
     id: str = Field(pattern=_ID)
     name: str | None = None
     order_number: Word = None
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
+    created_at: Always
+    updated_at: Always
     processed_at: Moment = None
     cancelled_at: Moment = None
     cancel_reason: Word = None
