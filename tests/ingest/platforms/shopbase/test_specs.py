@@ -126,7 +126,9 @@ async def test_every_body_that_we_send_fits_its_schema() -> None:
     for asked in bodies:
         [body] = [one for one in operation(swagger, asked)["parameters"] if one["in"] == "body"]
         reference = body["schema"]["$ref"]
-        jsonschema.validate(asked.json, {"$ref": reference, "definitions": swagger["definitions"]})
+        # The document as a whole is no valid schema: a type in it is a slip of its generator.
+        schema = {"$ref": reference, "definitions": swagger["definitions"]}
+        jsonschema.Draft4Validator(schema).validate(asked.json)
         definition = swagger["definitions"][reference.rpartition("/")[2]]["properties"]["webhook"]["$ref"]
         assert set(asked.json["webhook"]) <= set(swagger["definitions"][definition.rpartition("/")[2]]["properties"])
 
