@@ -74,15 +74,17 @@ class Polls:
 
 
 class Meddling(HttpClient):
-    """Does something just before the first request of which `word` is a part."""
+    """Does something once, just before a request of which `word` is a part; `passing` of these go by before."""
 
-    def __init__(self, word: str, act: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, word: str, act: Callable[[], Awaitable[object]], *, passing: int = 0) -> None:
         super().__init__(allow_private_addresses=True)
-        self._word, self._act = word, act
+        self._word, self._act, self._passing = word, act, passing
         self.meddled = False
 
     async def request(self, method: str, url: str, **sent: Any) -> HttpAnswer:
         if self._word in f"{url} {sent}" and not self.meddled:
-            self.meddled = True
-            await self._act()
+            self._passing -= 1
+            if self._passing < 0:
+                self.meddled = True
+                await self._act()
         return await super().request(method, url, **sent)

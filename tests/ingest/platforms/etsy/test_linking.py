@@ -161,3 +161,17 @@ async def test_a_token_endpoint_that_cannot_answer_is_asked_again(reply: Reply) 
 
     with pytest.raises(TransientError):
         await found.refresh(ACCESS, now=NOW)
+
+
+@pytest.mark.parametrize(("query", "state"), [({"state": "a b"}, "a b"), ({"code": "c"}, "")])
+def test_the_state_is_read_from_the_callback(query: dict[str, str], state: str) -> None:
+    found, _ = connector()
+
+    assert found.read_state(query) == state
+
+
+def test_no_visit_begins_at_etsy() -> None:
+    found, _ = connector()
+
+    with pytest.raises(LinkingRefused, match="add a store"):
+        found.read_installation({"shop_id": "1"}, now=NOW)

@@ -151,3 +151,46 @@ def test_the_older_names_of_the_times_are_read_too() -> None:
     found = mapped(json.dumps(body).encode())
 
     assert (found.placed_at.timestamp(), found.revised_at.timestamp()) == (1763650800, 1763651045)
+
+
+def variation(property_id: int, name: str, value: str, **more: Any) -> dict[str, Any]:
+    return {"property_id": property_id, "value_id": None, "formatted_name": name, "formatted_value": value} | more
+
+
+def with_variations(*variations: dict[str, Any]) -> RawOrder:
+    body = json.loads(payload("etsy", "paid.json"))
+    body["transactions"][0]["variations"] = list(variations)
+    return mapped(json.dumps(body).encode())
+
+
+def test_personalization_is_what_has_property_54_and_nothing_else() -> None:
+    item = with_variations(
+        variation(513, "Personalization", "a real option of that name"),
+        variation(54, "Wie soll es hei&szlig;en?", "Z&#39;s", question_id=1),
+        variation(100, "Size", "L"),
+        variation(54, "Personalization", "second", question_id=2),
+        variation(200, "Colour", "Red &amp; blue"),
+    ).items[0]
+
+    assert [(word.name, word.value) for word in item.personalization] == [
+        ("Wie soll es heißen?", "Z's"),
+        ("Personalization", "second"),
+    ]
+    assert [option.name for option in item.options] == ["Personalization", "Size", "Colour"]
+    assert item.variant_title == "a real option of that name / L / Red & blue"
+
+
+def test_coupons_that_are_plain_numbers_do_no_harm() -> None:
+    body = json.loads(payload("etsy", "paid.json"))
+    body["transactions"][0] |= {"buyer_coupon": 11.6, "shop_coupon": 0.5}
+
+    assert mapped(json.dumps(body).encode()).items
+
+
+def test_a_buyers_mail_address_is_there_only_where_etsy_granted_it() -> None:
+    assert order("paid", buyer_email=None).email is None
+    assert order("paid", buyer_email="buyer@example.com").email == "buyer@example.com"
+
+
+def test_the_buyer_is_known_by_etsys_number_for_the_day_they_ask_to_be_forgotten() -> None:
+    assert order("paid", buyer_user_id=9007199254740995).buyer_id == "9007199254740995"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,11 @@ from hypothesis import strategies as st
 from schemas.order import RawOrder
 from services.ingest.connector import Page, Unreadable, Window
 from services.ingest.platforms.etsy import reading
+from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.kit.errors import TransientError
-from tests.ingest.platforms.etsy.shop import ACCESS, HOUR_AGO, NOW, Shop, reader
+from services.kit.http.client import HttpAnswer
+from tests.ingest.platforms.etsy.shop import ACCESS, HOUR_AGO, NOW, Shop, connector, reader
+from tests.ingest.platforms.twin_http import Asked, answer
 
 HOUR = Window(NOW - timedelta(hours=1), NOW)
 
@@ -194,3 +199,64 @@ async def test_one_receipt_is_read_by_its_id() -> None:
     assert (order.external_id, order.way) == ("7", "webhook")
     assert await found.read_order(ACCESS, "8", way="poll") is None
     assert await found.read_order(ACCESS, "../../users/me", way="poll") is None
+
+
+def spoiling(shop: Shop, pages: dict[int, dict[str, Any]]) -> EtsyConnector:
+    """A shop whose pages of these numbers, from 1, are answered otherwise."""
+    number = 0
+
+    def spoilt(asked: Asked) -> HttpAnswer:
+        nonlocal number
+        number += 1
+        return answer(pages[number]) if number in pages else shop.answer(asked)
+
+    return connector(spoilt)[0]
+
+
+async def test_an_empty_page_though_more_follow_is_asked_for_again() -> None:
+    shop = Shop({number: number for number in range(1, 251)})
+    found = spoiling(shop, {2: {"count": 151, "results": []}})
+    first = await found.read_page(ACCESS, HOUR, after=None, way="poll")
+
+    with pytest.raises(TransientError, match="more follow"):
+        await found.read_page(ACCESS, HOUR, after=first.after, way="poll")
+
+    again = await found.read_page(ACCESS, HOUR, after=first.after, way="poll")
+    assert ids([again]) == list(range(101, 200))
+
+
+async def test_an_empty_first_page_though_its_count_says_more_is_asked_for_again() -> None:
+    with pytest.raises(TransientError, match="more follow"):
+        await spoiling(Shop(), {1: {"count": 3, "results": []}}).read_page(ACCESS, HOUR, after=None, way="poll")
+
+
+async def test_a_promised_page_that_holds_nothing_does_not_end_the_window() -> None:
+    shop = Shop({number: number for number in range(1, 251)})
+    found = spoiling(shop, {2: {"count": 0, "results": []}})
+    first = await found.read_page(ACCESS, HOUR, after=None, way="poll")
+
+    second = await found.read_page(ACCESS, HOUR, after=first.after, way="poll")
+
+    assert (second.orders, second.after) == ((), None)
+    assert second.read_through == first.read_through < HOUR.end
+
+
+async def test_a_count_above_what_is_listed_neither_loops_nor_ends_the_window() -> None:
+    last = {"count": 90, "results": [json.loads(shop_answer(100).body)]}
+    found = spoiling(Shop({number: number for number in range(1, 151)}), {2: last})
+    first = await found.read_page(ACCESS, HOUR, after=None, way="poll")
+
+    second = await found.read_page(ACCESS, HOUR, after=first.after, way="poll")
+
+    assert (second.orders, second.after) == ((), None)
+    assert second.read_through < HOUR.end
+
+
+def shop_answer(number: int) -> HttpAnswer:
+    return Shop({number: number}).answer(Asked("GET", f"https://api.etsy.com/x/{number}", {}))
+
+
+async def test_a_window_without_receipts_is_read_to_its_end() -> None:
+    [page] = await read_window(Shop())
+
+    assert page.read_through == HOUR.end

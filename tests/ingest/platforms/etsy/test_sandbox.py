@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from schemas.order import RawOrder
-from services.ingest.connector import Access, LinkingRefused, Window
+from schemas.order import RawOrder, order_revised
+from services.ingest.connector import LinkingRefused
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings
-from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError, TransientError
-from tests.ingest.platforms.sandboxes import FAULTS, Sandboxes, access_of, read_window, readable, sandboxes
+from tests.ingest.platforms.etsy.world import CALLBACK, CLOCK, world
 from tests.ingest.toolbox import toolbox
 
 pytestmark = pytest.mark.integration
-
-CLOCK = SystemClock()
-CALLBACK = "http://127.0.0.1:8001/oauth/etsy/callback"
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """A shop on the sandbox, linked."""
-
-    boxes: Sandboxes
-    shop: dict[str, Any]
-    connector: EtsyConnector
-    access: Access
-
-    async def make(self, count: int, *, state: str = "mixed", over: str = "PT1H") -> None:
-        body = {"count": count, "state": state, "seed": 7, "created_over": over}
-        await self.boxes.control("POST", f"/etsy/stores/{self.shop['store']}/orders", body)
-
-    async def change(self, receipt: str, **change: Any) -> None:
-        await self.boxes.control("PATCH", f"/etsy/stores/{self.shop['store']}/orders/{receipt}", change)
-
-    async def read(self) -> dict[str, RawOrder]:
-        now = CLOCK.now()
-        window = Window(now - timedelta(hours=2), now + timedelta(seconds=1))
-        return readable(await read_window(self.connector, self.access, window))
-
-
-@asynccontextmanager
-async def world(*, limits: bool = False, **shop: Any) -> AsyncIterator[World]:
-    async with sandboxes() as boxes:
-        await boxes.control("POST", "/etsy/settings", {"limits": limits})
-        opened = await boxes.control("POST", "/etsy/stores", {"redirect_uris": [CALLBACK]} | shop)
-        connector = EtsyConnector(boxes.settings(EtsySettings), toolbox(boxes.http, CLOCK))
-        grant = await boxes.authorize(connector, {}, callback_url=CALLBACK)
-        yield World(boxes, opened, connector, access_of(grant, "etsy"))
 
 
 async def test_linking_tells_which_shop_it_is() -> None:
@@ -87,26 +47,6 @@ async def test_more_receipts_in_one_second_than_a_page_holds_are_read() -> None:
         await asyncio.sleep(1.1)
 
         assert len(await shop.read()) == 700
-
-
-@pytest.mark.parametrize("kind", FAULTS)
-async def test_a_failing_platform_costs_time_but_no_receipt(kind: str) -> None:
-    async with world() as shop:
-        await shop.make(400)
-        fault = {"kind": kind, "rate": 0.3, "count": 4, "path": "receipts", "retry_after": 0}
-        await shop.boxes.control("POST", "/etsy/faults", fault)
-
-        assert len(await shop.read()) == 400
-        assert (await shop.boxes.books("etsy"))["faults"] > 0
-
-
-async def test_the_apps_budget_is_never_overdrawn() -> None:
-    async with world(limits=True) as shop:
-        await shop.boxes.control("POST", "/etsy/settings", {"per_second": 4})
-        await shop.make(900)
-
-        assert len(await shop.read()) == 900
-        assert (await shop.boxes.books("etsy")).get("api_calls_over_budget", 0) == 0
 
 
 async def test_a_token_that_ran_out_is_refreshed_and_the_used_one_is_dead() -> None:
@@ -170,3 +110,72 @@ async def test_a_receipt_that_is_gone_is_none() -> None:
         await shop.change(number, action="delete")
 
         assert await shop.connector.read_order(shop.access, number, way="poll") is None
+
+
+async def test_more_receipts_than_etsys_largest_offset_are_read() -> None:
+    async with world() as shop:
+        await shop.make(12_300, state="digital_only", over="PT110M")
+
+        assert len(await shop.read()) == 12_300
+
+
+async def test_what_a_shop_may_do_is_as_the_shop_is() -> None:
+    async with world() as shop:
+        before = {known.name: known.allowed for known in await shop.connector.probe(shop.access)}
+        await shop.make(20, state="digital_only")
+        downloads = {known.name: known.allowed for known in await shop.connector.probe(shop.access)}
+        await asyncio.sleep(1.1)
+        await shop.make(1, state="paid", over="PT0S")
+        after = {known.name: known.allowed for known in await shop.connector.probe(shop.access)}
+
+        assert before == downloads == {"addresses": None, "tracking": None, "webhooks": False}
+        assert after == {"addresses": True, "tracking": True, "webhooks": False}
+
+
+async def test_a_restricted_shop_is_told_what_it_may_not_do_and_what_to_do_instead() -> None:
+    async with world(restricted=True) as shop:
+        await shop.make(3, state="paid")
+
+        found = {known.name: known for known in await shop.connector.probe(shop.access)}
+
+        assert (found["addresses"].allowed, found["tracking"].allowed) == (False, False)
+        assert "Shop Manager" in found["tracking"].detail
+
+
+async def test_a_cancel_that_moves_no_time_is_seen_when_the_receipt_is_read_again() -> None:
+    async with world() as shop:
+        await shop.settings(quiet_changes=True)
+        await shop.make(1, state="paid")
+        [before] = (await shop.read()).values()
+        await shop.change(before.external_id, action="cancel")
+
+        after = await shop.connector.read_order(shop.access, before.external_id, way="webhook")
+
+        assert isinstance(after, RawOrder)
+        assert after.revised_at == before.revised_at
+        assert after.cancelled_at is not None
+        assert order_revised(after).event_id != order_revised(before).event_id
+
+
+@pytest.mark.parametrize("survives", [False, True])
+async def test_tokens_rotate_whether_or_not_the_used_one_dies(*, survives: bool) -> None:
+    async with world() as shop:
+        await shop.settings(refresh_survives=survives)
+
+        first = await shop.connector.refresh(shop.access, now=CLOCK.now())
+        second = await shop.connector.refresh(replace(shop.access, secrets=first), now=CLOCK.now())
+
+        assert len({shop.access.secrets["refresh_token"], first["refresh_token"], second["refresh_token"]}) == 3
+        assert await shop.connector.read_order(replace(shop.access, secrets=second), "1", way="poll") is None
+
+
+@pytest.mark.parametrize("kind", ["status_500", "status_503", "status_429", "html_200", "truncated_json"])
+async def test_a_failing_token_endpoint_is_no_revoked_grant(kind: str) -> None:
+    async with world() as shop:
+        await shop.settings(refresh_survives=True)
+        await shop.fault(kind, path="oauth/token", count=1)
+
+        with pytest.raises(TransientError):
+            await shop.connector.refresh(shop.access, now=CLOCK.now())
+
+        assert (await shop.connector.refresh(shop.access, now=CLOCK.now()))["access_token"]

@@ -11,9 +11,19 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import NotOurs, OrderHinted, OrderTold, SignatureRefused, Unreadable, WebhookFact
+from services.ingest.connector import (
+    AboutStore,
+    Delivery,
+    NotOurs,
+    OrderHinted,
+    OrderTold,
+    SignatureRefused,
+    Unreadable,
+    UnreadablePayload,
+    WebhookFact,
+)
 from services.ingest.platforms.etsy.webhook import read_webhook, verify_webhook
-from tests.ingest.platforms.etsy.shop import ACCESS, NOW
+from tests.ingest.platforms.etsy.shop import ACCESS, NOW, connector
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 BODY = b'{"event_type":"order.paid"}'
@@ -135,3 +145,53 @@ def test_a_body_that_cannot_be_read_becomes_a_dead_letter_not_an_error(body: byt
 
     assert isinstance(fact, OrderTold)
     assert isinstance(fact.order, Unreadable)
+
+
+def notice(**changes: Any) -> Delivery:
+    body = {
+        "event_type": "order.paid",
+        "resource_url": "https://api.etsy.com/v3/application/shops/40000001/receipts/3200000001",
+        "shop_id": "40000001",
+    }
+    return Delivery({}, json.dumps(body | changes).encode())
+
+
+@pytest.mark.parametrize("shop_id", ["40000001", 40000001, None])
+def test_an_event_to_the_app_is_about_the_shop_in_its_address(shop_id: object) -> None:
+    found, _ = connector()
+
+    assert found.read_app_webhook(notice(shop_id=shop_id), now=NOW) == AboutStore("40000001")
+
+
+def test_an_event_to_the_app_that_is_no_orders_is_not_ours() -> None:
+    found, _ = connector()
+
+    assert isinstance(found.read_app_webhook(notice(event_type="listing.updated"), now=NOW), NotOurs)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"shop_id": "5"}, {"resource_url": "https://evil.example/1"}, {"event_type": None}]
+)
+def test_an_event_to_the_app_that_contradicts_itself_is_unreadable(changes: dict[str, object]) -> None:
+    found, _ = connector()
+
+    with pytest.raises(UnreadablePayload):
+        found.read_app_webhook(notice(**changes), now=NOW)
+
+
+async def test_an_event_to_the_app_is_verified_without_any_store() -> None:
+    found, _ = connector(etsy_webhook_secret=SECRET)
+    signed = headers(signature())
+
+    await found.verify_webhook(None, Delivery(signed, BODY), now=NOW)
+
+    with pytest.raises(SignatureRefused):
+        await found.verify_webhook(None, Delivery(signed, BODY + b" "), now=NOW)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "api.etsy.com"])
+def test_the_host_of_another_base_url_is_trusted_beside_etsys_own(host: str) -> None:
+    found, _ = connector(platform_url_etsy="http://127.0.0.1:9")
+    url = f"http://{host}/v3/application/shops/40000001/receipts/7"
+
+    assert found.read_app_webhook(notice(resource_url=url), now=NOW) == AboutStore("40000001")
