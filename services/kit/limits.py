@@ -147,13 +147,17 @@ class MemoryLimits:
         """See `Limits`."""
         now, told = self._clock.now(), limit.capacity if available is None else available
         bucket = self._buckets.get(name)
-        if bucket is None or bucket.limit.capacity != limit.capacity:
-            closed_until = bucket.closed_until if bucket else None
-            self._buckets[name] = _Bucket(limit, told, now, closed_until)
+        if bucket is None:
+            self._buckets[name] = _Bucket(limit, told, now)
             return
         bucket.refill(now)
+        if bucket.limit.capacity != limit.capacity:
+            bucket.available = told + min(bucket.available, 0.0)
+        else:
+            # Those who wait were given their turns at the former rate: who comes now waits until they have had them.
+            behind = limit.rate / bucket.limit.rate if bucket.available < 0 else 1.0
+            bucket.available = min(told, bucket.available * behind + refund)
         bucket.limit = limit
-        bucket.available = min(told, bucket.available + refund)
 
     async def close(self, name: str, *, seconds: float) -> None:
         """See `Limits`."""

@@ -161,3 +161,30 @@ def test_calls_a_second_are_spaced_so_that_no_second_holds_more(number: int) -> 
 
 def test_a_days_calls_refill_over_the_day() -> None:
     assert calls_per_day(8640) == Limit(8640.0, 0.1)
+
+
+async def test_who_comes_after_the_rate_has_risen_waits_behind_those_who_were_promised_before(limits: Limits) -> None:
+    slow, fast = Limit(1.0, 10.0), Limit(1.0, 40.0)
+    began, gone = time.monotonic(), list[float]()
+
+    async def go() -> None:
+        await limits.take("a", limit=slow)
+        gone.append(time.monotonic() - began)
+
+    first = [asyncio.create_task(go()) for _ in range(8)]
+    await asyncio.sleep(0.02)
+    await limits.learn("a", limit=fast)
+    await asyncio.gather(*first, *(go() for _ in range(8)))
+
+    # No tenth of a second sees more than it may at the new rate, one to begin with, and one for a late timer.
+    assert max(sum(start <= at < start + 0.1 for at in gone) for start in gone) <= 6
+
+
+async def test_what_was_promised_is_not_forgotten_when_the_size_turns_out_to_be_another(limits: Limits) -> None:
+    waiting = [asyncio.create_task(limits.take("a", 2.0, limit=FAST)) for _ in range(3)]
+    await asyncio.sleep(0.02)
+
+    await limits.learn("a", limit=Limit(4.0, 0.01), available=3.0)
+
+    assert await refused(limits, cost=2.0) > 0
+    await asyncio.gather(*waiting)

@@ -29,17 +29,25 @@ ON CONFLICT (name) DO NOTHING;
 
 -- name: learn_limit
 -- Takes over what the other side said: size $2, rate $3, what it says is there $4 (null: not told), what was taken too
--- much $5. It does not know of calls under way, so of its word and ours the smaller one holds.
+-- much $5. It does not know of calls under way, so of its word and ours the smaller one holds; and those who wait were
+-- given their turns at the former rate, so who comes now waits until they have had them.
 INSERT INTO limits AS held (name, capacity, rate, available, counted_at)
 VALUES ($1, $2, $3, coalesce($4::float8, $2), clock_timestamp())
 ON CONFLICT (name) DO UPDATE
 SET capacity = excluded.capacity,
     rate = excluded.rate,
     available = CASE
-        WHEN held.capacity <> excluded.capacity THEN excluded.available
+        WHEN held.capacity <> excluded.capacity THEN
+            excluded.available
+            + least(held.available + held.rate * extract(epoch FROM clock_timestamp() - held.counted_at), 0)
         ELSE least(
             excluded.available,
-            held.available + held.rate * extract(epoch FROM clock_timestamp() - held.counted_at) + $5::float8
+            (held.available + held.rate * extract(epoch FROM clock_timestamp() - held.counted_at))
+            * CASE
+                WHEN held.available + held.rate * extract(epoch FROM clock_timestamp() - held.counted_at) < 0
+                THEN excluded.rate / held.rate
+                ELSE 1
+            END + $5::float8
         )
     END,
     counted_at = clock_timestamp();
