@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deploy.demo.api import Api, Json
+from deploy.demo.api import Api, Json, RefusedError
 from deploy.demo.tally import PlatformTally, Reported, tally_platform
 
 #: Enough to pay for any number of orders a demo makes.
@@ -65,9 +66,20 @@ async def create_orders(api: Api, opened: Opened, count: int, **options: Any) ->
         await api.control("POST", f"/{opened.platform}/stores/{opened.external_id}/orders", body=body)
 
 
-async def create_past_orders(api: Api, opened: Opened, count: int, *, over: str = "PT2H") -> None:
+async def create_past_orders(api: Api, opened: Opened, count: int, *, over: str = "PT2H", **options: Any) -> None:
     """Have buyers order long enough ago for the platform to list it, in the period `over` before that."""
-    await create_orders(api, opened, count, created_over=over, created_ago=120 + 2 * opened.lag)
+    await create_orders(api, opened, count, created_over=over, created_ago=120 + 2 * opened.lag, **options)
+
+
+async def create_listed_orders(api: Api, opened: Opened, count: int, **options: Any) -> None:
+    """Have buyers order now, or as long ago as the platform takes to list it: the next poll finds it either way."""
+    await create_orders(api, opened, count, created_ago=120 + 2 * opened.lag if opened.lag else 0, **options)
+
+
+async def change_order(api: Api, opened: Opened, order: str, **change: Any) -> Json:
+    """Have the buyer, the seller or the platform change an order there; its truth afterwards."""
+    path = f"/{opened.platform}/stores/{opened.external_id}/orders/{order}"
+    return await api.control("PATCH", path, body=change)
 
 
 async def link_store(api: Api, opened: Opened, *, import_since: timedelta = timedelta(days=1)) -> Linked:
@@ -78,10 +90,35 @@ async def link_store(api: Api, opened: Opened, *, import_since: timedelta = time
         store = await api.call("ingest", "POST", "/v1/stores", body=body | {"credentials": opened.link["credentials"]})
     else:
         store = await api.call("ingest", "POST", "/v1/stores", body=body)
-        asked = {"request": opened.link["request"]}
-        start = await api.call("ingest", "POST", f"/v1/stores/{store['store_id']}/authorization", body=asked)
-        await api.browse(start["url"])
+        await _authorize(api, store["store_id"], opened)
     return Linked(opened, store["store_id"])
+
+
+async def unlink_store(api: Api, linked: Linked) -> None:
+    """Unlink a store; its history stays."""
+    await api.call("ingest", "DELETE", f"/v1/stores/{linked.store_id}")
+
+
+async def link_again(api: Api, linked: Linked) -> None:
+    """Link a store that was unlinked, or must be connected again, in the way that it was linked first."""
+    if "credentials" in linked.opened.link:
+        await link_store(api, linked.opened)
+    else:
+        await _sign_in(api, linked.opened.platform, {"store": linked.opened.external_id})
+        await _authorize(api, linked.store_id, linked.opened)
+        await _sign_in(api, linked.opened.platform, {})
+
+
+async def _sign_in(api: Api, platform: str, who: Json) -> None:
+    """Be that seller in the browser, or nobody in particular, where the platform asks who is there."""
+    with suppress(RefusedError):  # other platforms are told by the address
+        await api.control("POST", f"/{platform}/signed-in", body=who)
+
+
+async def _authorize(api: Api, store_id: str, opened: Opened) -> None:
+    asked = {"request": opened.link["request"]}
+    start = await api.call("ingest", "POST", f"/v1/stores/{store_id}/authorization", body=asked)
+    await api.browse(start["url"])
 
 
 async def top_up(api: Api, amount: str = BALANCE) -> None:
