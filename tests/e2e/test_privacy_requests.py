@@ -1,4 +1,4 @@
-"""A platform has a buyer forgotten, and then nobody knows them: from its webhook through every service to every table."""
+"""A platform has a buyer forgotten: from its webhook through every service to every table, nobody knows them then."""
 
 from __future__ import annotations
 
