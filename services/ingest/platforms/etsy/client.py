@@ -59,13 +59,20 @@ class EtsyClient:
         await self._refuse_status(answer)
         return _object(answer)
 
-    async def scopes(self, token: str) -> frozenset[str]:
-        """Return what this token may do. Raises TransientError and AuthorizationError."""
-        url = f"{self.api}/v3/application/scopes"
-        answer = await self._counted("POST", url, headers=self._headers(token), form={"token": token})
+    async def scopes(self, token: str) -> frozenset[str] | None:
+        """Return what this token may do; None where the answer does not tell. Raises as `get` does.
+
+        Etsy's description names "a list of scopes" and no form: a list and a text are both read.
+        """
+        url, key = f"{self.api}/v3/application/scopes", self._headers(token)["x-api-key"]
+        answer = await self._counted("POST", url, headers={"x-api-key": key}, form={"token": token})
+        if answer.status == _NOT_FOUND:
+            return None
         await self._refuse_status(answer)
         found = _object(answer).get("scopes")
-        return frozenset(str(scope) for scope in found) if isinstance(found, list) else frozenset()
+        if isinstance(found, str):
+            found = found.replace(",", " ").split()
+        return frozenset(str(scope) for scope in found) if isinstance(found, list) else None
 
     async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Ask the token endpoint. Raises AuthorizationError when it refuses, TransientError when it is away."""

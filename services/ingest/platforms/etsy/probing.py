@@ -35,8 +35,8 @@ async def probe(client: EtsyClient, access: Access, *, takes_webhooks: bool) -> 
     )
 
 
-def _tracking(visible: bool | None, *, scopes: frozenset[str]) -> Capability:  # noqa: FBT001 - what is told
-    if "transactions_w" not in scopes:
+def _tracking(visible: bool | None, *, scopes: frozenset[str] | None) -> Capability:  # noqa: FBT001 - what is told
+    if scopes is not None and "transactions_w" not in scopes:
         return Capability(name="tracking", allowed=False, detail=_NOT_GRANTED)
     # A refusal is only certain once Etsy refuses a number; it goes together with hidden addresses.
     return Capability(name="tracking", allowed=visible, detail={True: "", False: _HIDDEN, None: _NOTHING_YET}[visible])

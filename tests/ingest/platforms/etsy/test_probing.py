@@ -22,7 +22,7 @@ async def probed(*receipts: Any, scopes: tuple[str, ...] = ALL, **settings: Any)
     found, http = connector(page, answer({"scopes": list(scopes)}), **settings)
     known = {each.name: (each.allowed, each.detail) for each in await found.probe(ACCESS)}
     assert "was_paid=true" in http.asked[0].url
-    assert http.asked[1].form == {"token": "42.a"}
+    assert (http.asked[1].form, http.asked[1].headers) == ({"token": "42.a"}, {"x-api-key": "key:secret"})
     return known
 
 
@@ -73,3 +73,23 @@ async def test_a_probe_without_access_says_so() -> None:
 
     with pytest.raises(AuthorizationError):
         await found.probe(ACCESS)
+
+
+@pytest.mark.parametrize(
+    ("told", "allowed"),
+    [
+        ({"scopes": ["transactions_r"]}, False),
+        ({"scopes": "transactions_r shops_r"}, False),
+        ({"scopes": "transactions_r,transactions_w"}, True),
+        ({}, True),
+        ({"scopes": None}, True),
+    ],
+)
+async def test_the_scopes_are_read_in_whichever_form_and_are_no_reason_where_they_are_not(
+    told: dict[str, object], *, allowed: bool
+) -> None:
+    found, _ = connector(answer({"count": 1, "results": [SHOWN]}), answer(told))
+
+    [_, tracking, _] = await found.probe(ACCESS)
+
+    assert (tracking.name, tracking.allowed) == ("tracking", allowed)

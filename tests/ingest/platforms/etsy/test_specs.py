@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import jsonschema
 import pytest
@@ -134,3 +137,54 @@ def test_the_sample_signatures_verify() -> None:
             secret=vector["secret"],
             now=now,
         )
+
+
+def operation(described: dict[str, Any], method: str, path: str) -> dict[str, Any]:
+    for shape, operations in described["paths"].items():
+        if re.fullmatch(re.sub(r"\{[^}]+\}", "[0-9]+", shape), path) and method.lower() in operations:
+            found: dict[str, Any] = operations[method.lower()]
+            return found
+    raise AssertionError(f"{method} {path} is not described")
+
+
+def check_query(parameters: list[dict[str, Any]], query: dict[str, str]) -> None:
+    known = {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == "query"}
+    for name, text in query.items():
+        value: object = text
+        match known[name]["type"]:
+            case "integer":
+                value = int(text)
+            case "boolean":
+                value = {"true": True, "false": False}[text]
+        jsonschema.validate(value, known[name])
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_every_request_of_a_shops_whole_journey_is_as_described(name: str) -> None:
+    described = spec(name)
+    body = {"user_id": 1, "shop_id": 2, "shop_name": "A", "count": 0, "results": [], "scopes": []}
+    found, http = connector(answer({"access_token": "1.a", "refresh_token": "1.r"}), answer(body))
+    grant = await found.complete_authorization(
+        {"code": "c"}, memory={"verifier": "v"}, callback_url="https://x", now=NOW
+    )
+    access = replace(ACCESS, secrets=grant.secrets)
+    await found.probe(access)
+    await found.read_page(access, Window(NOW - timedelta(hours=1), NOW), after=None, way="poll")
+    await found.read_order(access, "7", way="poll")
+
+    for asked in http.asked[1:]:
+        address = urlsplit(asked.url)
+        assert address.netloc == "api.etsy.com"
+        about = operation(described, asked.method, address.path)
+        check_query(about["parameters"], dict(parse_qsl(address.query)))
+        assert ("Authorization" in asked.headers) is (
+            any("oauth2" in each for each in about.get("security", ())) or address.path == "/v3/application/shops/2"
+        )
+        assert set(asked.form) == set(
+            about.get("requestBody", {})
+            .get("content", {})
+            .get("application/x-www-form-urlencoded", {})
+            .get("schema", {})
+            .get("required", ())
+        )
+    assert len(http.asked) == 7

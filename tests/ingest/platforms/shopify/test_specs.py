@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from graphql import GraphQLEnumType, GraphQLSchema, NoDeprecatedCustomRule, build_client_schema, parse, validate
 
-from schemas.order import RawOrder
-from services.ingest.connector import OrderHinted, OrderTold, StoreClosed
+from schemas.order import RawOrder, Risk
+from services.ingest.connector import NotOurs, OrderHinted, OrderTold, StoreClosed
+from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
+from services.ingest.platforms.shopify.mapping import to_raw_order
+from services.ingest.platforms.shopify.payloads import GraphqlOrder
 from services.ingest.platforms.shopify.subscriptions import TOPICS
 from services.ingest.platforms.shopify.webhook import read_webhook
-from tests.ingest.platforms.golden import FETCHED_AT, store_ref
+from tests.ingest.platforms.golden import FETCHED_AT, payload, store_ref
 from tests.ingest.platforms.specs import document, examples, needs_specs
 
 VERSIONS = ("2026-07", "2026-10")
@@ -97,6 +100,11 @@ def test_every_sample_order_is_read(name: str) -> None:
 def test_samples_of_the_other_topics_are_read() -> None:
     assert isinstance(read("orders__edited.json"), OrderHinted)
     assert isinstance(read("app__uninstalled.json"), StoreClosed)
+    # The sample's own ids were rounded when it was published.
+    assert read("refunds__create.json") == OrderHinted(str(example("refunds__create.json")["order_id"]))
+    for name in ("fulfillment_orders__placed_on_hold.json", "fulfillment_orders__hold_released.json"):
+        assert read(name) == OrderHinted("fulfillment-order/1")
+    assert isinstance(read("orders__risk_assessment_changed.json"), NotOurs)
     deleted = read("orders__delete.json")
     assert isinstance(deleted, OrderTold)
     assert isinstance(deleted.order, RawOrder)
@@ -110,3 +118,33 @@ def test_no_sample_is_an_error() -> None:
     assert len(names) >= 20
     for name in names:
         read(name)
+
+
+@needs_specs
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_state_of_the_schema_is_one_that_we_know(version: str) -> None:
+    official = schema(version)
+    base: dict[str, Any] = json.loads(payload("shopify", "paid.graphql.json"))
+
+    def read_as(**fields: Any) -> RawOrder:
+        order = parsed(GraphqlOrder, base | fields)
+        return to_raw_order(order, STORE, body="{}", way="poll", fetched_at=FETCHED_AT)
+
+    for field, kind in (
+        ("displayFinancialStatus", "OrderDisplayFinancialStatus"),
+        ("displayFulfillmentStatus", "OrderDisplayFulfillmentStatus"),
+        ("cancelReason", "OrderCancelReason"),
+    ):
+        states = official.get_type(kind)
+        assert isinstance(states, GraphQLEnumType)
+        for state in states.values:
+            assert read_as(**{field: state}).external_id
+
+
+@needs_specs
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_recommendation_of_a_risk_check_is_one_that_we_know(version: str) -> None:
+    kind = schema(version).get_type("OrderRiskRecommendationResult")
+
+    assert isinstance(kind, GraphQLEnumType)
+    assert {value.lower() for value in kind.values} - {"none"} == set(Risk.__args__)  # type: ignore[attr-defined]
