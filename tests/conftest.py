@@ -23,6 +23,8 @@ from deploy.local.throwaway import throwaway_directory
 
 #: Tests with one of these marks may talk to this machine, and to nothing else.
 ON_LOOPBACK = ("integration", "e2e", "browser", "faults", "bench")
+#: Tests with one of these marks share the one running world of the process that runs them.
+ONE_WORLD = ("e2e", "browser")
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 OWN_CHOICE = ("disable_socket", "enable_socket", "allow_hosts")
 
@@ -36,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Close the network to unit tests, and all but loopback to the others."""
     for item in items:
+        if any(item.get_closest_marker(name) for name in ONE_WORLD):
+            item.add_marker(pytest.mark.xdist_group("world"))
         if any(item.get_closest_marker(name) for name in OWN_CHOICE):
             continue
         local = any(item.get_closest_marker(name) for name in ON_LOOPBACK)
