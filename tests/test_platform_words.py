@@ -1,12 +1,13 @@
 """No platform is named outside its own folders: a seventh one needs nothing but folders of its own.
 
-Looked at is what runs and what proves the whole. Tests of single parts and documents may take a platform as an example.
+Looked at is what runs, and what proves the whole: there a platform or two may be examples, but no file lists them. Tests
+of single parts, and documents, may take any as an example.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ import pytest
 from services.ingest.registry import slugs
 from tests.deploy.manifests import ROOT
 
-LOOKED_AT = ("services", "schemas", "deploy", "tests/e2e", "tests/faults", "tests/bench", "Makefile", ".ci")
+LOOKED_AT = ("services", "schemas", "deploy", "Makefile", ".ci")
+PROOFS = ("tests/e2e", "tests/faults", "tests/bench")
+#: So many platforms in one file are examples; more are a list, and a list can be found out.
+EXAMPLES = 2
 #: Made or fetched, not written.
 LEFT_OUT = frozenset({"node_modules", "__pycache__", "secrets", "vendor"})
 
@@ -25,15 +29,11 @@ ALLOWED: Mapping[str, str] = {
     "deploy/sandbox/README.md": "describes each stand-in to people; nothing reads it",
     "deploy/kubernetes/base/ingest.yaml": "written by `python -m deploy.manifests`, from a template that names none",
     "deploy/kubernetes/components/hosts/ingest.yaml": "written by the same command",
-    "tests/e2e/test_personal_data.py": "looks for the form of one platform's tokens in everything that is written",
-    "tests/e2e/test_whole_path.py": "walks one platform that pushes and one that must be polled",
-    "tests/bench/webhooks.py": "measures one platform's webhooks, as that platform signs them",
-    "tests/bench/eligibility_stage.py": "keys of made-up orders",
 }
 
 
-def files() -> Iterator[Path]:
-    for place in LOOKED_AT:
+def files(places: Sequence[str]) -> Iterator[Path]:
+    for place in places:
         path = ROOT / place
         yield from sorted(path.rglob("*")) if path.is_dir() else [path]
 
@@ -48,10 +48,10 @@ def named_in(path: Path) -> list[str]:
     return [slug for slug in slugs() if re.search(rf"(?<![a-z]){slug}(?![a-z])", text)]
 
 
-def naming() -> dict[str, list[str]]:
+def naming(places: Sequence[str]) -> dict[str, list[str]]:
     # What platforms say of each other in their own folders is held by the import contracts.
     left_out, found = LEFT_OUT | set(slugs()), {}
-    for path in files():
+    for path in files(places):
         relative = path.relative_to(ROOT)
         if path.is_file() and not left_out & set(relative.parts) and (names := named_in(path)):
             found[relative.as_posix()] = names
@@ -60,11 +60,15 @@ def naming() -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, list[str]]:
-    return naming()
+    return naming(LOOKED_AT)
 
 
 def test_no_platform_is_named_outside_its_folders(found: dict[str, list[str]]) -> None:
     assert {path: names for path, names in found.items() if path not in ALLOWED} == {}
+
+
+def test_what_proves_the_whole_lists_no_platforms() -> None:
+    assert {path: names for path, names in naming(PROOFS).items() if len(names) > EXAMPLES} == {}
 
 
 def test_every_exception_is_still_one(found: dict[str, list[str]]) -> None:
