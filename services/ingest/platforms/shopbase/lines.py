@@ -26,8 +26,8 @@ _HIDDEN = "_"
 #: Parcels that came to nothing.
 _FAILED = frozenset({"cancelled", "error", "failure"})
 _SHIPPED = "success"
-#: Units refunded as "cancel" had not left; as "return" they had. The others do not say.
-_NOT_LEFT, _LEFT = frozenset({"cancel", "legacy_restock"}), frozenset({"return"})
+#: Units refunded so had not left; of the others some may have, and are among the shipped.
+_NOT_LEFT = frozenset({"cancel", "legacy_restock"})
 #: A line that nobody may ship, and an order whose every line was put back into stock.
 _NOT_SHIPPED = frozenset({"not_eligible", "fulfilled"})
 _RESTOCKED = "restocked"
@@ -144,11 +144,8 @@ def _gone(refunds: Sequence[ShopbaseRefund], parcels: Sequence[ShopbaseFulfillme
     found: dict[str, _Units] = {}
     for refund in refunds:
         for back in refund.refund_line_items:
-            if back.line_item_id is None or back.restock_type in _LEFT:
-                continue
-            units = found.get(back.line_item_id, _Units())
-            count = back.quantity or 0
-            found[back.line_item_id] = (
+            units, count = found.get(back.line_item_id or "", _Units()), back.quantity or 0
+            found[back.line_item_id or ""] = (
                 units._replace(cancelled=units.cancelled + count)
                 if back.restock_type in _NOT_LEFT
                 else units._replace(refunded=units.refunded + count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from services.ingest.connector import Access, UnreadablePayload
@@ -46,7 +47,7 @@ async def subscribe(client: ShopbaseClient, access: Access, *, callback_url: str
         if missing.get(webhook.address) == webhook.topic:
             del missing[webhook.address]
         else:
-            await client.send(access.secrets, "DELETE", f"/webhooks/{webhook.id}.json")
+            await _delete(client, access, webhook)
     for address, topic in missing.items():
         wanted = {"topic": topic, "address": address, "format": "json"}
         try:
@@ -60,7 +61,7 @@ async def unsubscribe(client: ShopbaseClient, access: Access) -> None:
     """Delete this store's webhooks; nothing is left to do when our access is gone."""
     try:
         for webhook in await _ours(client, access):
-            await client.send(access.secrets, "DELETE", f"/webhooks/{webhook.id}.json")
+            await _delete(client, access, webhook)
     except AuthorizationError:
         return
 
@@ -78,6 +79,12 @@ async def _ours(client: ShopbaseClient, access: Access) -> list[ShopbaseWebhook]
             break
         since = highest
     return [webhook for webhook in found.values() if f"{urlsplit(webhook.address).path}/".find(f"{below}/") >= 0]
+
+
+async def _delete(client: ShopbaseClient, access: Access, webhook: ShopbaseWebhook) -> None:
+    # Refused or gone already: what it still tells is read like any other, and the next look tries again.
+    with suppress(InputRefused):
+        await client.send(access.secrets, "DELETE", f"/webhooks/{webhook.id}.json")
 
 
 async def _list(client: ShopbaseClient, access: Access, since: str) -> list[ShopbaseWebhook]:

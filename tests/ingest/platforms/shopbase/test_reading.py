@@ -102,7 +102,7 @@ async def test_a_crowded_second_in_a_quiet_month_is_found_and_read(sort: str) ->
     pages = await read_window(shop, Window(NOW - timedelta(days=30), NOW + timedelta(days=1)))
 
     assert sorted(ids(pages), key=int) == [str(number) for number in range(1, 420)]
-    assert len(shop.asked) < 60
+    assert len(shop.asked) < 16
 
 
 async def test_parts_of_a_second_hide_nothing_between_two_slices() -> None:

@@ -9,8 +9,9 @@ import pytest
 from services.ingest.connector import Access
 from services.ingest.platforms.shopbase.subscriptions import TOPICS
 from services.kit.errors import TransientError
+from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.shopbase.shop import ACCESS, KEYS, STORE, Shop, connector, reader
-from tests.ingest.platforms.twin_http import answer
+from tests.ingest.platforms.twin_http import Asked, answer
 
 URL = "https://sync.example.com/webhooks/shopbase/store-1"
 
@@ -121,6 +122,21 @@ async def test_unsubscribing_leaves_none_of_this_store() -> None:
     await reader(shop).unsubscribe(ACCESS)
 
     assert list(shop.webhooks) == [5]
+
+
+async def test_a_webhook_that_will_not_go_stops_nothing() -> None:
+    shop = Shop(
+        webhooks=webhook(1, "orders/create", "https://former.example.com/webhooks/shopbase/store-1/orders-create")
+    )
+
+    def reply(asked: Asked) -> HttpAnswer:
+        return answer({"error": "no"}, status=422) if asked.method == "DELETE" else shop.answer(asked)
+
+    found = connector(reply)[0]
+
+    assert await found.subscribe(ACCESS, callback_url=URL, app_url="") == TOPICS
+    assert set(wanted()) <= set(subscribed(shop))
+    await found.unsubscribe(ACCESS)
 
 
 async def test_unsubscribing_without_access_is_nothing_to_do() -> None:
