@@ -1,7 +1,7 @@
 """No platform is named outside its own folders: a seventh one needs nothing but folders of its own.
 
-Looked at is what runs, and what proves the whole: there a platform or two may be examples, but no file lists them. Tests
-of single parts, and documents, may take any as an example.
+Looked at is what runs, and what proves the whole: there a platform or two may be examples, but no file lists them.
+Tests of single parts, and documents, may take any as an example.
 """
 
 from __future__ import annotations
