@@ -9,12 +9,14 @@ from typing import Any, Literal
 from schemas.money import Money
 from schemas.reasons import REASONS, Reason, ReasonCode
 from schemas.sessions import Window
-from schemas.stores import StoreRecord
+from schemas.stores import Capability, StoreRecord
 from services.reporting.views import (
+    CapabilityView,
     Counts,
     EntryView,
     ItemView,
     LastSession,
+    LastSuccess,
     OrderDetail,
     OrderView,
     ReasonView,
@@ -25,7 +27,13 @@ from services.reporting.views import (
     Summary,
     Wait,
 )
-from services.reporting.wording import entry_sentence, reason_sentence, reason_title
+from services.reporting.wording import (
+    capability_sentence,
+    capability_title,
+    entry_sentence,
+    reason_sentence,
+    reason_title,
+)
 
 Row = Mapping[str, Any]
 
@@ -121,13 +129,30 @@ def store_view(row: Row, counts: Counts) -> StoreView:
     """Return a row of `stores` with its newest session and order."""
     record = StoreRecord.model_validate(row["record"])
     last = row["last_session_id"]
+    same = set(StoreView.model_fields) & set(StoreRecord.model_fields) - {"capabilities"}
     return StoreView(
-        **record.model_dump(include=set(StoreView.model_fields) & set(StoreRecord.model_fields)),
+        **record.model_dump(include=same),
+        capabilities=tuple(capability_view(capability) for capability in record.capabilities),
         last_session=LastSession(session_id=last, at=row["last_session_at"], state=row["last_session_state"])
         if last
         else None,
+        last_success=LastSuccess(
+            session_id=row["last_success_id"], at=row["last_success_at"], read_through=row["read_through"]
+        )
+        if row["last_success_id"]
+        else None,
         last_order_at=row["last_order_at"],
         counts=counts,
+    )
+
+
+def capability_view(capability: Capability) -> CapabilityView:
+    """Return what a store may do, in words."""
+    return CapabilityView(
+        name=capability.name,
+        title=capability_title(capability.name),
+        allowed=capability.allowed,
+        sentence=capability_sentence(capability),
     )
 
 

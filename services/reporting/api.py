@@ -11,15 +11,18 @@ from schemas.ids import PlatformSlug
 from schemas.order import Way
 from schemas.reasons import ReasonCode
 from schemas.sessions import OrderResult, SessionState
+from services.kit.clock import Clock
 from services.kit.http.auth import principal
 from services.kit.http.problems import not_found
 from services.kit.http.routes import Routes
 from services.kit.http.server import stopping
 from services.reporting import cursors
+from services.reporting.alerts import alerts_of, page_of
 from services.reporting.changes import OrderState
 from services.reporting.events import Hub, stream
 from services.reporting.logins import READ_SCOPE
 from services.reporting.ports import (
+    ALERT_CURSOR,
     ORDER_CURSOR,
     SESSION_CURSOR,
     SESSION_ORDER_CURSOR,
@@ -28,7 +31,9 @@ from services.reporting.ports import (
     Reports,
     SessionFilter,
 )
+from services.reporting.standing import with_standing
 from services.reporting.views import (
+    AlertView,
     ListOf,
     OrderDetail,
     OrderView,
@@ -105,8 +110,10 @@ class OrderPath(BaseModel):
     key: Word
 
 
-def api_routes(reports: Reports, hub: Hub, *, still_admitted: StillAdmitted) -> Routes:
-    """Return the routes of the API."""
+def api_routes(
+    reports: Reports, hub: Hub, *, still_admitted: StillAdmitted, clock: Clock, connect_at: str = ""
+) -> Routes:
+    """Return the routes of the API. `connect_at` is the setting REPORTING_CONNECT_URL."""
     routes = Routes(
         title="Sync Order: reporting",
         version="1",
@@ -114,7 +121,7 @@ def api_routes(reports: Reports, hub: Hub, *, still_admitted: StillAdmitted) -> 
     )
     _declare_sessions(routes, reports)
     _declare_orders(routes, reports)
-    _declare_stores(routes, reports)
+    _declare_stores(routes, reports, clock=clock, connect_at=connect_at)
 
     @routes.get("/v1/events", summary="Hear of changes", tags=["events"], scope=READ_SCOPE, errors=[503], streams=True)
     async def hear_of_changes(request: web.Request, *, query: EventsQuery) -> web.StreamResponse:
@@ -206,12 +213,22 @@ def _declare_orders(routes: Routes, reports: Reports) -> None:
         return order
 
 
-def _declare_stores(routes: Routes, reports: Reports) -> None:
+def _declare_stores(routes: Routes, reports: Reports, *, clock: Clock, connect_at: str) -> None:
     @routes.get("/v1/stores", summary="List stores", tags=["stores"], scope=READ_SCOPE, errors=[422])
     async def list_stores(request: web.Request, *, query: Paging) -> ListOf[StoreView]:
-        """State and problem, newest session and order, counts."""
+        """State and problem, what the store may do for us, when access ends, newest session and order, counts."""
         after = cursors.read(query.cursor, like=STORE_CURSOR)
-        return await reports.stores(principal(request).seller_id, after=after, limit=query.limit)
+        page = await reports.stores(principal(request).seller_id, after=after, limit=query.limit)
+        now = clock.now()
+        stores = tuple(with_standing(store, now=now, connect_at=connect_at) for store in page.items)
+        return page.model_copy(update={"items": stores})
+
+    @routes.get("/v1/alerts", summary="List what needs the seller", tags=["stores"], scope=READ_SCOPE, errors=[422])
+    async def list_alerts(request: web.Request, *, query: Paging) -> ListOf[AlertView]:
+        """Urgent things first, each with what to do about it; whatever is mended is not there any more."""
+        after, now = cursors.read(query.cursor, like=ALERT_CURSOR), clock.now()
+        attention = await reports.attention(principal(request).seller_id, now=now)
+        return page_of(alerts_of(attention, now=now, connect_at=connect_at), after=after, limit=query.limit)
 
     @routes.get("/v1/summary", summary="Count orders", tags=["orders"], scope=READ_SCOPE)
     async def show_summary(request: web.Request) -> Summary:

@@ -106,7 +106,8 @@ def routes_document() -> dict[str, Any]:
     async def nobody(_request: web.Request) -> bool:
         return False
 
-    return api_routes(MemoryReports(projections), Hub(projections), still_admitted=nobody).openapi()
+    routes = api_routes(MemoryReports(projections), Hub(projections), still_admitted=nobody, clock=SystemClock())
+    return routes.openapi()
 
 
 @contextlib.asynccontextmanager
@@ -146,14 +147,16 @@ def _application(
         clock=clock,
         lasts=timedelta(hours=settings.reporting_login_hours),
     )
-    routes = routes_of(reports, hub, keys=keys, logins=logins, clock=clock)
+    routes = routes_of(reports, hub, keys=keys, logins=logins, clock=clock, connect_at=settings.reporting_connect_url)
     return build_app(routes, keys=keys, metrics=metrics, health=health, sessions=logins.principal)
 
 
-def routes_of(reports: Reports, hub: Hub, *, keys: Authenticator, logins: Logins, clock: Clock) -> Routes:
+def routes_of(
+    reports: Reports, hub: Hub, *, keys: Authenticator, logins: Logins, clock: Clock, connect_at: str = ""
+) -> Routes:
     """Return the routes of the API and the page together."""
-    routes = api_routes(reports, hub, still_admitted=_still_admitted(keys, logins))
-    routes.include(Dashboard(reports, hub, logins=logins, clock=clock).routes())
+    routes = api_routes(reports, hub, still_admitted=_still_admitted(keys, logins), clock=clock, connect_at=connect_at)
+    routes.include(Dashboard(reports, hub, logins=logins, clock=clock, connect_at=connect_at).routes())
     return routes
 
 

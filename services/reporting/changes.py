@@ -170,11 +170,12 @@ class SessionOrder:
     part: int
     position: int
     outcome: OrderOutcome
+    told_at: datetime
 
     @property
-    def rank(self) -> tuple[int, int, int]:
+    def rank(self) -> tuple[int, int, int, float]:
         """The strongest word stands; of two equal ones the first."""
-        return (PRECEDENCE[self.outcome.result], -self.part, -self.position)
+        return (PRECEDENCE[self.outcome.result], -self.part, -self.position, -self.told_at.timestamp())
 
 
 K = TypeVar("K", Heard, Verdict, Production)

@@ -10,6 +10,7 @@ from typing import Protocol
 from schemas.decisions import Outcome
 from schemas.order import Way
 from schemas.sessions import OrderResult, SessionState
+from services.reporting.attention import Attention
 from services.reporting.changes import OrderState
 from services.reporting.cursors import Cursor
 from services.reporting.facts import Located, Place
@@ -107,6 +108,7 @@ STORE_CURSOR = (str,)
 SESSION_CURSOR = (datetime, str)
 SESSION_ORDER_CURSOR = (int, int, str)
 ORDER_CURSOR = (datetime, str)
+ALERT_CURSOR = (int, datetime, str)
 
 
 class Reports(Protocol):
@@ -122,6 +124,10 @@ class Reports(Protocol):
 
     async def summary(self, seller_id: str) -> Summary:
         """Return the seller's orders in numbers."""
+        ...
+
+    async def attention(self, seller_id: str, *, now: datetime) -> Attention:
+        """Return what may need the seller at `now`; the constants of `attention` bound it."""
         ...
 
     async def sessions(

@@ -207,4 +207,4 @@ def _of_session(fact: SessionStarted | SessionProgressed | SessionFinished) -> S
 def _session_order(fact: SessionProgressed, position: int, outcome: OrderOutcome) -> SessionOrder:
     # What could not even be identified must not fall together with another such.
     entry_key = outcome.order_key or outcome.external_id or f"?{fact.part}.{position}"
-    return SessionOrder(fact.session_id, entry_key, fact.part, position, outcome)
+    return SessionOrder(fact.session_id, entry_key, fact.part, position, outcome, fact.occurred_at)

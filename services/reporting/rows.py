@@ -76,6 +76,7 @@ def session_order_row(order: SessionOrder) -> Row:
         "placed_at": outcome.placed_at,
         "revised_at": outcome.revised_at,
         "problem": outcome.problem,
+        "told_at": order.told_at,
     }
 
 

@@ -90,8 +90,11 @@ CREATE TABLE reporting.session_orders (
     display_name text,
     placed_at timestamp with time zone,
     revised_at timestamp with time zone,
-    problem text
+    problem text,
+    told_at timestamp with time zone
 );
+
+COMMENT ON COLUMN reporting.session_orders.told_at IS 'when its session told it; null in rows older than this column, until a rebuild';
 
 CREATE TABLE reporting.sessions (
     session_id text NOT NULL,
@@ -171,10 +174,20 @@ CREATE INDEX orders_by_store ON reporting.orders USING btree (store_id, listed_a
 
 CREATE INDEX orders_by_time ON reporting.orders USING btree (seller_id, listed_at DESC, order_key DESC);
 
+CREATE INDEX orders_waiting ON reporting.orders USING btree (seller_id, imported_at) WHERE ((outcome = 'held'::text) AND (released_at IS NULL));
+
 CREATE INDEX session_orders_by_place ON reporting.session_orders USING btree (session_id, part, "position", entry_key);
+
+CREATE INDEX session_orders_failed ON reporting.session_orders USING btree (session_id) WHERE (result = 'failed'::text);
 
 CREATE INDEX sessions_by_store ON reporting.sessions USING btree (store_id, listed_at DESC);
 
 CREATE INDEX sessions_by_time ON reporting.sessions USING btree (seller_id, listed_at DESC, session_id DESC);
+
+CREATE INDEX sessions_ended ON reporting.sessions USING btree (store_id, listed_at DESC, session_id DESC) WHERE ((way = 'poll'::text) AND (finished_state IS NOT NULL));
+
+CREATE INDEX sessions_succeeded ON reporting.sessions USING btree (store_id, listed_at DESC) WHERE ((way = 'poll'::text) AND (finished_state = 'succeeded'::text));
+
+CREATE INDEX sessions_with_failures ON reporting.sessions USING btree (seller_id, listed_at DESC) WHERE (failed_orders > 0);
 
 CREATE INDEX stores_by_seller ON reporting.stores USING btree (seller_id, store_id);

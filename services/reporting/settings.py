@@ -12,6 +12,11 @@ class ReportingSettings(KitSettings):
     reporting_port: int = Field(
         default=8000, ge=0, le=65535, description="The port of the report's API and page; 0: any free one."
     )
+    reporting_connect_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Where a seller connects a store again, with {store_id} in it; empty: the page says it in words.",
+    )
     reporting_login_hours: float = Field(
         default=12, gt=0, le=720, description="How many hours a login to the page lasts."
     )

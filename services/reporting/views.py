@@ -1,7 +1,7 @@
 """What the API answers."""
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,11 +10,24 @@ from schemas.money import Money
 from schemas.order import Way
 from schemas.reasons import Actor, Fact, ReasonCode
 from schemas.sessions import OrderResult, SessionState, Window
-from schemas.stores import StoreState
+from schemas.stores import StoreSettings, StoreState
 from services.reporting.changes import OrderState, ProductionState
 from services.reporting.timeline import EntryKind
 
 T = TypeVar("T")
+
+#: urgent: orders stand still, or soon will. warning: something waits for the seller. info: good to know.
+Severity = Literal["urgent", "warning", "info"]
+AlertCode = Literal[
+    "STORE_RECONNECT",
+    "ACCESS_ENDS",
+    "SYNCS_FAIL",
+    "ORDERS_UNREADABLE",
+    "ADDRESSES_HIDDEN",
+    "TRACKING_REFUSED",
+    "WEBHOOKS_OFF",
+    "ORDERS_WAIT",
+]
 
 
 class View(BaseModel):
@@ -86,8 +99,38 @@ class LastSession(View):
     state: SessionState
 
 
+class LastSuccess(View):
+    """A store's newest poll that went to its end. `read_through` is the end of the period that it read."""
+
+    session_id: str
+    at: datetime
+    read_through: datetime | None
+
+
+class CapabilityView(View):
+    """What a store may do for us or not (`allowed` null: not known yet), what that means, and what to do."""
+
+    name: str
+    title: str
+    allowed: bool | None
+    sentence: str
+
+
+class AccessView(View):
+    """When the seller must have connected the store again. `severity` is null until `warned_from`, 30 days before."""
+
+    ends_at: datetime
+    warned_from: datetime
+    days_left: int
+    severity: Severity | None
+    sentence: str
+
+
 class StoreView(View):
-    """A store: its state and, where something is wrong, why in plain words."""
+    """A store: its state and, where something is wrong, why in plain words.
+
+    `connect_url` is where the seller connects it again, where the installation names such a place.
+    """
 
     store_id: str
     platform: str
@@ -100,9 +143,38 @@ class StoreView(View):
     problem: str | None
     linked_at: datetime
     import_since: datetime
+    settings: StoreSettings
+    access_ends_at: datetime | None
+    access: AccessView | None = None
+    connect_url: str | None = None
+    capabilities: tuple[CapabilityView, ...] = ()
     last_session: LastSession | None
+    last_success: LastSuccess | None
     last_order_at: datetime | None
     counts: Counts
+
+
+class AlertView(View):
+    """Something that needs the seller.
+
+    `id` stays the same as long as the alert does. What only a store's record tells has been so since `since` at the
+    latest. `link` is a path of the page, or the address where the seller acts.
+    """
+
+    id: str
+    code: AlertCode
+    severity: Severity
+    since: datetime
+    store_id: str | None = None
+    store_name: str | None = None
+    platform: str | None = None
+    platform_name: str | None = None
+    reason: ReasonCode | None = None
+    orders: int | None = None
+    title: str
+    sentence: str
+    remedy: str
+    link: str
 
 
 class SessionView(View):

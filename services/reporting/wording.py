@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from schemas.reasons import Reason, ReasonCode
+from schemas.stores import Capability
 from services.reporting.timeline import EntryKind
 
 _DIRECTORY = Path(__file__).parent / "dashboard" / "texts"
+_ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "unknown"}
 
 
 class Texts:
@@ -32,9 +35,9 @@ class Texts:
         """Return the text of one word of a closed set (`states.order`, "held"); a new word stands for itself."""
         return self._texts.get(f"{family}.{word}", word or self._texts["common.none"])
 
-    def count(self, key: str, n: int) -> str:
+    def count(self, key: str, n: int, **values: object) -> str:
         """Return `key.one` or `key.other`, as the number wants it."""
-        return self(f"{key}.{'one' if n == 1 else 'other'}", n=f"{n:,}")
+        return self(f"{key}.{'one' if n == 1 else 'other'}", n=f"{n:,}", **values)
 
 
 @cache
@@ -54,6 +57,28 @@ def reason_sentence(reason: Reason, *, texts: Texts | None = None) -> str:
 def reason_title(code: ReasonCode, *, texts: Texts | None = None) -> str:
     """Return what a reason is called, without any one order's evidence."""
     return (texts or load_texts())(f"reasons.titles.{code}")
+
+
+def capability_title(name: str, *, texts: Texts | None = None) -> str:
+    """Return what a capability is called; one of a plugin by the plugin, and one without a text by its own name."""
+    texts = texts or load_texts()
+    kind, _, plugin = name.partition(":")
+    return texts("capabilities.plugin", name=plugin) if plugin else texts.of("capabilities.titles", kind)
+
+
+def capability_sentence(capability: Capability, *, texts: Texts | None = None) -> str:
+    """Return what a capability means and what to do: the probe's own sentence, where it has one."""
+    texts = texts or load_texts()
+    kind, _, plugin = capability.name.partition(":")
+    answer = _ANSWERS[capability.allowed]
+    family = f"capabilities.{answer}"
+    known = "plugin" if plugin else kind
+    return capability.detail or texts(f"{family}.{known}" if f"{family}.{known}" in texts else f"{family}.any")
+
+
+def day(at: datetime) -> str:
+    """Return a day in UTC, as sentences name it."""
+    return f"{at.day} {at:%B %Y}"
 
 
 def entry_sentence(kind: EntryKind, data: Mapping[str, Any], *, texts: Texts | None = None) -> str:

@@ -17,6 +17,7 @@ from services.reporting import cursors
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
 from services.reporting.adapters.postgres_reports import PostgresReports
+from services.reporting.attention import Attention, FailingStore, UnreadableOrders, WaitingOrders
 from services.reporting.facts import Fact
 from services.reporting.ports import (
     ORDER_CURSOR,
@@ -27,7 +28,7 @@ from services.reporting.ports import (
     Reports,
     SessionFilter,
 )
-from services.reporting.views import ListOf
+from services.reporting.views import LastSuccess, ListOf
 from tests.reporting.facts import (
     SELLER,
     SESSION,
@@ -329,6 +330,104 @@ async def test_a_store_shows_its_state_and_what_happened_last(kept: Kept) -> Non
     assert (shown.last_session.session_id, shown.last_session.state) == (SESSION, "running")
     assert shown.counts.released == 1
     assert shown.last_order_at == at(-1001 % 1000)
+
+
+async def test_nothing_needs_a_seller_whose_orders_go_their_way(kept: Kept) -> None:
+    await kept.take(store(), started(), progressed(outcome()), finished(), decided())
+
+    assert await kept.reports.attention(SELLER, now=at(10_000)) == Attention(stores=(store(),))
+
+
+async def test_polls_that_fail_in_a_row_are_counted_from_the_newest(kept: Kept) -> None:
+    ends = [("s1", "succeeded"), ("s2", "failed"), ("s3", "partial"), ("s4", "failed")]
+    facts = [
+        (started(name, minute=10 * n), finished(name, minute=10 * n + 1, state=state, problem=f"{name} broke off"))
+        for n, (name, state) in enumerate(ends)
+    ]
+    await kept.take(store(), *(fact for pair in facts for fact in pair))
+    # Neither what still runs nor what the platform pushed says whether polls get to their end.
+    await kept.take(started("s5", minute=50), started("hook", minute=60, way="webhook"), first=100)
+
+    [failing] = (await kept.reports.attention(SELLER, now=at(100))).failing
+
+    assert failing == FailingStore(STORE, 3, at(11), "s4", "s4 broke off")
+
+
+async def test_one_poll_that_succeeds_ends_a_row_of_failures(kept: Kept) -> None:
+    await kept.take(store(), started("s1", minute=1), finished("s1", minute=2, state="failed"))
+
+    before = await kept.reports.attention(SELLER, now=at(100))
+    await kept.take(started("s2", minute=3), finished("s2", minute=4), first=3)
+    after = await kept.reports.attention(SELLER, now=at(100))
+
+    assert (len(before.failing), len(after.failing)) == (1, 0)
+
+
+async def test_unreadable_orders_are_those_that_nothing_read_since(kept: Kept) -> None:
+    bad = [outcome(number, "failed", problem="total: not a number") for number in (1, 2, 3)]
+    await kept.take(store(), started(), progressed(*bad))
+    await kept.take(started("s2", minute=5), progressed(bad[0], outcome(2), session="s2", minute=6), first=3)
+
+    [unreadable] = (await kept.reports.attention(SELLER, now=at(100))).unreadable
+
+    assert unreadable == UnreadableOrders(STORE, 2, at(1.5), "s2")
+
+
+async def test_an_unreadable_order_is_pointed_out_for_a_week(kept: Kept) -> None:
+    await kept.take(store(), started(), progressed(outcome(1, "failed", problem="no total")))
+
+    found = [len((await kept.reports.attention(SELLER, now=at(60 * 24 * days))).unreadable) for days in (6.9, 7.1)]
+
+    assert found == [1, 0]
+
+
+async def test_orders_wait_for_long_after_a_day_and_by_each_reason(kept: Kept) -> None:
+    both = (not_matched(), Reason(code=ReasonCode.NOT_APPROVED))
+    await kept.take(
+        decided(key(1), reasons=both),
+        decided(key(2), reasons=(not_matched(),)),
+        decided(key(3)),
+        decided(key(4), outcome="rejected", reasons=(not_matched(),), step=None),
+    )
+
+    early = await kept.reports.attention(SELLER, now=at(1 + 60 * 24))
+    late = await kept.reports.attention(SELLER, now=at(2 + 60 * 24))
+
+    assert early.waiting == ()
+    assert late.waiting == (
+        WaitingOrders(ReasonCode.ITEM_NOT_MATCHED, 2, at(1)),
+        WaitingOrders(ReasonCode.NOT_APPROVED, 1, at(1)),
+    )
+
+
+async def test_an_order_that_was_released_waits_no_longer(kept: Kept) -> None:
+    await kept.take(decided(reasons=(not_matched(),)), decided(number=2, cause="match", step="released", minute=9))
+
+    assert (await kept.reports.attention(SELLER, now=at(10_000))).waiting == ()
+
+
+async def test_another_sellers_troubles_are_not_there(kept: Kept) -> None:
+    await kept.take(store(), started(), progressed(outcome(1, "failed", problem="no total")))
+    await kept.take(finished(state="failed"), decided(reasons=(not_matched(),)), first=3)
+
+    assert await kept.reports.attention("seller-2", now=at(10_000)) == Attention()
+
+
+async def test_a_store_tells_its_newest_poll_that_succeeded(kept: Kept) -> None:
+    await kept.take(
+        store(platform_name="Etsy"),
+        started("s1", minute=1),
+        finished("s1", minute=2),
+        started("s2", minute=3),
+        finished("s2", minute=4, state="failed"),
+    )
+
+    [shown] = (await kept.reports.stores(SELLER, after=None, limit=10)).items
+
+    assert shown.platform_name == "Etsy"
+    assert shown.last_success == LastSuccess(session_id="s1", at=at(2), read_through=at(0))
+    assert shown.last_session is not None
+    assert shown.last_session.session_id == "s2"
 
 
 T = TypeVar("T")

@@ -7,13 +7,15 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from schemas.decisions import OrderDecided
-from schemas.stores import StoreRecord
+from schemas.stores import Capability, StoreRecord
 from services.kit.kafka.publisher import KafkaPublisher, Message
 from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, create_key
 from services.kit.postgres.migrations import migrate
@@ -25,6 +27,7 @@ from services.reporting.settings import ReportingSettings
 from tests.reporting.facts import (
     SELLER,
     SESSION,
+    at,
     decided,
     finished,
     key,
@@ -149,6 +152,63 @@ async def test_the_page_is_read_without_scripts(report: Report, browser: Browser
     await page.get_by_role("link", name="#1001").click()
 
     await expect(page.get_by_role("heading", name="Why it is held")).to_be_visible()
+    await context.close()
+
+
+async def test_what_needs_the_seller_comes_and_goes_by_itself(report: Report, browser: Browser) -> None:
+    page = await browser.new_page()
+    await report.tell(store(platform_name="Etsy"), started(), progressed(outcome(1)), finished())
+    await _log_in(page, report)
+    await expect(page.get_by_role("row", name="Etsy")).to_contain_text("1 Linked", timeout=WITHIN_MS)
+    await expect(page.get_by_text("Live")).to_be_visible(timeout=WITHIN_MS)
+    badge = page.get_by_role("navigation", name="Main").get_by_role("link", name="1 needs you")
+
+    await report.tell(store(platform_name="Etsy", state="reconnect", problem="Etsy refuses us.", changed_at=at(1)))
+    await expect(badge).to_be_visible(timeout=WITHIN_MS)
+    await page.get_by_role("link", name="Connect Paper Moon again").click()
+    card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Paper Moon"))
+    await expect(card).to_contain_text("Etsy refuses us.")
+    await expect(page.get_by_text("Live")).to_be_visible(timeout=WITHIN_MS)
+
+    await report.tell(store(platform_name="Etsy", changed_at=at(2)))
+    await expect(badge).to_be_hidden(timeout=WITHIN_MS)
+    await expect(card).to_contain_text("Linked")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_six_platforms_fit_a_narrow_screen_and_the_keyboard(
+    report: Report, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    context = await browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page = await context.new_page()
+    stores = [
+        store(
+            store_id=f"store-{n}",
+            platform=f"platform{n}",
+            platform_name=f"Platform {n}",
+            name=f"A store whose name is long enough to break {n}",
+            access_ends_at=datetime.now(UTC) + timedelta(days=5),
+            capabilities=(Capability(name="addresses", allowed=False, detail="Grant the scope " + "x" * 60),),
+        )
+        for n in range(6)
+    ]
+    await report.tell(*stores, decided(key(1, platform="platform0", store="store-0"), reasons=(not_matched(),)))
+    await _log_in(page, report)
+    await _reloaded_until(page, "Platform 5")
+
+    for path in ("/", "/alerts", "/stores", "/stores?platform=platform2", "/orders?platform=platform0", "/sessions"):
+        await page.goto(report.address + path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        assert await page.evaluate("[...document.querySelectorAll('nav')].every(n => n.scrollWidth <= n.clientWidth)")
+
+    await page.goto(report.address)
+    reached = []
+    for _ in range(14):
+        await page.keyboard.press("Tab")
+        reached.append(await page.evaluate("document.activeElement.textContent.trim().split(/\\s*\\n/)[0]"))
+    assert reached[0] == "Skip to the content"
+    assert {"Stores", "Syncs", "Orders"} <= set(reached)
+    assert any(text.startswith("Access to A store") for text in reached)
     await context.close()
 
 

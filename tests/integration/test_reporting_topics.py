@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.base import Event
 from schemas.sessions import SessionFinished, SessionProgressed, SessionStarted
-from schemas.stores import StoreRecord
+from schemas.stores import Capability, StoreRecord
 from services.kit.clock import SystemClock
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.publisher import KafkaPublisher, Message
@@ -38,6 +38,7 @@ from services.reporting.rebuild import rebuild
 from services.reporting.settings import ReportingSettings
 from tests.reporting.facts import (
     SELLER,
+    at,
     decided,
     finished,
     key,
@@ -193,7 +194,13 @@ async def test_changes_are_heard_live_and_a_revoked_key_ends_the_stream(place: P
 def _story() -> list[Fact]:
     """Orders on their way, with facts that come twice."""
     numbers = range(1, ORDERS + 1)
-    facts: list[Fact] = [store(), started()]
+    facts: list[Fact] = [
+        store(access_ends_at=at(1000), capabilities=(Capability(name="webhooks", allowed=False, detail="None."),)),
+        started(),
+        started("failing"),
+        progressed(outcome(1, "failed", problem="no total"), session="failing"),
+        finished("failing", state="partial", problem="It broke off."),
+    ]
     for part, begin in enumerate(range(1, ORDERS + 1, 20), start=1):
         facts.append(progressed(*(outcome(number) for number in range(begin, begin + 20)), part=part, total=ORDERS))
     facts.append(finished())

@@ -21,7 +21,7 @@ from schemas.production import (
 )
 from schemas.reasons import Reason, ReasonCode
 from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted, Window
-from schemas.stores import StoreRecord
+from schemas.stores import Capability, StoreRecord
 from services.reporting.facts import Fact, Located
 
 SELLER = SellerId("seller-1")
@@ -223,11 +223,18 @@ def located(*facts: Fact, topic: str = "orders.decisions", partition: int = 0, f
 FACTS: tuple[Fact, ...] = (
     store(),
     store(name="New name", changed_at=at(1)),
-    store(state="reconnect", changed_at=at(2)),
+    store(
+        state="reconnect",
+        platform_name="Etsy",
+        access_ends_at=at(10_000),
+        capabilities=(Capability(name="addresses", allowed=False, detail="Grant the scope."),),
+        changed_at=at(2),
+    ),
     started(),
     progressed(outcome(1), outcome(2, "existing"), part=1, total=5),
     progressed(outcome(1, "updated", revised_at=at(3)), outcome(2, "failed", problem="no id"), part=2),
     progressed(outcome(1, "existing"), session="session-2", part=1, minute=1.5),
+    progressed(outcome(2, "failed", problem="no id"), session="session-2", part=2, minute=2.5),
     finished(),
     decided(key(1), reasons=(not_matched(),)),
     decided(key(1), number=2, cause="match", step="released", minute=4),

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from openapi_spec_validator import validate
 
+from schemas.stores import Capability
 from services.reporting.app import routes_document
 from tests.reporting.conftest import Site
 from tests.reporting.facts import (
@@ -27,7 +28,7 @@ from tests.reporting.facts import (
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
-LISTS = ["/v1/sessions", f"/v1/sessions/{SESSION}/orders", "/v1/orders", "/v1/stores"]
+LISTS = ["/v1/sessions", f"/v1/sessions/{SESSION}/orders", "/v1/orders", "/v1/stores", "/v1/alerts"]
 ALL = [*LISTS, f"/v1/sessions/{SESSION}", f"/v1/orders/{key()}", "/v1/summary", "/v1/events"]
 
 
@@ -39,7 +40,9 @@ async def _get(site: Site, path: str, *, seller: str = SELLER, **query: str) -> 
 @pytest.fixture
 async def filled(site: Site) -> Site:
     held = decided(key(2), reasons=(not_matched(),))
-    await site.take(store(), started(), progressed(outcome(1), outcome(2)), finished())
+    hidden = Capability(name="addresses", allowed=False, detail="Grant the scope.")
+    shown = store(platform_name="Etsy", access_ends_at=at(5 * 24 * 60), capabilities=(hidden,))
+    await site.take(shown, started(), progressed(outcome(1), outcome(2)), finished())
     await site.take(decided(key(1)), update("shipped", key(1)), held)
     return site
 
@@ -155,6 +158,32 @@ async def test_events_begin_after_the_one_seen_last(filled: Site) -> None:
     assert event.startswith(b"event: resync")
 
 
+async def test_a_store_says_what_it_lets_us_do_and_when_access_ends(filled: Site) -> None:
+    _, body = await _get(filled, "/v1/stores")
+
+    [shown] = body["items"]
+    assert shown["platform_name"] == "Etsy"
+    assert shown["capabilities"] == [
+        {"name": "addresses", "title": "Shipping addresses", "allowed": False, "sentence": "Grant the scope."}
+    ]
+    assert (shown["access"]["days_left"], shown["access"]["severity"]) == (5, "urgent")
+    assert shown["last_success"]["read_through"] == "2026-03-01T12:00:00Z"
+
+
+async def test_alerts_go_on_page_by_page(filled: Site) -> None:
+    _, first = await _get(filled, "/v1/alerts", limit="1")
+    _, second = await _get(filled, "/v1/alerts", limit="1", cursor=first["next"])
+
+    assert [alert["code"] for alert in first["items"] + second["items"]] == ["ACCESS_ENDS", "ADDRESSES_HIDDEN"]
+    assert second["next"] is None
+
+
+async def test_another_seller_hears_of_no_alert(filled: Site) -> None:
+    _, body = await _get(filled, "/v1/alerts", seller="seller-2")
+
+    assert body["items"] == []
+
+
 def test_the_document_is_openapi() -> None:
     document = routes_document()
 
@@ -167,5 +196,6 @@ def test_the_document_is_openapi() -> None:
         "/v1/orders/{key}",
         "/v1/stores",
         "/v1/summary",
+        "/v1/alerts",
         "/v1/events",
     }

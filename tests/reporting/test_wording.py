@@ -13,12 +13,23 @@ from schemas.decisions import Cause, Outcome
 from schemas.order import ItemKind, PaymentState, Way
 from schemas.reasons import Actor, Fact, Reason, ReasonCode
 from schemas.sessions import OrderResult, SessionState
-from schemas.stores import StoreState
+from schemas.stores import Capability, StoreState
 from services.reporting.changes import OrderState
 from services.reporting.timeline import EntryKind
-from services.reporting.wording import entry_sentence, load_texts, reason_sentence, reason_title
+from services.reporting.views import AlertCode, Severity
+from services.reporting.wording import (
+    capability_sentence,
+    capability_title,
+    entry_sentence,
+    load_texts,
+    reason_sentence,
+    reason_title,
+)
 
 TEMPLATES = Path(__file__).parents[2] / "services" / "reporting" / "dashboard" / "templates"
+
+#: What probes name beside plugins; a new name stands for itself.
+KNOWN_CAPABILITIES = ("addresses", "tracking", "webhooks", "history", "changes", "edits", "emails")
 
 CLOSED_SETS: dict[str, Iterable[str]] = {
     "causes": get_args(Cause),
@@ -34,6 +45,9 @@ CLOSED_SETS: dict[str, Iterable[str]] = {
     "actors": get_args(Actor),
     "recheck": get_args(Fact),
     "reasons.titles": list(ReasonCode),
+    "alerts.severity": get_args(Severity),
+    "alerts.waits_on": get_args(Actor),
+    "capabilities.titles": KNOWN_CAPABILITIES,
 }
 _NOT_TEXT = re.compile(r"""\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>|[\w-]+="[^"]*"|&\w+;""", re.DOTALL)
 
@@ -70,6 +84,30 @@ def test_every_entry_has_a_sentence(kind: EntryKind) -> None:
 
     assert sentence.endswith(".")
     assert "{" not in sentence
+
+
+@pytest.mark.parametrize("code", get_args(AlertCode))
+def test_every_alert_has_a_title_and_says_what_to_do(code: AlertCode) -> None:
+    texts = load_texts()
+
+    titles = [key for key in (code, f"{code}.one", f"{code}.other") if f"alerts.titles.{key}" in texts]
+
+    assert titles in ([code], [f"{code}.one", f"{code}.other"])
+    assert code == "ORDERS_WAIT" or f"alerts.remedies.{code}" in texts
+
+
+@pytest.mark.parametrize("allowed", [True, False, None])
+@pytest.mark.parametrize("name", [*KNOWN_CAPABILITIES, "plugin:product-addons", "something-new"])
+def test_every_capability_says_what_it_means(name: str, *, allowed: bool | None) -> None:
+    sentence = capability_sentence(Capability(name=name, allowed=allowed))
+
+    assert sentence.endswith(".")
+    assert capability_title(name)
+
+
+def test_a_probes_own_sentence_is_what_the_seller_reads() -> None:
+    assert capability_sentence(Capability(name="tracking", allowed=False, detail="Grant it.")) == "Grant it."
+    assert capability_title("plugin:product-addons") == "Plugin product-addons"
 
 
 def test_a_reason_says_its_evidence() -> None:

@@ -6,9 +6,11 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from schemas.sessions import OrderResult
+from services.reporting.adapters.memory_attention import attention_in
 from services.reporting.answers import (
     order_detail,
     order_view,
@@ -17,6 +19,7 @@ from services.reporting.answers import (
     store_view,
     summary_view,
 )
+from services.reporting.attention import Attention
 from services.reporting.changes import OrderChange
 from services.reporting.cursors import Cursor, written
 from services.reporting.facts import Located, Place
@@ -126,6 +129,19 @@ class MemoryReports:
         reasons = [one for (platform, store), rows in sorted(groups.items()) for one in _reasons(platform, store, rows)]
         return summary_view(counts, reasons)
 
+    async def attention(self, seller_id: str, *, now: datetime) -> Attention:
+        """Return what may need the seller at `now`."""
+        kept = self._kept
+        stores = [store for store in kept.stores.values() if store.seller_id == seller_id]
+        return attention_in(
+            stores,
+            sessions=self._session_rows(seller_id),
+            session_orders=[session_order_row(order) for order in kept.session_orders.values()],
+            orders=self._order_rows(seller_id),
+            entries=[entry_row(entry) for entry in kept.timeline.values()],
+            now=now,
+        )
+
     async def sessions(
         self, seller_id: str, wanted: SessionFilter, *, after: Cursor | None, limit: int
     ) -> ListOf[SessionView]:
@@ -207,11 +223,16 @@ class MemoryReports:
         sessions = [one for one in self._session_rows(row["seller_id"]) if one["store_id"] == row["store_id"]]
         orders = [one for one in self._order_rows(row["seller_id"]) if one["store_id"] == row["store_id"]]
         last = max(sessions, key=lambda one: (one["listed_at"], one["session_id"]), default=None)
+        succeeded = [one for one in sessions if one["way"] == "poll" and one["finished_state"] == "succeeded"]
+        success = max(succeeded, key=lambda one: one["listed_at"], default=None)
         return {
             **row,
             "last_session_id": last["session_id"] if last else None,
             "last_session_at": last["listed_at"] if last else None,
             "last_session_state": (last["finished_state"] or "running") if last else None,
+            "last_success_id": success["session_id"] if success else None,
+            "last_success_at": success["finished_at"] if success else None,
+            "read_through": success["window_end"] if success else None,
             "last_order_at": max((one["listed_at"] for one in orders), default=None),
         }
 

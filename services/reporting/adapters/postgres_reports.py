@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 import orjson
 
+from schemas.reasons import ReasonCode
 from schemas.sessions import OrderResult
+from schemas.stores import StoreRecord
 from services.kit.clock import Clock
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
@@ -21,6 +23,18 @@ from services.reporting.answers import (
     session_view,
     store_view,
     summary_view,
+)
+from services.reporting.attention import (
+    POLLS_LOOKED_AT,
+    SESSIONS_LOOKED_AT,
+    STORES_LOOKED_AT,
+    UNREADABLE_FOR,
+    WAITING_COUNTED,
+    WAITS_LONG,
+    Attention,
+    FailingStore,
+    UnreadableOrders,
+    WaitingOrders,
 )
 from services.reporting.cursors import Cursor, written
 from services.reporting.ports import OrderFilter, SessionFilter
@@ -40,6 +54,7 @@ SUMMARY_FRESH_FOR = timedelta(seconds=1)
 _SUMMARIES_KEPT = 1000
 
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "reports.sql")
+_SQL_ATTENTION = load_sql(Path(__file__).parents[1] / "sql" / "attention.sql")
 _JSON_COLUMNS = frozenset({"record", "reasons", "items", "data"})
 
 Row = dict[str, Any]
@@ -78,6 +93,21 @@ class PostgresReports:
             self._summaries.clear()
         self._summaries[seller_id] = (now, summary)
         return summary
+
+    async def attention(self, seller_id: str, *, now: datetime) -> Attention:
+        """Return what may need the seller at `now`."""
+        stores = await self._fetch(_SQL_ATTENTION.attention_stores, seller_id, STORES_LOOKED_AT)
+        failing = await self._fetch(_SQL_ATTENTION.failing_stores, seller_id, POLLS_LOOKED_AT)
+        unreadable = await self._fetch(
+            _SQL_ATTENTION.unreadable_orders, seller_id, now - UNREADABLE_FOR, SESSIONS_LOOKED_AT
+        )
+        waiting = await self._fetch(_SQL_ATTENTION.waiting_orders, seller_id, now - WAITS_LONG, WAITING_COUNTED)
+        return Attention(
+            stores=tuple(StoreRecord.model_validate(row["record"]) for row in stores),
+            failing=tuple(FailingStore(**row) for row in failing),
+            unreadable=tuple(UnreadableOrders(**row) for row in unreadable),
+            waiting=tuple(WaitingOrders(**{**row, "code": ReasonCode(row["code"])}) for row in waiting),
+        )
 
     async def sessions(
         self, seller_id: str, wanted: SessionFilter, *, after: Cursor | None, limit: int

@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -15,33 +14,43 @@ from schemas.reasons import ReasonCode
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 from services.kit.http.auth import SESSION_COOKIE
-from services.kit.http.bodies import read_body
 from services.kit.http.problems import Problem, not_found, unavailable
 from services.kit.http.routes import Routes
 from services.reporting import cursors
+from services.reporting.alerts import alerts_of
 from services.reporting.api import OrderPath, OrdersQuery, SessionOrdersQuery, SessionPath, SessionsQuery
 from services.reporting.dashboard.asking import asked, known_zone, local_path
 from services.reporting.dashboard.assets import Assets
-from services.reporting.dashboard.view import Renderer, Viewer, default_viewer, query
+from services.reporting.dashboard.browser import (
+    ZONE_COOKIE,
+    is_secure,
+    keep_zone,
+    posted,
+    redirect,
+    refuse_foreign,
+    to_login,
+)
+from services.reporting.dashboard.view import Renderer, Viewer, default_viewer
 from services.reporting.events import Hub
 from services.reporting.logins import Login, Logins
 from services.reporting.ports import (
     ORDER_CURSOR,
     SESSION_CURSOR,
     SESSION_ORDER_CURSOR,
+    STORE_CURSOR,
     OrderFilter,
     Reports,
     SessionFilter,
 )
+from services.reporting.standing import with_standing
 
+#: The slug of orders that were given to us directly; they have no store's record to name it.
+OUR_OWN = "direct"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
-_ZONE_COOKIE = "zone"
-_ZONE_KEPT_SECONDS = 400 * 24 * 3600
-_FORM_LIMIT_BYTES = 8192
 _PAGE = 50
 _RECENT = 6
 _MOST_STORES = 200
@@ -70,8 +79,9 @@ Page = Callable[[Visit], Awaitable[web.Response]]
 class Dashboard:
     """The page *Report Sync Order*."""
 
-    def __init__(self, reports: Reports, hub: Hub, *, logins: Logins, clock: Clock) -> None:
+    def __init__(self, reports: Reports, hub: Hub, *, logins: Logins, clock: Clock, connect_at: str) -> None:
         self._reports = reports
+        self._connect_at = connect_at
         self._hub = hub
         self._logins = logins
         self._clock = clock
@@ -82,6 +92,8 @@ class Dashboard:
         """Return the routes; they stand beside the API and in no document."""
         routes = Routes(title="Report Sync Order", version="1")
         _declare(routes, "GET", "/", self._for_logged_in(self._overview))
+        _declare(routes, "GET", "/alerts", self._for_logged_in(self._alerts))
+        _declare(routes, "GET", "/stores", self._for_logged_in(self._stores))
         _declare(routes, "GET", "/sessions", self._for_logged_in(self._sessions))
         _declare(routes, "GET", "/sessions/{id}", self._for_logged_in(self._session), path_model=SessionPath)
         _declare(routes, "GET", "/orders", self._for_logged_in(self._orders))
@@ -100,6 +112,20 @@ class Dashboard:
             visit.seller_id, SessionFilter(with_orders_only=True), after=None, limit=_RECENT
         )
         return await self._page(visit, "overview.html", summary=summary, recent=recent.items)
+
+    async def _alerts(self, visit: Visit) -> web.Response:
+        return await self._page(visit, "alerts.html")
+
+    async def _stores(self, visit: Visit) -> web.Response:
+        after = cursors.read(visit.request.query.get("cursor"), like=STORE_CURSOR)
+        page = await self._reports.stores(visit.seller_id, after=after, limit=_MOST_STORES)
+        platform, now = visit.request.query.get("platform"), self._clock.now()
+        shown = [
+            with_standing(store, now=now, connect_at=self._connect_at)
+            for store in page.items
+            if not platform or store.platform == platform
+        ]
+        return await self._page(visit, "stores.html", page=page, shown=shown)
 
     async def _sessions(self, visit: Visit) -> web.Response:
         wants = asked(SessionsQuery, visit.request.query, zone=visit.viewer.zone)
@@ -157,34 +183,34 @@ class Dashboard:
         return self._login_page(request, target=local_path(request.query.get("next")))
 
     async def _log_in(self, request: web.Request) -> web.Response:
-        _refuse_foreign(request)
-        form = await _form(request)
+        refuse_foreign(request)
+        form = await posted(request)
         target = local_path(form.get("next"))
         cookie = await self._logins.open(form.get("key", "").strip())
         if cookie is None:
             return self._login_page(request, target=target, refused=True, status=401)
-        response = _redirect(target)
+        response = redirect(target)
         response.set_cookie(
             SESSION_COOKIE,
             cookie,
             max_age=int(self._logins.lasts.total_seconds()),
             httponly=True,
             samesite="Lax",
-            secure=_is_secure(request),
+            secure=is_secure(request),
         )
         if zone := known_zone(form.get("zone")):
-            _keep_zone(response, zone)
+            keep_zone(response, zone)
         return response
 
     async def _log_out(self, visit: Visit) -> web.Response:
-        response = _redirect("/login")
-        response.del_cookie(SESSION_COOKIE, httponly=True, samesite="Lax", secure=_is_secure(visit.request))
+        response = redirect("/login")
+        response.del_cookie(SESSION_COOKIE, httponly=True, samesite="Lax", secure=is_secure(visit.request))
         return response
 
     async def _choose_zone(self, visit: Visit) -> web.Response:
-        response = _redirect(local_path(visit.form.get("next")))
+        response = redirect(local_path(visit.form.get("next")))
         if zone := known_zone(visit.form.get("zone")):
-            _keep_zone(response, zone)
+            keep_zone(response, zone)
         return response
 
     async def _asset(self, request: web.Request) -> web.Response:
@@ -197,8 +223,8 @@ class Dashboard:
         async def answer(request: web.Request) -> web.Response:
             login = await self._logins.read(request.cookies.get(SESSION_COOKIE, ""))
             if login is None:
-                return _to_login(request)
-            form = await _form(request) if request.method == "POST" else {}
+                return to_login(request)
+            form = await posted(request) if request.method == "POST" else {}
             if request.method == "POST" and not hmac.compare_digest(form.get("form_token", ""), login.form_token):
                 raise Problem(403, "foreign_form", "The form is not one that this page gave.")
             return await page(Visit(request, login, _viewer(request), form, self._hub.latest))
@@ -221,18 +247,25 @@ class Dashboard:
         return guarded
 
     async def _page(self, visit: Visit, template: str, **values: Any) -> web.Response:
+        now = self._clock.now()
         stores = await self._reports.stores(visit.seller_id, after=None, limit=_MOST_STORES)
+        attention = await self._reports.attention(visit.seller_id, now=now)
+        alerts = alerts_of(attention, now=now, connect_at=self._connect_at, texts=visit.viewer.texts)
+        named = {store.platform: store.platform_name or store.platform for store in stores.items}
         return self._rendered(
             template,
             visit.viewer,
             stores=stores.items,
             names={store.store_id: store.name for store in stores.items},
-            platforms={store.platform: store.platform_name or store.platform for store in stores.items},
+            platforms={OUR_OWN: visit.viewer.texts(f"platforms.{OUR_OWN}"), **named},
+            offered=dict(sorted(named.items(), key=lambda pair: pair[1].lower())),
+            alerts=alerts,
+            needed=sum(alert.severity != "info" for alert in alerts),
             path=visit.request.rel_url.path_qs,
             asked=visit.request.query,
             form_token=visit.login.form_token,
             seen=visit.seen,
-            now=self._clock.now(),
+            now=now,
             **values,
         )
 
@@ -280,46 +313,4 @@ def _declare(
 
 
 def _viewer(request: web.Request) -> Viewer:
-    return default_viewer(known_zone(request.cookies.get(_ZONE_COOKIE)) or "UTC")
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    body = await read_body(request, limit=_FORM_LIMIT_BYTES)
-    try:
-        values = parse_qs(body.decode(), max_num_fields=20)
-    except ValueError:
-        raise Problem(400, "form_malformed", "The form cannot be read.") from None
-    return {name: found[0] for name, found in values.items()}
-
-
-def _refuse_foreign(request: web.Request) -> None:
-    """Refuse a login that another site's page sends: it would have the viewer look at a stranger's report."""
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site is not None:
-        foreign = site not in {"same-origin", "none"}
-    else:
-        foreign = origin is not None and urlsplit(origin).netloc != request.host
-    if foreign:
-        raise Problem(403, "foreign_origin", "A login works only from its own page.")
-
-
-def _to_login(request: web.Request) -> web.Response:
-    target = request.rel_url.path_qs if request.method == "GET" else "/"
-    address = query("/login", next=None if target == "/" else target)
-    if "HX-Request" in request.headers:
-        # A page that refreshed itself goes to the login as a whole, instead of showing it inside.
-        return web.Response(status=401, headers={"HX-Redirect": address})
-    return _redirect(address)
-
-
-def _redirect(target: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": target})
-
-
-def _keep_zone(response: web.Response, zone: str) -> None:
-    response.set_cookie(_ZONE_COOKIE, zone, max_age=_ZONE_KEPT_SECONDS, httponly=True, samesite="Lax")
-
-
-def _is_secure(request: web.Request) -> bool:
-    return request.scheme == "https" or request.headers.get("X-Forwarded-Proto") == "https"
+    return default_viewer(known_zone(request.cookies.get(ZONE_COOKIE)) or "UTC")

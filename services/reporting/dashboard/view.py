@@ -21,8 +21,8 @@ _DIRECTORY = Path(__file__).parent
 _TONES: Mapping[str, str] = {
     **dict.fromkeys(("succeeded", "linked", "shipped", "new"), "good"),
     **dict.fromkeys(("running", "released", "accepted", "in_production", "eligible", "imported", "updated"), "busy"),
-    **dict.fromkeys(("held", "on_hold", "partial", "reconnect", "cancelling"), "wait"),
-    **dict.fromkeys(("failed", "rejected"), "bad"),
+    **dict.fromkeys(("held", "on_hold", "partial", "cancelling", "warning"), "wait"),
+    **dict.fromkeys(("failed", "rejected", "reconnect", "urgent"), "bad"),
 }
 
 #: Zones offered for choosing; the viewer's own comes from the browser at login.

@@ -94,25 +94,27 @@ WITH batch AS (
     SELECT * FROM jsonb_to_recordset($1) AS batch (
         session_id text, entry_key text, part integer, position integer, precedence smallint, result text,
         external_id text, order_key text, display_name text, placed_at timestamptz, revised_at timestamptz,
-        problem text
+        problem text, told_at timestamptz
     )
 ),
 written AS (
     INSERT INTO session_orders AS kept (
         session_id, entry_key, part, position, precedence, result, external_id, order_key, display_name, placed_at,
-        revised_at, problem
+        revised_at, problem, told_at
     )
     SELECT
         session_id, entry_key, part, position, precedence, result, external_id, order_key, display_name, placed_at,
-        revised_at, problem
+        revised_at, problem, told_at
     FROM batch
     ORDER BY session_id, entry_key
     ON CONFLICT (session_id, entry_key) DO UPDATE SET
         part = excluded.part, position = excluded.position, precedence = excluded.precedence,
         result = excluded.result, external_id = excluded.external_id, order_key = excluded.order_key,
         display_name = excluded.display_name, placed_at = excluded.placed_at, revised_at = excluded.revised_at,
-        problem = excluded.problem
-    WHERE (excluded.precedence, -excluded.part, -excluded.position) > (kept.precedence, -kept.part, -kept.position)
+        problem = excluded.problem, told_at = excluded.told_at
+    WHERE
+        (excluded.precedence, -excluded.part, -excluded.position, kept.told_at)
+        > (kept.precedence, -kept.part, -kept.position, excluded.told_at)
     RETURNING session_id, entry_key, result
 ),
 moved AS (

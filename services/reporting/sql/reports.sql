@@ -1,11 +1,14 @@
 -- name: list_stores
--- A seller's stores with their newest session and order, by id.
+-- A seller's stores with their newest session, newest poll that succeeded, and newest order, by id.
 SELECT
     store.store_id,
     store.record,
     session.session_id AS last_session_id,
     session.listed_at AS last_session_at,
     session.state AS last_session_state,
+    success.session_id AS last_success_id,
+    success.finished_at AS last_success_at,
+    success.window_end AS read_through,
     newest.listed_at AS last_order_at
 FROM stores AS store
 LEFT JOIN LATERAL (
@@ -13,6 +16,15 @@ LEFT JOIN LATERAL (
     WHERE sessions.store_id = store.store_id AND sessions.seller_id = store.seller_id
     ORDER BY listed_at DESC, session_id DESC LIMIT 1
 ) AS session ON true
+LEFT JOIN LATERAL (
+    SELECT session_id, finished_at, window_end FROM sessions
+    WHERE
+        sessions.store_id = store.store_id
+        AND sessions.seller_id = store.seller_id
+        AND way = 'poll'
+        AND finished_state = 'succeeded'
+    ORDER BY listed_at DESC LIMIT 1
+) AS success ON true
 LEFT JOIN LATERAL (
     SELECT listed_at FROM orders
     WHERE orders.store_id = store.store_id AND orders.seller_id = store.seller_id

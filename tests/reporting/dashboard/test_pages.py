@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from schemas.stores import Capability
 from services.kit.errors import TransientError
 from services.reporting.adapters.memory import MemoryReports
 from services.reporting.dashboard.pages import POLICY
@@ -15,6 +16,8 @@ from tests.reporting.conftest import Site
 from tests.reporting.facts import (
     SELLER,
     SESSION,
+    STORE,
+    at,
     decided,
     finished,
     key,
@@ -28,7 +31,16 @@ from tests.reporting.facts import (
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
-VIEWS = ["/", "/sessions", f"/sessions/{SESSION}", "/orders", f"/orders/{key(1)}", f"/orders/{key(2)}"]
+VIEWS = [
+    "/",
+    "/alerts",
+    "/stores",
+    "/sessions",
+    f"/sessions/{SESSION}",
+    "/orders",
+    f"/orders/{key(1)}",
+    f"/orders/{key(2)}",
+]
 
 
 @pytest.fixture
@@ -105,6 +117,63 @@ async def test_the_overview_links_what_waits_to_its_orders(viewer: aiohttp.Clien
     assert "/orders?reason=ITEM_NOT_MATCHED" in text
     assert "#1002" in orders
     assert "#1001" not in orders
+
+
+async def test_the_overview_and_every_page_say_what_needs_the_seller(
+    viewer: aiohttp.ClientSession, filled: Site
+) -> None:
+    well = await _text(viewer, "/orders")
+    await filled.take(store(state="reconnect", problem="Etsy refuses our access.", changed_at=at(1)))
+
+    overview, orders, alerts = [await _text(viewer, path) for path in ("/", "/orders", "/alerts")]
+
+    assert 'class="badge' not in well
+    assert all('class="badge bad"' in text for text in (overview, orders))
+    assert all("Etsy refuses our access." in text for text in (overview, alerts))
+    assert "Nothing is lost" in alerts
+
+
+async def test_a_store_shows_what_it_lets_us_do_and_how_to_connect_it_again(
+    viewer: aiohttp.ClientSession, filled: Site
+) -> None:
+    hidden = Capability(name="addresses", allowed=False, detail="Grant <the> scope.")
+    await filled.take(store(access_ends_at=at(60 * 24 * 20), capabilities=(hidden,), changed_at=at(1)))
+
+    text = await _text(viewer, "/stores")
+
+    assert "Grant &lt;the&gt; scope." in text
+    assert "Access ends on 21 March 2026, in 20 days." in text
+    assert f"POST /v1/stores/{STORE}/authorization" in text
+
+
+async def test_stores_are_shown_by_platform_under_their_platforms_name(
+    viewer: aiohttp.ClientSession, filled: Site
+) -> None:
+    await filled.take(store(store_id="store-2", platform="ebay", platform_name="eBay", name="Old Harbour"))
+
+    everything, ebay, nothing = [
+        await _text(viewer, path) for path in ("/stores", "/stores?platform=ebay", "/stores?platform=amazon")
+    ]
+
+    assert '<option value="ebay">eBay</option>' in everything
+    assert "Old Harbour" in ebay
+    assert f'id="store-{STORE}"' in everything
+    assert f'id="store-{STORE}"' not in ebay
+    assert "No store is on that platform." in nothing
+
+
+async def test_the_overview_counts_by_platform(viewer: aiohttp.ClientSession, filled: Site) -> None:
+    await filled.take(
+        store(store_id="store-2", platform="ebay", platform_name="eBay"),
+        decided(key(5, platform="ebay", store="store-2"), reasons=(not_matched(),)),
+        decided(key(6, platform="direct", store="store-3")),
+    )
+
+    text = await _text(viewer, "/")
+
+    [row] = re.findall(r"<tr>(?:(?!</tr>).)*?platform=ebay.*?</tr>", text, re.DOTALL)
+    assert re.findall(r"data-label=\"(\w+)\">(\d+)<", row)[:2] == [("Imported", "1"), ("Held", "1")]
+    assert ">Direct</a>" in text
 
 
 @pytest.mark.parametrize("query", ["state=sleeping", "from=yesterday&to=9999-12-31", "text=&store=", "limit=9999"])

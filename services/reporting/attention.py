@@ -1,0 +1,63 @@
+"""What in the report's rows may need the seller, before anything is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.reasons import ReasonCode
+from schemas.stores import StoreRecord
+
+#: How many of a store's newest polls are looked at for how many failed in a row.
+POLLS_LOOKED_AT = 20
+#: How long an order that could not be read is pointed out.
+UNREADABLE_FOR = timedelta(days=7)
+#: In how many sessions, newest first, unreadable orders are looked for.
+SESSIONS_LOOKED_AT = 200
+#: How long an order may be held before that is pointed out.
+WAITS_LONG = timedelta(hours=24)
+#: How many waiting orders are counted, longest first.
+WAITING_COUNTED = 10_000
+#: How many of a seller's stores are looked at.
+STORES_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FailingStore:
+    """A store whose newest `sessions` polls all ended early, the first at `since`; `problem` is the newest one's."""
+
+    store_id: str
+    sessions: int
+    since: datetime
+    session_id: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableOrders:
+    """Orders of a store that could not be read, and were not read since; `session_id` is the newest that failed."""
+
+    store_id: str
+    orders: int
+    since: datetime
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOrders:
+    """Orders held for long for one reason, the first imported at `since`. `at_least`: not all were counted."""
+
+    code: ReasonCode
+    orders: int
+    since: datetime
+    at_least: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """All of one seller's."""
+
+    stores: tuple[StoreRecord, ...] = ()
+    failing: tuple[FailingStore, ...] = ()
+    unreadable: tuple[UnreadableOrders, ...] = ()
+    waiting: tuple[WaitingOrders, ...] = ()
