@@ -20,8 +20,8 @@ from services.kit.postgres.sql import load_sql
 
 #: How long a caller waits for its turn unless it says otherwise, in seconds.
 PATIENCE = 5.0
-#: A window that slides counts what arrives, and calls may arrive closer together than they left.
-_MARGIN = 0.9
+#: A window that slides counts what arrives, and calls arrive closer together than they left: up to 0.4 s are forgiven.
+_MARGIN = 0.7
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "limits.sql")
 

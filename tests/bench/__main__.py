@@ -16,7 +16,7 @@ from rich.console import Console
 
 from deploy.local.stack import VAR, local_stack
 from deploy.local.throwaway import throwaway_directory
-from tests.bench import eligibility_stage, webhooks, whole_path
+from tests.bench import eligibility_stage, mapping, platforms, webhooks, whole_path
 from tests.bench.figures import Figure, table
 
 DIRECTORY = VAR / "bench"
@@ -30,10 +30,14 @@ def main() -> int:
     figures: list[Figure] = []
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     with throwaway_directory(DIRECTORY / "runs") as directory:
+        console.print("Recorded payloads to raw orders, in one process …")
+        figures += mapping.measure()
         console.print(f"The eligibility stage over {orders} orders, beside a bare loop …")
         figures.append(_eligibility_stage(directory, orders))
         console.print(f"{whole_path.DEMO_ORDERS} orders with the platforms' limits on, as `make demo` does …")
         figures.append(asyncio.run(whole_path.measure_demo(directory / "demo")))
+        console.print(f"{platforms.ORDERS} orders of each platform by itself, with its limits on and off …")
+        figures += asyncio.run(platforms.measure(directory / "platforms"))
         console.print(f"The whole path with {orders} orders …")
         figures += asyncio.run(whole_path.measure(directory / "whole", orders))
         console.print(f"{webhooks.PER_SECOND} webhooks a second for {seconds} s, beside a bare receiver …")

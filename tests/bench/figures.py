@@ -10,7 +10,10 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measurement. `baseline` was measured in the same run; `wanted` says what the project promises itself."""
+    """One measurement. `baseline` was measured in the same run; `wanted` says what the project promises itself.
+
+    `calls` went to the platform, which found `over_budget` of them too many; `note` is the arithmetic behind a limit.
+    """
 
     name: str
     value: float
@@ -19,6 +22,9 @@ class Figure:
     met: bool
     baseline: float | None = None
     ratio: float | None = None
+    calls: int | None = None
+    over_budget: int | None = None
+    note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The figure as the summary file holds it; keys without a value are left out."""
@@ -27,13 +33,14 @@ class Figure:
 
 def table(figures: list[Figure]) -> Table:
     """The figures as a person reads them."""
-    shown = Table("figure", "measured", "baseline", "ratio", "wanted", "met")
+    shown = Table("figure", "measured", "baseline", "ratio", "calls (too many)", "wanted", "met")
     for figure in figures:
         shown.add_row(
             figure.name,
             f"{figure.value:g} {figure.unit}",
             "" if figure.baseline is None else f"{figure.baseline:g} {figure.unit}",
             "" if figure.ratio is None else f"{figure.ratio:.2f}",
+            "" if figure.calls is None else f"{figure.calls} ({figure.over_budget})",
             figure.wanted,
             "yes" if figure.met else "NO",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -48,6 +49,7 @@ async def api(world: World) -> AsyncIterator[Api]:
 @contextmanager
 def _amazons_queue() -> Iterator[Mapping[str, str]]:
     """A stand-in of SQS with the queue that Amazon's notifications go to; what the services must be told of it."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

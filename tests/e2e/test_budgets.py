@@ -1,4 +1,4 @@
-"""Fifty stores over all platforms, two ingest processes: no platform ever has to say "slow down", no order is missing."""
+"""Fifty stores over all platforms, two ingest processes: no platform says "slow down", and no order is missing."""
 
 from __future__ import annotations
 

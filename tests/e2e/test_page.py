@@ -148,7 +148,8 @@ async def test_the_page_is_read_without_scripts(report: Report, browser: Browser
     await _log_in(page, report)
 
     await _reloaded_until(page, "Item not matched to a product")
-    await page.get_by_role("link", name="Item not matched to a product").click()
+    waits = page.get_by_role("region", name="What waits for you")
+    await waits.get_by_role("link", name="Item not matched to a product").click()
     await page.get_by_role("link", name="#1001").click()
 
     await expect(page.get_by_role("heading", name="Why it is held")).to_be_visible()

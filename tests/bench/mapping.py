@@ -1,0 +1,105 @@
+"""Measures how fast recorded payloads become raw orders: bytes, JSON, model, raw order; by the process's CPU time.
+
+A platform is found by its folder: `mapping.to_raw_order` says by its first argument what payload it takes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_type_hints
+
+import orjson
+from pydantic import BaseModel
+
+from schemas.order import RawOrder
+from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.parsing import answer_object, json_object, parsed
+from services.ingest.registry import slugs
+from tests.bench.figures import Figure
+from tests.ingest.platforms.golden import FETCHED_AT, cases, payload, store_ref
+
+WANTED_RATE = 5000
+CPU_SECONDS = 2.0
+
+Mapper = Callable[[bytes, StoreRef], RawOrder]
+
+
+def mapper_of(platform: str) -> Mapper:
+    """The platform's own way from the bytes of an order to a raw order."""
+    to_raw_order = importlib.import_module(f"services.ingest.platforms.{platform}.mapping").to_raw_order
+    model = _payload_model(to_raw_order)
+    needed = _needed(to_raw_order)
+    exact = not _reads_numbers(model, recorded(platform))
+
+    def mapped(body: bytes, store: StoreRef) -> RawOrder:
+        value = answer_object(body)
+        # Where numbers are read as the text they were written as, the bytes are read twice, as the connector does.
+        order = parsed(model, json_object(body) if exact else value)
+        verbatim = orjson.dumps(value).decode()
+        found: RawOrder = to_raw_order(order, store, body=verbatim, way="poll", fetched_at=FETCHED_AT, **needed)
+        return found
+
+    return mapped
+
+
+def _payload_model(to_raw_order: Callable[..., RawOrder]) -> type[BaseModel]:
+    """What the first argument is; of several forms the first, which is the one of the platform's lists."""
+    first = next(iter(inspect.signature(to_raw_order).parameters))
+    kind: Any = get_type_hints(to_raw_order)[first]
+    model: type[BaseModel] = next(iter(get_args(kind)), kind)
+    return model
+
+
+def _needed(to_raw_order: Callable[..., RawOrder]) -> dict[str, Any]:
+    """Further arguments without a default: what a platform tells elsewhere, and an order stands alone here."""
+    parameters = inspect.signature(to_raw_order).parameters.values()
+    known = {"body", "way", "fetched_at"}
+    return {
+        each.name: {}
+        for each in parameters
+        if each.kind is each.KEYWORD_ONLY and each.default is each.empty and each.name not in known
+    }
+
+
+def _reads_numbers(model: type[BaseModel], bodies: Sequence[bytes]) -> bool:
+    try:
+        for body in bodies:
+            parsed(model, answer_object(body))
+    except UnreadablePayload:
+        return False
+    return True
+
+
+def measure() -> list[Figure]:
+    """Orders a second of each platform, over all its recorded payloads, again and again."""
+    return [_figure(platform) for platform in slugs()]
+
+
+def recorded(platform: str) -> list[bytes]:
+    """The platform's recorded orders, in the form that its lists have."""
+    ending = ".graphql.json" if cases(platform, ending=".graphql.json") else ".json"
+    return [payload(platform, case + ending) for case in cases(platform, ending=ending)]
+
+
+def orders_per_second(mapper: Mapper, bodies: Sequence[bytes], store: StoreRef, *, cpu_seconds: float) -> float:
+    """Map all of them until that much CPU time is spent; a first round warms up and does not count."""
+    for body in bodies:
+        mapper(body, store)
+    began, done = time.process_time(), 0
+    while (spent := time.process_time() - began) < cpu_seconds:
+        for body in bodies:
+            mapper(body, store)
+        done += len(bodies)
+    return done / spent
+
+
+def _figure(platform: str) -> Figure:
+    bodies = recorded(platform)
+    if not bodies:
+        return Figure(f"mapping, {platform}", 0, "orders/s", "recorded payloads to measure", met=False)
+    store = store_ref(platform, currency="USD")
+    rate = orders_per_second(mapper_of(platform), bodies, store, cpu_seconds=CPU_SECONDS)
+    return Figure(f"mapping, {platform}", round(rate), "orders/s", f"at least {WANTED_RATE}", rate >= WANTED_RATE)

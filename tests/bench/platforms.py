@@ -1,0 +1,92 @@
+"""Measures each platform alone: a thousand orders that wait there, from the first call to all judged, in one world.
+
+With the platform's limits on and off, one store after the other. Every order is there before its store is linked, so
+that all of them are read: what is pushed spends no calls.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+
+from deploy.demo import journey
+from deploy.demo.api import Api
+from deploy.demo.journey import Linked, Opened, Progress
+from deploy.demo.world import Choices, World, running_world
+from tests.bench.figures import Figure
+
+ORDERS = 1000
+WANTED_SECONDS = 90
+#: Amazon lets so many searches through at once, and then one in three minutes.
+AMAZONS_BURST = 20
+FOLLOW_SECONDS = 300.0
+#: What a platform's limits make of a thousand orders.
+ARITHMETIC = {
+    "amazon": "1,000 orders are 10 searches of 100, beside one that probes; 20 are free at once, one more each 179 s",
+    "ebay": "1,000 orders are 5 pages of 200; the limit is 100,000 calls a day, none a second",
+    "etsy": "1,000 orders are about 10 pages of 100, at 7 of the 10 calls a second that all shops share",
+    "shopbase": "pages of 250, of a bucket of 30 calls that leaks 2 a second; subscribing spends of it too",
+    "shopify": "each query is sized to cost about 950 points; a standard plan has 2,000 and regains 100 a second",
+    "woocommerce": "pages of 100, two calls at a time",
+}
+
+
+async def measure(directory: Path) -> list[Figure]:
+    """Two figures a platform: seconds for a thousand orders, with its limits on and with them off."""
+    with running_world(directory, Choices(settings={"LOG_LEVEL": "WARNING"})) as world:
+        async with aiohttp.ClientSession() as session:
+            api = Api(world, session)
+            await journey.top_up(api)
+            return [
+                await _one(api, world, platform, limits=limits)
+                for platform in sorted(world.platforms)
+                for limits in (True, False)
+            ]
+
+
+async def _one(api: Api, world: World, platform: str, *, limits: bool) -> Figure:
+    await api.control("POST", f"/{platform}/settings", body={"limits": limits})
+    opened = await journey.open_store(api, platform, ingest_url=world.services["ingest"])
+    await journey.create_past_orders(api, opened, ORDERS)
+    judged = await _judged(api, platform)
+    books = await api.control("GET", f"/{platform}/books")
+
+    def all_judged(now: Mapping[str, Progress]) -> bool:
+        return platform in now and now[platform].judged >= judged + ORDERS
+
+    linked, seconds = await _link_and_follow(api, opened, all_judged)
+    spent = await api.control("GET", f"/{platform}/books")
+    calls = spent["api_calls"] - books["api_calls"]
+    over = spent["api_calls_over_budget"] - books["api_calls_over_budget"]
+    await journey.unlink_store(api, linked)
+    within_burst = platform != "amazon" or not limits or calls <= AMAZONS_BURST
+    return Figure(
+        f"{platform}, {ORDERS:,} orders, limits {'on' if limits else 'off'}",
+        round(seconds, 1),
+        "s",
+        f"at most {WANTED_SECONDS}" + (f", at most {AMAZONS_BURST} calls" if platform == "amazon" and limits else ""),
+        seconds <= WANTED_SECONDS and not over and within_burst,
+        calls=calls,
+        over_budget=over,
+        note=ARITHMETIC.get(platform) if limits else None,
+    )
+
+
+async def _link_and_follow(
+    api: Api, opened: Opened, done: Callable[[Mapping[str, Progress]], bool]
+) -> tuple[Linked, float]:
+    """Link the store and wait; a platform that does not come to its end in time has its time as its figure."""
+    began = time.monotonic()
+    linked = await journey.link_store(api, opened)
+    with suppress(TimeoutError):
+        await journey.follow(api, done, within=FOLLOW_SECONDS, show=lambda _: None)
+    return linked, time.monotonic() - began
+
+
+async def _judged(api: Api, platform: str) -> int:
+    now = await journey.progress(api)
+    return now[platform].judged if platform in now else 0
