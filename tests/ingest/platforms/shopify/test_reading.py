@@ -203,7 +203,7 @@ async def test_an_empty_page_in_the_middle_is_asked_for_again(cursor: str | None
 
 async def test_an_empty_page_with_a_cursor_of_its_own_is_passed() -> None:
     def spoil(page: int, connection: dict[str, Any]) -> dict[str, Any]:
-        empty = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "12"}}
+        empty = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "08"}}
         return empty if page == 2 else connection
 
     pages = await read_window(Shop([node(number) for number in range(60)], spoil=spoil))

@@ -24,7 +24,7 @@ SOON = timedelta(minutes=5)
 async def test_a_failing_platform_costs_time_but_no_order(kind: str) -> None:
     async with world() as shop:
         await shop.make(100)
-        fault = {"kind": kind, "rate": 0.5, "path": "graphql", "retry_after": 0}
+        fault = {"kind": kind, "rate": 0.5, "count": 2, "path": "graphql", "retry_after": 0}
         await shop.boxes.control("POST", "/shopify/faults", fault)
 
         orders = await shop.read()
