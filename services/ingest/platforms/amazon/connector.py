@@ -11,12 +11,9 @@ from schemas.order import RawOrder, Way
 from schemas.stores import Capability
 from services.ingest.connector import (
     Access,
-    AppFact,
     AuthorizationStart,
     Delivery,
     Grant,
-    Greeting,
-    LinkingRefused,
     Listener,
     NotOurs,
     Pace,
@@ -33,11 +30,12 @@ from services.ingest.platforms.amazon.client import AmazonClient
 from services.ingest.platforms.amazon.reading import OrderReader
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.ingest.platforms.amazon.subscriptions import Notifications
+from services.ingest.usual import UsualConnector
 
 _NEVER_CALLS = "Amazon calls no address of ours"
 
 
-class AmazonConnector:
+class AmazonConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
     slug = "amazon"
@@ -61,15 +59,6 @@ class AmazonConnector:
         return linking.start_authorization(
             self._settings, self._client, request, state=state, callback_url=callback_url
         )
-
-    def read_state(self, callback: Mapping[str, str]) -> str:
-        """Return the callback's `state`."""
-        return callback.get("state", "")
-
-    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
-        """Refuse: linking begins with us."""
-        del query, now
-        raise LinkingRefused("Amazon stores are linked from here: ask for the authorization's address and open it.")
 
     async def complete_authorization(
         self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
@@ -113,11 +102,6 @@ class AmazonConnector:
         """Read one order."""
         return await self._reader.read_order(access, external_id, way=way)
 
-    def greet(self, delivery: Delivery) -> Greeting | None:
-        """Return None: Amazon calls nobody."""
-        del delivery
-        return None
-
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Refuse: Amazon calls nobody."""
         del access, delivery, now
@@ -126,11 +110,6 @@ class AmazonConnector:
     def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
         """Ask for nothing: Amazon calls nobody."""
         del store, delivery, now
-        return NotOurs(_NEVER_CALLS)
-
-    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
-        """Ask for nothing: Amazon calls nobody."""
-        del delivery, now
         return NotOurs(_NEVER_CALLS)
 
 

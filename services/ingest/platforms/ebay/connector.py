@@ -31,10 +31,11 @@ from services.ingest.platforms.ebay.reading import OrderReader
 from services.ingest.platforms.ebay.settings import EbaySettings
 from services.ingest.platforms.ebay.signatures import Signatures
 from services.ingest.platforms.ebay.subscribing import Subscriber
+from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
 
-class EbayConnector:
+class EbayConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
     slug = "ebay"
@@ -57,15 +58,6 @@ class EbayConnector:
         del request, callback_url, now
         return linking.start_authorization(self._settings, self._client, state=state)
 
-    def read_state(self, callback: Mapping[str, str]) -> str:
-        """Return the state, which eBay hands back as it is."""
-        return callback.get("state", "")
-
-    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
-        """Refuse: nothing is installed from eBay's side."""
-        del query, now
-        raise LinkingRefused("eBay accounts are linked from here: ask for the authorization's address and open it.")
-
     async def complete_authorization(
         self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
     ) -> Grant:
@@ -75,11 +67,6 @@ class EbayConnector:
             return await linking.complete_authorization(self._settings, self._client, callback, now=now)
         except AuthorizationError as error:
             raise LinkingRefused("eBay did not accept the authorization. Start linking again.") from error
-
-    async def link_with_credentials(self, credentials: Mapping[str, str], *, now: datetime) -> Grant:
-        """Refuse: eBay gives access by consent only."""
-        del credentials, now
-        raise LinkingRefused("eBay accounts are linked by authorization: ask for its address and open it.")
 
     def refresh_due(self, secrets: Mapping[str, str], *, now: datetime) -> bool:
         """Tell whether the access token is about to end."""

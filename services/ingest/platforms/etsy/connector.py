@@ -16,7 +16,6 @@ from services.ingest.connector import (
     AuthorizationStart,
     Delivery,
     Grant,
-    Greeting,
     LinkingRefused,
     Pace,
     Page,
@@ -30,10 +29,11 @@ from services.ingest.platforms.etsy import linking, probing, webhook
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.reading import ReceiptReader
 from services.ingest.platforms.etsy.settings import EtsySettings
+from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
 
-class EtsyConnector:
+class EtsyConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
     slug = "etsy"
@@ -53,15 +53,6 @@ class EtsyConnector:
         del request, now
         return linking.start_authorization(self._settings, self._client, state=state, callback_url=callback_url)
 
-    def read_state(self, callback: Mapping[str, str]) -> str:
-        """Return the query's `state`."""
-        return callback.get("state", "")
-
-    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
-        """Refuse: Etsy has no visits that begin there."""
-        del query, now
-        raise LinkingRefused("Etsy shops are linked from Sync Order: add a store there.")
-
     async def complete_authorization(
         self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
     ) -> Grant:
@@ -72,11 +63,6 @@ class EtsyConnector:
             )
         except AuthorizationError as error:
             raise LinkingRefused("Etsy did not accept the authorization. Start linking again.") from error
-
-    async def link_with_credentials(self, credentials: Mapping[str, str], *, now: datetime) -> Grant:
-        """Refuse: Etsy gives access by authorization only."""
-        del credentials, now
-        raise LinkingRefused("Etsy stores are linked by authorization: ask for its address and open it.")
 
     def refresh_due(self, secrets: Mapping[str, str], *, now: datetime) -> bool:
         """Tell whether the access token is about to end."""
@@ -96,10 +82,6 @@ class EtsyConnector:
         del access, callback_url, app_url
         return ()
 
-    async def unsubscribe(self, access: Access) -> None:
-        """Nothing was subscribed."""
-        del access
-
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
         """Read one page of receipts by their change time."""
         return await self._reader.read_page(access, window, after=after, way=way)
@@ -107,11 +89,6 @@ class EtsyConnector:
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one receipt."""
         return await self._reader.read_order(access, external_id, way=way)
-
-    def greet(self, delivery: Delivery) -> Greeting | None:
-        """Answer nothing: Etsy asks no such questions."""
-        del delivery
-        return None
 
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the signature with the endpoint's secret, which all shops of the app share."""

@@ -11,13 +11,10 @@ from schemas.order import RawOrder, Way
 from schemas.stores import Capability
 from services.ingest.connector import (
     Access,
-    AppFact,
     AuthorizationStart,
     Delivery,
     Grant,
-    Greeting,
     LinkingRefused,
-    NotOurs,
     Pace,
     Page,
     StoreRef,
@@ -30,10 +27,11 @@ from services.ingest.platforms.shopbase import linking, probing, subscriptions, 
 from services.ingest.platforms.shopbase.client import ShopbaseClient
 from services.ingest.platforms.shopbase.reading import OrderReader
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
+from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
 
-class ShopbaseConnector:
+class ShopbaseConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
     slug = "shopbase"
@@ -55,10 +53,6 @@ class ShopbaseConnector:
             self._settings, self._client, request, state=state, callback_url=callback_url
         )
 
-    def read_state(self, callback: Mapping[str, str]) -> str:
-        """Return the query's `state`."""
-        return callback.get("state", "")
-
     def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
         """Check the signature and age of a visit that began in ShopBase."""
         return linking.read_installation(self._settings, query, now=now)
@@ -77,11 +71,6 @@ class ShopbaseConnector:
         """Link with a private app."""
         del now
         return await linking.link_with_credentials(self._client, credentials)
-
-    def refresh_due(self, secrets: Mapping[str, str], *, now: datetime) -> bool:
-        """Tell that nothing is due: ShopBase's access has no end."""
-        del secrets, now
-        return False
 
     async def refresh(self, access: Access, *, now: datetime) -> Mapping[str, str]:
         """Return the same secrets if ShopBase accepts them after all."""
@@ -111,11 +100,6 @@ class ShopbaseConnector:
         """Read one order."""
         return await self._reader.read_order(access, external_id, way=way)
 
-    def greet(self, delivery: Delivery) -> Greeting | None:
-        """Answer nothing: ShopBase asks no such questions."""
-        del delivery
-        return None
-
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the raw bytes' signature; ShopBase signs no time, so the webhook's age is not checked."""
         del now
@@ -124,11 +108,6 @@ class ShopbaseConnector:
     def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
         """Say what a verified webhook tells."""
         return webhook.read_webhook(store, delivery, now=now)
-
-    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
-        """Say that it is about no store: each topic of each store has an address of its own."""
-        del delivery, now
-        return NotOurs("ShopBase tells each store at its own address")
 
     def _is_signed(self, access: Access) -> bool:
         return bool(webhook.signing_secret(access.secrets, app_secret=self._settings.app_secret()))

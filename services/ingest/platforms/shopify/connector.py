@@ -15,7 +15,6 @@ from services.ingest.connector import (
     AuthorizationStart,
     Delivery,
     Grant,
-    Greeting,
     LinkingRefused,
     Pace,
     Page,
@@ -29,10 +28,11 @@ from services.ingest.platforms.shopify import linking, probing, subscriptions, w
 from services.ingest.platforms.shopify.client import ShopifyClient
 from services.ingest.platforms.shopify.reading import OrderReader
 from services.ingest.platforms.shopify.settings import ShopifySettings
+from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
 
-class ShopifyConnector:
+class ShopifyConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
     slug = "shopify"
@@ -51,10 +51,6 @@ class ShopifyConnector:
         """Build the consent page's address; `request` names the "shop"."""
         del now
         return linking.start_authorization(self._settings, request, state=state, callback_url=callback_url)
-
-    def read_state(self, callback: Mapping[str, str]) -> str:
-        """Return the query's `state`."""
-        return callback.get("state", "")
 
     def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
         """Check the signature and age of a visit that began in Shopify's app store."""
@@ -107,11 +103,6 @@ class ShopifyConnector:
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order; a hint about a hold names it by its fulfilment order."""
         return await self._reader.read_order(access, external_id, way=way)
-
-    def greet(self, delivery: Delivery) -> Greeting | None:
-        """Answer nothing: Shopify asks no such questions."""
-        del delivery
-        return None
 
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the raw bytes' signature; Shopify signs no time, so the webhook's age is not checked."""

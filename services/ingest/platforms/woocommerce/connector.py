@@ -11,13 +11,10 @@ from schemas.order import RawOrder, Way
 from schemas.stores import Capability
 from services.ingest.connector import (
     Access,
-    AppFact,
     AuthorizationStart,
     Delivery,
     Grant,
     Greeting,
-    LinkingRefused,
-    NotOurs,
     Pace,
     Page,
     StoreRef,
@@ -30,9 +27,10 @@ from services.ingest.platforms.woocommerce import linking, probing, subscription
 from services.ingest.platforms.woocommerce.client import WooCommerceClient
 from services.ingest.platforms.woocommerce.reading import OrderReader
 from services.ingest.platforms.woocommerce.settings import WooCommerceSettings
+from services.ingest.usual import UsualConnector
 
 
-class WooCommerceConnector:
+class WooCommerceConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
     slug = "woocommerce"
@@ -55,11 +53,6 @@ class WooCommerceConnector:
         """Return the `user_id`, which the store echoes to our callback and to the seller's browser."""
         return callback.get("user_id", "")
 
-    def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
-        """Refuse: nothing is installed in WooCommerce."""
-        del query, now
-        raise LinkingRefused("WooCommerce stores are connected from here: start linking with the store's address.")
-
     async def complete_authorization(
         self, callback: Mapping[str, str], *, memory: Mapping[str, str], callback_url: str, now: datetime
     ) -> Grant:
@@ -71,11 +64,6 @@ class WooCommerceConnector:
         """Prove a pasted key: `store_url`, `consumer_key`, `consumer_secret`, and `statuses` where there are some."""
         del now
         return await linking.link_with_credentials(self._client, credentials)
-
-    def refresh_due(self, secrets: Mapping[str, str], *, now: datetime) -> bool:
-        """Say no: a key does not end by itself."""
-        del secrets, now
-        return False
 
     async def refresh(self, access: Access, *, now: datetime) -> Mapping[str, str]:
         """Find out in which way the store takes our key now."""
@@ -116,11 +104,6 @@ class WooCommerceConnector:
         """Say which order to read again."""
         del store, now
         return webhook.read_webhook(delivery)
-
-    def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
-        """Say nothing: stores have no app of ours, and call their own address only."""
-        del delivery, now
-        return NotOurs("WooCommerce has no webhooks to an app")
 
 
 def connect(settings: BaseSettings, tools: Tools) -> WooCommerceConnector:

@@ -271,7 +271,7 @@ def test_the_callback_carries_the_state_and_amazon_begins_no_linking() -> None:
 
     assert found.read_state({"state": "s"}) == "s"
     assert found.read_state({}) == ""
-    with pytest.raises(LinkingRefused, match="from here"):
+    with pytest.raises(LinkingRefused, match="from Sync Order"):
         found.read_installation({"selling_partner_id": "A1"}, now=NOW)
 
 
