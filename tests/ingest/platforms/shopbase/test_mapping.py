@@ -300,10 +300,10 @@ def test_a_process_maps_thousands_of_orders_a_second() -> None:
     best = 0.0
 
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(400):
             to_raw_order(parsed(ShopbaseOrder, document), STORE, body="{}", way="poll", fetched_at=FETCHED_AT)
-        best = max(best, 400 / (time.perf_counter() - started))
+        best = max(best, 400 / (time.process_time() - started))
 
-    # 5,000 on an idle machine; this one may be busy with other tests.
-    assert best > 1500
+    # It is 5,000 and more on an idle machine; on a busy one a second of its time does less.
+    assert best > 2500

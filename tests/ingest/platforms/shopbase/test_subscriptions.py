@@ -62,7 +62,7 @@ async def test_what_is_there_twice_or_points_elsewhere_is_taken_away_and_others_
         webhooks=webhook(1, "orders/create", f"{URL}/orders-create")
         | webhook(2, "orders/create", f"{URL}/orders-create")
         | webhook(3, "orders/create", "https://former.example.com/webhooks/shopbase/store-1/orders-create")
-        | webhook(4, "orders/paid", f"{URL}/orders-create")
+        | webhook(4, "orders/paid", f"{URL}/orders-fulfilled")
         | webhook(7, "orders/create", URL)
         | elsewhere
         | another_store

@@ -97,6 +97,11 @@ async def test_a_genuine_webhook_of_another_store_is_refused() -> None:
             await verify(ACCESS, told)
 
 
+async def test_a_private_apps_webhook_that_names_another_store_is_refused() -> None:
+    with pytest.raises(SignatureRefused, match="another store"):
+        await verify(PRIVATE_ACCESS, delivery(secret="hush", x_shopbase_shop_domain="other.onshopbase.com"))
+
+
 async def test_the_shop_header_may_be_missing_and_is_compared_without_case() -> None:
     await verify(OURS, Delivery({"x-shopbase-hmac-sha256": signature(BODY, "secret")}, BODY))
     await verify(OURS, delivery(x_shopbase_shop_domain=DOMAIN.upper()))
