@@ -68,10 +68,12 @@ def must_be_paid(order: RawOrder, _: Facts) -> Iterable[Reason]:
 
 
 def must_say_what_was_refunded(order: RawOrder, facts: Facts) -> Iterable[Reason]:
-    """Part of the money went back and no line says for what; the seller may say: make it as it stands."""
-    unclear = order.payment == "partially_refunded" and all(
-        item.quantity_to_make >= item.quantity for item in order.items
-    )
+    """Part of the money went back and no line says for what; the seller may say: make it as it stands.
+
+    Lines of which nothing is ever made (a download, a tip) say nothing about it.
+    """
+    made = (item for item in order.items if item.kind == "physical")
+    unclear = order.payment == "partially_refunded" and all(item.quantity_to_make >= item.quantity for item in made)
     if not unclear or (facts.approval.given and facts.approval.payment == order.payment):
         return ()
     return (Reason(code=ReasonCode.PARTIAL_REFUND_UNCLEAR),)

@@ -38,6 +38,13 @@ def test_a_paid_complete_matched_order_has_no_objections() -> None:
         ({"payment": "authorized"}, "PAYMENT_PENDING"),
         ({"payment": "partially_paid"}, "PAYMENT_PENDING"),
         ({"payment": "partially_refunded"}, "PARTIAL_REFUND_UNCLEAR"),
+        (
+            {
+                "payment": "partially_refunded",
+                "items": (order_item(), order_item(external_id="2", kind="tip", quantity_to_make=0)),
+            },
+            "PARTIAL_REFUND_UNCLEAR",
+        ),
         ({"placed_at": NOON - timedelta(days=2)}, "PLACED_BEFORE_LINKING"),
         ({"holds": ("INVENTORY",)}, "PLATFORM_HOLD"),
         ({"risk": "cancel"}, "FRAUD_REVIEW"),

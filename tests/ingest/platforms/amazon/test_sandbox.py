@@ -56,7 +56,7 @@ class World:
 
 @asynccontextmanager
 async def world(*, limits: bool = False, settings: dict[str, Any] | None = None, **seller: Any) -> AsyncIterator[World]:
-    async with sandboxes() as boxes:
+    async with sandboxes("amazon") as boxes:
         await boxes.control("POST", "/amazon/settings", {"limits": limits} | (settings or {}))
         opened = await boxes.control("POST", "/amazon/stores", {"redirect_uris": [CALLBACK]} | seller)
         connector = AmazonConnector(boxes.settings(AmazonSettings), toolbox(boxes.http, CLOCK))

@@ -57,7 +57,7 @@ class World:
 
 @asynccontextmanager
 async def world(*, limits: bool = False, **shop: Any) -> AsyncIterator[World]:
-    async with sandboxes() as boxes:
+    async with sandboxes("etsy") as boxes:
         await boxes.control("POST", "/etsy/settings", {"limits": limits})
         opened = await boxes.control("POST", "/etsy/stores", {"redirect_uris": [CALLBACK]} | shop)
         connector = EtsyConnector(boxes.settings(EtsySettings), toolbox(boxes.http, CLOCK))

@@ -128,7 +128,7 @@ class Unlimited:
 async def world(
     *, limits: bool = False, settings: dict[str, Any] | None = None, private: bool = False, **shop: Any
 ) -> AsyncIterator[World]:
-    async with sandboxes() as boxes:
+    async with sandboxes("shopbase") as boxes:
         await boxes.control("POST", "/shopbase/settings", {"limits": limits} | (settings or {}))
         body = {"redirect_uris": [CALLBACK], "link_by": "credentials" if private else "authorization"} | shop
         opened = await boxes.control("POST", "/shopbase/stores", body)
@@ -151,7 +151,7 @@ async def test_linking_tells_which_store_it_is(private: bool) -> None:  # noqa: 
 
 
 async def test_a_seller_who_says_no_is_not_linked() -> None:
-    async with sandboxes() as boxes:
+    async with sandboxes("shopbase") as boxes:
         opened = await boxes.control("POST", "/shopbase/stores", {"redirect_uris": [CALLBACK], "consent": "deny"})
         connector = ShopbaseConnector(boxes.settings(ShopbaseSettings), toolbox(boxes.http, CLOCK))
 

@@ -63,7 +63,7 @@ class World:
 
 @asynccontextmanager
 async def world(*, limits: bool = False, **store: Any) -> AsyncIterator[World]:
-    async with sandboxes() as boxes:
+    async with sandboxes("shopify") as boxes:
         await boxes.control("POST", "/shopify/settings", {"limits": limits})
         opened = await boxes.control("POST", "/shopify/stores", store)
         app = {f"shopify_{name}": opened["app"][name] for name in ("client_id", "client_secret")}
