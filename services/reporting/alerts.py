@@ -82,6 +82,9 @@ class _Teller:
         for capability in store.capabilities:
             if capability.allowed is False and capability.name in _REFUSALS:
                 yield self._of_refusal(store, capability)
+        if store.problem and not _is_refused(store, "webhooks"):
+            # A linked store's problem is that its platform does not push, whatever a probe found.
+            yield self._about(store, "WEBHOOKS_OFF", "info", since=store.changed_at, sentence=store.problem)
 
     def of_failing(self, failing: FailingStore) -> Iterator[AlertView]:
         store = self._stores.get(failing.store_id)
@@ -172,6 +175,10 @@ class _Teller:
 def store_place(store_id: str) -> str:
     """Return where on the page a store stands."""
     return f"/stores#store-{quote(store_id)}"
+
+
+def _is_refused(store: StoreRecord, name: str) -> bool:
+    return any(capability.name == name and capability.allowed is False for capability in store.capabilities)
 
 
 def _is_waited_for(waiting: WaitingOrders) -> bool:

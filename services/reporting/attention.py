@@ -17,7 +17,7 @@ SESSIONS_LOOKED_AT = 200
 #: How long an order may be held before that is pointed out.
 WAITS_LONG = timedelta(hours=24)
 #: How many waiting orders are counted, longest first.
-WAITING_COUNTED = 10_000
+WAITING_COUNTED = 2000
 #: How many of a seller's stores are looked at.
 STORES_LOOKED_AT = 1000
 

@@ -95,6 +95,17 @@ def test_what_a_store_may_not_do_is_told_with_the_probes_own_advice(name: str, c
     assert (alert.code, alert.severity, alert.remedy) == (code, severity, "Grant the scope.")
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_platform_that_does_not_push_at_present_is_told_once(*, allowed: bool) -> None:
+    webhooks = Capability(name="webhooks", allowed=allowed)
+    silent = store(problem="Etsy does not push at present.", capabilities=(webhooks,))
+
+    [alert] = told(stores=(silent,))
+
+    assert (alert.code, alert.severity) == ("WEBHOOKS_OFF", "info")
+    assert (alert.sentence == "Etsy does not push at present.") is allowed
+
+
 @pytest.mark.parametrize("name", ["history", "plugin:shipment-tracking", "something-new"])
 def test_what_no_order_waits_for_is_no_alert(name: str) -> None:
     assert told(stores=(store(capabilities=(Capability(name=name, allowed=False),)),)) == ()
@@ -144,9 +155,9 @@ def test_orders_that_wait_for_long_lead_to_their_list() -> None:
 
 
 def test_more_orders_than_are_counted_are_told_as_at_least_so_many() -> None:
-    [alert] = told(waiting=(WaitingOrders(ReasonCode.NOT_APPROVED, 10_000, at(-3000), at_least=True),))
+    [alert] = told(waiting=(WaitingOrders(ReasonCode.NOT_APPROVED, 2000, at(-3000), at_least=True),))
 
-    assert alert.title.startswith("10,000+ orders wait")
+    assert alert.title.startswith("2,000+ orders wait")
 
 
 @pytest.mark.parametrize("code", ReasonCode)
