@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic_settings import BaseSettings
 
@@ -13,6 +13,9 @@ from schemas.stores import Capability
 from services.kit.clock import Clock
 from services.kit.http.client import HttpClient
 from services.kit.limits import Limits
+
+#: Which of an order's times a window is about: its creation on the platform, or its last change.
+By = Literal["created", "updated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,14 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open period [start, end) of the platform's change times, in UTC."""
+    """A half-open period [start, end) of the platform's times, in UTC: of each order's last change, or its creation.
+
+    Where orders are asked for by their creation, "change" in this contract means that.
+    """
 
     start: datetime
     end: datetime
+    by: By = "updated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,12 +367,23 @@ class Tools:
     limits: Limits
 
 
+class History(Protocol):
+    """Since when a platform gives a store's orders, by the store's secrets and what it may do. Pure."""
+
+    def __call__(
+        self, secrets: Mapping[str, str], capabilities: tuple[Capability, ...], *, now: datetime
+    ) -> datetime | None:
+        """Return the moment; None where there is no such limit."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What a platform's folder exports as `PLATFORM`: enough to configure and construct its connector.
 
     `settings` is the model of the platform's own settings (app credentials, `PLATFORM_URL_<SLUG>`); `connect`
     builds the connector from them, and `listen` the listener of its queue (None: it has none, or it is not set up).
+    `history` tells how far back a store's orders are given.
     """
 
     slug: str
@@ -373,3 +391,4 @@ class Platform:
     settings: type[BaseSettings]
     connect: Callable[[BaseSettings, Tools], Connector]
     listen: Callable[[BaseSettings], Listener | None] | None = None
+    history: History | None = None

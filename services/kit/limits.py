@@ -6,6 +6,7 @@ the order they came, whichever process they run in: none overtakes, so many stor
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,18 +49,35 @@ def calls_per_day(number: float) -> Limit:
     return Limit(max(number, 1.0), max(number, 1.0) / 86_400)
 
 
+@dataclass(frozen=True, slots=True)
+class Available:
+    """A budget at one moment: its size, what is there, and for how many seconds it lets nothing through."""
+
+    limit: Limit
+    available: float
+    closed_for: float = 0.0
+
+
 class Limits(Protocol):
     """Counts what is spent. Every method raises `TransientError` when the database is away."""
 
-    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE) -> None:
+    async def take(
+        self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
+    ) -> None:
         """Return when `cost` may be spent, and have it counted; a cost above the capacity waits for a full bucket.
 
-        `limit` holds until something was learnt about this name.
+        `limit` holds until something was learnt about this name. `leave` is what must remain for others: whoever leaves
+        something takes only at a moment when so much is there, and keeps no place among those who wait. A bucket that
+        cannot hold both lets nothing through.
 
         Raises:
             TransientError: the turn would come after more than `patience` seconds; nothing is counted then, and
                 `retry_after` says when it would come.
         """
+        ...
+
+    async def available(self, name: str) -> Available | None:
+        """Tell what is there of a budget now; None where nothing was taken from it yet."""
         ...
 
     async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
@@ -81,19 +99,21 @@ class PostgresLimits:
         self._pool = pool
         self._clock = clock
 
-    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE) -> None:
+    async def take(
+        self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
+    ) -> None:
+        """See `Limits`."""
+
+        async def attempt(patience: float) -> tuple[float, bool]:
+            return await self._attempt(name, cost, limit=limit, patience=patience, leave=leave)
+
+        await _taken(attempt, name, patience=patience, leaves=leave > 0, clock=self._clock)
+
+    async def available(self, name: str) -> Available | None:
         """See `Limits`."""
         with translated_errors():
-            row = await self._pool.fetchrow(_SQL.take_from_limit, name, cost, patience)
-            if row is None:
-                await self._pool.execute(_SQL.open_limit, name, limit.capacity, limit.rate)
-                row = await self._pool.fetchrow(_SQL.take_from_limit, name, cost, patience)
-        if row is None:
-            raise TransientError("a budget was taken away while it was used")
-        if not row["taken"]:
-            raise _used_up(name, row["wait"])
-        if row["wait"] > 0:
-            await self._clock.sleep(row["wait"])
+            row = await self._pool.fetchrow(_SQL.available_of_limit, name)
+        return Available(Limit(row["capacity"], row["rate"]), row["available"], row["closed_for"]) if row else None
 
     async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
         """See `Limits`."""
@@ -104,6 +124,18 @@ class PostgresLimits:
         """See `Limits`."""
         with translated_errors():
             await self._pool.execute(_SQL.close_limit, name, seconds)
+
+    async def _attempt(
+        self, name: str, cost: float, *, limit: Limit, patience: float, leave: float
+    ) -> tuple[float, bool]:
+        with translated_errors():
+            row = await self._pool.fetchrow(_SQL.take_from_limit, name, cost, patience, leave)
+            if row is None:
+                await self._pool.execute(_SQL.open_limit, name, limit.capacity, limit.rate)
+                row = await self._pool.fetchrow(_SQL.take_from_limit, name, cost, patience, leave)
+        if row is None:
+            raise TransientError("a budget was taken away while it was used")
+        return row["wait"], row["taken"]
 
 
 @dataclass(slots=True)
@@ -118,9 +150,11 @@ class _Bucket:
         self.available = min(self.limit.capacity, self.available + passed * self.limit.rate)
         self.at = now
 
-    def wait(self, cost: float, now: datetime) -> float:
-        closed = (self.closed_until - now).total_seconds() if self.closed_until else 0.0
-        return max((cost - self.available) / self.limit.rate, closed, 0.0)
+    def closed_for(self, now: datetime) -> float:
+        return max((self.closed_until - now).total_seconds(), 0.0) if self.closed_until else 0.0
+
+    def wait(self, needed: float, now: datetime) -> float:
+        return max((needed - self.available) / self.limit.rate, self.closed_for(now))
 
 
 class MemoryLimits:
@@ -130,18 +164,34 @@ class MemoryLimits:
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
 
-    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE) -> None:
+    async def take(
+        self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
+    ) -> None:
         """See `Limits`."""
+
+        async def attempt(patience: float) -> tuple[float, bool]:
+            return self._attempt(name, cost, limit=limit, patience=patience, leave=leave)
+
+        await _taken(attempt, name, patience=patience, leaves=leave > 0, clock=self._clock)
+
+    async def available(self, name: str) -> Available | None:
+        """See `Limits`."""
+        bucket, now = self._buckets.get(name), self._clock.now()
+        if bucket is None:
+            return None
+        bucket.refill(now)
+        return Available(bucket.limit, bucket.available, bucket.closed_for(now))
+
+    def _attempt(self, name: str, cost: float, *, limit: Limit, patience: float, leave: float) -> tuple[float, bool]:
         now = self._clock.now()
         bucket = self._buckets.setdefault(name, _Bucket(limit, limit.capacity, now))
         bucket.refill(now)
         cost = min(cost, bucket.limit.capacity)
-        wait = bucket.wait(cost, now)
+        wait = bucket.wait(cost + leave, now)
         if wait > patience:
-            raise _used_up(name, wait)
+            return wait, False
         bucket.available -= cost
-        if wait > 0:
-            await self._clock.sleep(wait)
+        return wait, True
 
     async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
         """See `Limits`."""
@@ -164,6 +214,28 @@ class MemoryLimits:
         bucket, until = self._buckets.get(name), self._clock.now() + timedelta(seconds=seconds)
         if bucket is not None and (bucket.closed_until is None or until > bucket.closed_until):
             bucket.closed_until = until
+
+
+async def _taken(
+    attempt: Callable[[float], Awaitable[tuple[float, bool]]],
+    name: str,
+    *,
+    patience: float,
+    leaves: bool,
+    clock: Clock,
+) -> None:
+    """Take by `attempt`, which gets the patience and returns the wait and whether it took. Raises TransientError."""
+    waited = 0.0
+    while True:
+        wait, taken = await attempt(0.0 if leaves else patience)
+        if not taken and waited + wait > patience:
+            raise _used_up(name, wait)
+        if wait > 0:
+            await clock.sleep(wait)
+        if taken:
+            return
+        # Others may have taken meanwhile what was waited for: they go first.
+        waited += wait
 
 
 def _used_up(name: str, wait: float) -> TransientError:

@@ -188,3 +188,51 @@ async def test_what_was_promised_is_not_forgotten_when_the_size_turns_out_to_be_
 
     assert await refused(limits, cost=2.0) > 0
     await asyncio.gather(*waiting)
+
+
+async def test_whoever_leaves_something_takes_only_while_so_much_is_there(limits: Limits) -> None:
+    bucket = Limit(4.0, 0.01)
+    for _ in range(2):
+        await limits.take("a", limit=bucket, patience=0.0, leave=2.0)
+
+    with pytest.raises(TransientError) as told:
+        await limits.take("a", limit=bucket, patience=50.0, leave=2.0)
+
+    assert told.value.retry_after is not None
+    assert 90 < told.value.retry_after <= 100
+    await limits.take("a", 2.0, limit=bucket, patience=0.0)
+
+
+async def test_whoever_leaves_something_keeps_no_place_before_those_who_come_later(limits: Limits) -> None:
+    bucket, order = Limit(2.0, 10.0), list[str]()
+
+    async def take(who: str, leave: float) -> None:
+        await limits.take("a", 2.0 if leave == 0 else 1.0, limit=bucket, leave=leave)
+        order.append(who)
+
+    await limits.take("a", 2.0, limit=bucket)
+    considerate = asyncio.create_task(take("considerate", 1.0))
+    await asyncio.sleep(0.02)
+    await asyncio.gather(considerate, take("first", 0.0), take("second", 0.0))
+
+    assert order[-1] == "considerate"
+
+
+async def test_a_bucket_that_cannot_hold_what_is_to_be_left_lets_nothing_through(limits: Limits) -> None:
+    with pytest.raises(TransientError):
+        await limits.take("a", limit=FAST, patience=0.0, leave=2.0)
+
+
+async def test_what_is_there_is_told_without_taking(limits: Limits) -> None:
+    assert await limits.available("a") is None
+
+    await limits.take("a", limit=SLOW)
+    told = await limits.available("a")
+
+    assert told is not None
+    assert told.limit == SLOW
+    assert 0.99 < told.available < 1.1
+    await limits.close("a", seconds=60)
+    closed = await limits.available("a")
+    assert closed is not None
+    assert 59 < closed.closed_for <= 60

@@ -1,5 +1,6 @@
 -- name: take_from_limit
--- Takes $2 out of the bucket unless that means waiting longer than $3 seconds; tells the wait, and whether it took.
+-- Takes $2 out of the bucket unless that means waiting longer than $3 seconds until $4 more than that is there; tells
+-- the wait, and whether it took.
 -- Below zero is what those who wait already were promised: each later one waits behind them.
 WITH held AS MATERIALIZED (
     SELECT name, capacity, rate,
@@ -10,7 +11,9 @@ WITH held AS MATERIALIZED (
     FOR UPDATE
 ), judged AS MATERIALIZED (
     SELECT name, capacity, available,
-           greatest((least($2::float8, capacity) - available) / rate, closed_for, 0)::float8 AS wait
+           greatest(
+               (least($2::float8, capacity) + $4::float8 - available) / rate, closed_for, 0
+           )::float8 AS wait
     FROM held
 ), taken AS (
     UPDATE limits
@@ -20,6 +23,14 @@ WITH held AS MATERIALIZED (
     RETURNING limits.name
 )
 SELECT judged.wait, taken.name IS NOT NULL AS taken FROM judged LEFT JOIN taken USING (name);
+
+-- name: available_of_limit
+-- What is there of a budget now.
+SELECT capacity, rate,
+       least(capacity, available + rate * extract(epoch FROM clock_timestamp() - counted_at))::float8 AS available,
+       greatest(coalesce(extract(epoch FROM closed_until - clock_timestamp()), 0), 0)::float8 AS closed_for
+FROM limits
+WHERE name = $1;
 
 -- name: open_limit
 -- Begins a full bucket, unless there is one.

@@ -7,8 +7,14 @@ Amazon calls nobody: its notifications go to an SQS queue, which `queue` reads a
 
 from services.ingest.connector import Platform
 from services.ingest.platforms.amazon.connector import AmazonConnector, connect, listen
+from services.ingest.platforms.amazon.reading import reaches_back_to
 from services.ingest.platforms.amazon.settings import AmazonSettings
 
 PLATFORM = Platform(
-    slug=AmazonConnector.slug, name=AmazonConnector.name, settings=AmazonSettings, connect=connect, listen=listen
+    slug=AmazonConnector.slug,
+    name=AmazonConnector.name,
+    settings=AmazonSettings,
+    connect=connect,
+    listen=listen,
+    history=reaches_back_to,
 )

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from schemas.stores import Capability
+from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import AmazonClient, RequestRefused, iso
 from services.ingest.platforms.amazon.linking import account_of
@@ -43,6 +45,8 @@ PATIENCE_BETWEEN_PAGES = 600.0
 #: Seconds until a request that Amazon refused as it is may be tried again: somebody has to change something first.
 _REFUSED_WAIT = 900.0
 
+#: What a search's bounds are called: exactly one of the two families may be given.
+_ASKED_BY: Mapping[By, str] = {"created": "created", "updated": "lastUpdated"}
 _ORDER_ID = re.compile(r"[A-Z0-9]{3}-[0-9]{7}-[0-9]{7}")
 
 
@@ -59,11 +63,12 @@ class OrderReader:
         if place.begin > place.until:
             # Nothing is left that Amazon would look at: all of it is too long past, or not two minutes old.
             return Page(orders=(), after=None, read_through=window.start if place.open else window.end)
-        place, answer = await self._list(access, place, patience=PATIENCE_BETWEEN_PAGES if after else PATIENCE)
+        patience = PATIENCE_BETWEEN_PAGES if after else PATIENCE
+        place, answer = await self._list(access, place, window.by, patience=patience)
         results, token = _results(answer), _token(answer)
         if token and token == place.token:
             raise TransientError("Amazon's list of orders leads back to the same page")
-        place = place.limited_to(_told(answer))
+        place = place.limited_to(_told(answer, window.by))
         shown = tuple(_revision(result) for result in results)
         following = place.next_page(token, shown=shown) if token else place.next_part()
         fetched_at = self._clock.now()
@@ -93,22 +98,22 @@ class OrderReader:
     def _first(self, window: Window, access: Access) -> Place:
         """Return the first page of a window, whose times become those of Amazon's clock where ours is ahead of it."""
         now, ahead = self._clock.now(), self._client.ahead
-        oldest = FAR_EAST_SINCE if access.secrets["region"] == "fe" else now - HISTORY
+        oldest = _oldest(access.secrets, now=now)
         begin, end = math.floor((window.start - ahead).timestamp()), math.ceil(window.end.timestamp())
         latest = math.floor((now - ahead - LATEST).timestamp())
         begin = max(begin, math.ceil(oldest.timestamp()))
         return Place(begin, end, end) if end <= latest else Place(begin, latest, latest, open=True)
 
-    async def _list(self, access: Access, place: Place, *, patience: float) -> tuple[Place, dict[str, Any]]:
+    async def _list(self, access: Access, place: Place, by: By, *, patience: float) -> tuple[Place, dict[str, Any]]:
         """Return the answer, and the place that it answers: a refused question is asked in another way once."""
         try:
-            return place, await self._search(access, place, patience=patience)
+            return place, await self._search(access, place, by, patience=patience)
         except RequestRefused as error:
             other = self._otherwise(place)
             if other is None:
                 raise TransientError(str(error), retry_after=_REFUSED_WAIT) from error
         try:
-            return other, await self._search(access, other, patience=patience)
+            return other, await self._search(access, other, by, patience=patience)
         except RequestRefused as error:
             raise TransientError(str(error), retry_after=_REFUSED_WAIT) from error
 
@@ -123,14 +128,14 @@ class OrderReader:
         begin = min(math.floor(place.begin - ahead.total_seconds()), until)
         return Place(begin, until, until, open=True)
 
-    async def _search(self, access: Access, place: Place, *, patience: float) -> dict[str, Any]:
+    async def _search(self, access: Access, place: Place, by: By, *, patience: float) -> dict[str, Any]:
         query = {
-            "lastUpdatedAfter": iso(datetime.fromtimestamp(place.begin, tz=UTC)),
+            f"{_ASKED_BY[by]}After": iso(datetime.fromtimestamp(place.begin, tz=UTC)),
             "maxResultsPerPage": str(LIMIT),
             "includedData": INCLUDED,
         }
         if place.before is not None:
-            query["lastUpdatedBefore"] = iso(datetime.fromtimestamp(place.before, tz=UTC))
+            query[f"{_ASKED_BY[by]}Before"] = iso(datetime.fromtimestamp(place.before, tz=UTC))
         if access.secrets.get("marketplaces"):
             query["marketplaceIds"] = access.secrets["marketplaces"]
         if place.token:
@@ -142,6 +147,14 @@ class OrderReader:
         return answer
 
 
+def reaches_back_to(
+    secrets: Mapping[str, str], capabilities: tuple[Capability, ...], *, now: datetime
+) -> datetime | None:
+    """Return since when orders are given."""
+    del capabilities
+    return _oldest(secrets, now=now)
+
+
 def to_order(result: object, store: StoreRef, *, way: Way, fetched_at: datetime) -> RawOrder | Unreadable:
     """Return the order that Amazon listed, or what is wrong with it."""
     body = orjson.dumps(result).decode()
@@ -151,6 +164,10 @@ def to_order(result: object, store: StoreRef, *, way: Way, fetched_at: datetime)
         number = result.get("orderId") if isinstance(result, dict) else None
         external_id = number if isinstance(number, str) and number else None
         return Unreadable(external_id=external_id, path=error.path, problem=error.problem, body=body)
+
+
+def _oldest(secrets: Mapping[str, str], *, now: datetime) -> datetime:
+    return FAR_EAST_SINCE if secrets["region"] == "fe" else now - HISTORY
 
 
 def _results(answer: dict[str, Any]) -> list[Any]:
@@ -167,9 +184,9 @@ def _token(answer: dict[str, Any]) -> str | None:
     return token if isinstance(token, str) and token else None
 
 
-def _told(answer: dict[str, Any]) -> int | None:
+def _told(answer: dict[str, Any], by: By) -> int | None:
     """Return the second up to which Amazon says it looked."""
-    told = answer.get("lastUpdatedBefore")
+    told = answer.get(f"{_ASKED_BY[by]}Before")
     try:
         moment = datetime.fromisoformat(told) if isinstance(told, str) else None
     except ValueError:

@@ -8,6 +8,13 @@ proves them, `webhook` says what they tell, `probing` finds out what a seller's 
 
 from services.ingest.connector import Platform
 from services.ingest.platforms.ebay.connector import EbayConnector, connect
+from services.ingest.platforms.ebay.reading import reaches_back_to
 from services.ingest.platforms.ebay.settings import EbaySettings
 
-PLATFORM = Platform(slug=EbayConnector.slug, name=EbayConnector.name, settings=EbaySettings, connect=connect)
+PLATFORM = Platform(
+    slug=EbayConnector.slug,
+    name=EbayConnector.name,
+    settings=EbaySettings,
+    connect=connect,
+    history=reaches_back_to,
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,8 @@ import structlog
 
 from schemas.ids import fact_id
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Page, Unreadable, UnreadablePayload, Window
+from schemas.stores import Capability
+from services.ingest.connector import Access, By, Page, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.ebay import slices
 from services.ingest.platforms.ebay.client import SELL, Declined, EbayClient
@@ -36,6 +38,8 @@ ORDER_ID = re.compile(r"[0-9A-Za-z!_-]{1,64}")
 _IN_THE_FUTURE, _NO_SUCH_ORDER = 30850, 32100
 _NOT_FOUND = 404
 _MILLISECOND = timedelta(milliseconds=1)
+#: Only one of the two may be asked for: beside a creation date, eBay takes no notice of the other.
+_FILTERED_BY: Mapping[By, str] = {"created": "creationdate", "updated": "lastmodifieddate"}
 #: How many single orders are asked for at once.
 _AT_ONCE = 4
 
@@ -64,7 +68,7 @@ class OrderReader:
         place = Place.parse(after) if after else self._first_place(window)
         if place.is_end:
             return Page(orders=(), after=None, read_through=max(place.until, window.start), total=place.total)
-        place, listed = await self._list_slice(access, place)
+        place, listed = await self._list_slice(access, place, window.by)
         place = replace(place, total=listed.held if place.total is None else place.total)
         fresh = {
             row.revision: order
@@ -75,7 +79,7 @@ class OrderReader:
         following = slices.following(place, listed.rows, held=listed.held, has_next=listed.has_next)
         self._mind_a_gap(access, place, following, listed)
         return Page(
-            orders=tuple(sorted(orders, key=_by_change)),
+            orders=tuple(sorted(orders, key=_by_creation if window.by == "created" else _by_change)),
             after=None if following.is_end else following.text(),
             read_through=max(following.until if following.is_end else following.start, window.start),
             total=place.total,
@@ -90,26 +94,26 @@ class OrderReader:
         oldest = self._clock.now() - HISTORY
         return Place(start=max(window.start, oldest), end=window.end, until=window.end)
 
-    async def _list_slice(self, access: Access, place: Place) -> tuple[Place, _Listed]:
+    async def _list_slice(self, access: Access, place: Place, by: By) -> tuple[Place, _Listed]:
         """List the next page; the place may have become a shorter slice, or its beginning."""
         try:
-            listed = await self._list(access, place)
+            listed = await self._list(access, place, by)
         except Declined as declined:
             place = _before_the_future(place, declined)
-            listed = await self._list(access, place)
+            listed = await self._list(access, place, by)
         while slices.is_too_large(place, listed.held):
             # `total` is of the whole window: only the very first count is.
             total = listed.held if place.total is None else place.total
             place = replace(slices.cut(place, listed.held), total=total)
-            listed = await self._list(access, place)
+            listed = await self._list(access, place, by)
         if slices.has_moved(place, listed.rows) and place.round < slices.ROUNDS:
             place = slices.again(place)
-            listed = await self._list(access, place)
+            listed = await self._list(access, place, by)
         return place, listed
 
-    async def _list(self, access: Access, place: Place) -> _Listed:
+    async def _list(self, access: Access, place: Place, by: By) -> _Listed:
         query = {
-            "filter": f"lastmodifieddate:[{_stamp(place.start)}..{_stamp(_last_moment(place))}]",
+            "filter": f"{_FILTERED_BY[by]}:[{_stamp(place.start)}..{_stamp(_last_moment(place))}]",
             "limit": slices.LIMIT,
             "offset": place.offset,
         }
@@ -177,6 +181,14 @@ class OrderReader:
         return shipped
 
 
+def reaches_back_to(
+    secrets: Mapping[str, str], capabilities: tuple[Capability, ...], *, now: datetime
+) -> datetime | None:
+    """Return since when orders are given."""
+    del secrets, capabilities
+    return now - HISTORY
+
+
 def _before_the_future(place: Place, declined: Declined) -> Place:
     """Return the place with an end that eBay's clock has passed: where ours is ahead, the window reaches beyond it."""
     if _IN_THE_FUTURE not in declined.errors:
@@ -218,3 +230,7 @@ def _is_partly_shipped(order: EbayOrder) -> bool:
 
 def _by_change(order: RawOrder | Unreadable) -> float:
     return order.revised_at.timestamp() if isinstance(order, RawOrder) else 0.0
+
+
+def _by_creation(order: RawOrder | Unreadable) -> float:
+    return order.placed_at.timestamp() if isinstance(order, RawOrder) else 0.0

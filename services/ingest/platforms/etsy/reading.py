@@ -10,6 +10,7 @@ have left, and that second is read again from its beginning.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.client import RETRY_AFTER, EtsyClient
 from services.ingest.platforms.etsy.mapping import to_raw_order
@@ -31,6 +32,9 @@ LARGEST_OFFSET = 12_000
 FIRST_SECOND = 946_684_800
 #: How many receipts two pages inside one second have in common.
 OVERLAP = 20
+
+#: Reads the second by which receipts are listed: of their creation or their last change.
+_When = Callable[[object], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,19 @@ class ReceiptReader:
         """Read one page, without the receipts that earlier pages of this run gave."""
         first, last = _seconds(window)
         place = Place.parse(after) if after else Place(first)
+        when = _TIME_OF[window.by]
         if place.second > last:
             return Page(orders=(), after=None, read_through=window.end, total=place.total)
-        results, count = await self._list(access, place, last)
+        results, count = await self._list(access, place, last, by=window.by)
         if not _continues(results, place):
             place = Place(place.second, seen=place.seen, total=place.total)
-            results, count = await self._list(access, place, last)
+            results, count = await self._list(access, place, last, by=window.by)
         if not results and count > place.offset:
             raise TransientError("Etsy gave a page without receipts though more follow", retry_after=RETRY_AFTER)
         total = count if place.total is None else place.total
         fetched_at = self._clock.now()
-        fresh = [result for result in results if not _is_seen(result, place)]
-        following = _following(results, place, count=count, total=total, progressed=bool(fresh))
+        fresh = [result for result in results if not _is_seen(result, place, when)]
+        following = _following(results, place, when, count=count, total=total, progressed=bool(fresh))
         return Page(
             orders=tuple(_to_order(result, access.store, way=way, fetched_at=fetched_at) for result in fresh),
             after=following.text() if following else None,
@@ -101,13 +106,14 @@ class ReceiptReader:
             return None
         return _to_order(result, access.store, way=way, fetched_at=self._clock.now())
 
-    async def _list(self, access: Access, place: Place, last: int) -> tuple[list[Any], int]:
+    async def _list(self, access: Access, place: Place, last: int, *, by: By) -> tuple[list[Any], int]:
         if place.offset > LARGEST_OFFSET:
             raise TransientError("more receipts changed in one second than Etsy lets anyone list")
+        bound = "created" if by == "created" else "last_modified"
         query = {
-            "min_last_modified": place.second,
-            "max_last_modified": last,
-            "sort_on": "updated",
+            f"min_{bound}": place.second,
+            f"max_{bound}": last,
+            "sort_on": by,
             "sort_order": "asc",
             "limit": LIMIT,
             "offset": place.offset,
@@ -137,15 +143,17 @@ def _continues(results: list[Any], place: Place) -> bool:
     return bool(results) and _id(results[0]) in place.before
 
 
-def _following(results: list[Any], place: Place, *, count: int, total: int, progressed: bool) -> Place | None:
+def _following(
+    results: list[Any], place: Place, when: _When, *, count: int, total: int, progressed: bool
+) -> Place | None:
     """Return where the next page begins; None when this was the last."""
     if not results or place.offset + len(results) >= count or (len(results) < LIMIT and not progressed):
         return None
-    last = _changed(results[-1])
+    last = when(results[-1])
     if last is None or last < place.second:
         # Nothing to hold on to in the last receipt: go on by offset, which is right as long as nothing leaves.
         last = place.second
-    ids = {number for result in results if _changed(result) == last and (number := _id(result)) is not None}
+    ids = {number for result in results if when(result) == last and (number := _id(result)) is not None}
     if last > place.second:
         return Place(last, seen=frozenset(ids), total=total)
     overlapping = results[-OVERLAP:]
@@ -169,9 +177,9 @@ def _start_of(place: Place, window: Window) -> datetime:
     return max(window.start, datetime.fromtimestamp(place.second, tz=UTC))
 
 
-def _is_seen(result: object, place: Place) -> bool:
+def _is_seen(result: object, place: Place, when: _When) -> bool:
     """Tell whether an earlier page gave this very revision; at a later second it would be another."""
-    return _changed(result) == place.second and _id(result) in place.seen
+    return when(result) == place.second and _id(result) in place.seen
 
 
 def _to_order(result: object, store: StoreRef, *, way: Way, fetched_at: datetime) -> RawOrder | Unreadable:
@@ -190,6 +198,13 @@ def _id(result: object) -> int | None:
 
 def _changed(result: object) -> int | None:
     return _integer(result, "updated_timestamp") or _integer(result, "update_timestamp")
+
+
+def _created(result: object) -> int | None:
+    return _integer(result, "created_timestamp") or _integer(result, "create_timestamp")
+
+
+_TIME_OF: Mapping[By, _When] = {"created": _created, "updated": _changed}
 
 
 def _integer(result: object, name: str) -> int | None:

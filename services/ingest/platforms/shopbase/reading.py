@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import answer_object, json_object, parsed
 from services.ingest.platforms.shopbase.client import ShopbaseClient, TooDeep, answered
 from services.ingest.platforms.shopbase.mapping import POST_PURCHASE, to_raw_order
@@ -52,11 +52,12 @@ class OrderReader:
         if last < first:
             return Page(orders=(), after=None, read_through=window.end, total=0)
         rows, place, following = await self._step(
-            access.secrets, Place.parse(after) if after else Place.start(first, last)
+            access.secrets, Place.parse(after) if after else Place.start(first, last, window.by)
         )
         fetched_at = self._clock.now()
         orders = tuple(_to_order(row, access.store, way=way, fetched_at=fetched_at) for row in rows)
-        wait_from = _earliest(place.wait_from, orders, now=fetched_at)
+        # Whoever reads a past window comes once; it is the polls that come back for an order that waits.
+        wait_from = None if way == "backfill" else _earliest(place.wait_from, orders, now=fetched_at)
         # What ends here goes on next time where an order still waits for its buyer.
         reached = replace(following or replace(place, second=math.ceil(window.end.timestamp())), wait_from=wait_from)
         return Page(
@@ -115,7 +116,7 @@ class OrderReader:
         return found, place, following.by_number(count)
 
     async def _list(self, secrets: Mapping[str, str], place: Place) -> list[Row]:
-        query = _query(place.second, place.end) | {"limit": LIMIT, "page": max(place.page, 1)}
+        query = _query(place, place.end) | {"limit": LIMIT, "page": max(place.page, 1)}
         try:
             answer = await self._client.get(secrets, _ORDERS, query)
         except TooDeep as error:
@@ -123,19 +124,20 @@ class OrderReader:
             raise TransientError(problem, retry_after=_TOO_DEEP_WAIT) from error
         if answer is None:
             raise TransientError("ShopBase does not find the store's orders", retry_after=60.0)
-        return _rows(answer.body, _listed)
+        return _rows(answer.body, _listed, by=place.by)
 
     async def _count(self, secrets: Mapping[str, str], place: Place, end: int) -> int:
-        answer = await self._client.get(secrets, _COUNT, _query(place.second, end))
+        answer = await self._client.get(secrets, _COUNT, _query(place, end))
         count = answered(answer).get("count") if answer is not None else None
         if not isinstance(count, int) or isinstance(count, bool):
             raise TransientError("ShopBase's count of orders cannot be read", retry_after=1.0)
         return count
 
 
-def _query(first: int, last: int) -> dict[str, object]:
+def _query(place: Place, last: int) -> dict[str, object]:
     """Return the filter: both bounds are inclusive, and what `order_status` is by default is not documented."""
-    return {"order_status": "any", "updated_at_min": _iso(first), "updated_at_max": _iso(last)}
+    time = f"{place.by}_at"
+    return {"order_status": "any", f"{time}_min": _iso(place.second), f"{time}_max": _iso(last)}
 
 
 def _iso(second: int) -> str:
@@ -157,7 +159,7 @@ def _listed(document: Mapping[str, Any]) -> list[Any]:
     return orders
 
 
-def _rows(body: bytes, pick: Callable[[Mapping[str, Any]], list[Any]]) -> list[Row]:
+def _rows(body: bytes, pick: Callable[[Mapping[str, Any]], list[Any]], *, by: By = "updated") -> list[Row]:
     """Return the orders of an answer twice: with every number as the text it was written as, and as JSON text.
 
     Raises TransientError when the answer as a whole cannot be read.
@@ -167,7 +169,7 @@ def _rows(body: bytes, pick: Callable[[Mapping[str, Any]], list[Any]]) -> list[R
     except UnreadablePayload as error:
         raise TransientError(f"ShopBase's answer is {error.problem}", retry_after=1.0) from None
     return [
-        Row(value, orjson.dumps(plain).decode(), _number(value), _changed(value))
+        Row(value, orjson.dumps(plain).decode(), _number(value), _changed(value, by))
         for value, plain in zip(exact, pick(answer_object(body)), strict=True)
     ]
 
@@ -196,8 +198,8 @@ def _number(value: object) -> str | None:
     return number if isinstance(number, str) and number.isascii() and number.isdecimal() else None
 
 
-def _changed(value: object) -> int | None:
+def _changed(value: object, by: By) -> int | None:
     try:
-        return math.floor(datetime.fromisoformat(value["updated_at"]).timestamp()) if isinstance(value, dict) else None
+        return math.floor(datetime.fromisoformat(value[f"{by}_at"]).timestamp()) if isinstance(value, dict) else None
     except (KeyError, TypeError, ValueError):
         return None

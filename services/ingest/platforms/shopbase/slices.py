@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from services.ingest.connector import By
+
 #: ShopBase's largest page.
 LIMIT = 250
 #: How many orders a slice is meant to hold: enough below a page that chance does not fill it.
@@ -41,7 +43,8 @@ class Place:
     `page` is 0 unless that slice is read by number. `seen` are the orders that were given already and changed in
     `second`, or in the slice when it is read by number; `passes` counts how often that was begun. `total` is what the
     window held when it was first counted, and `left` what of it is still to come, about. A slice up to `crowded` is
-    known to be too long. `wait_from` is the second of the first order that is not to be left behind.
+    known to be too long. `wait_from` is the second of the first order that is not to be left behind. In a window
+    `by` creation, a change is that.
     """
 
     second: int
@@ -54,11 +57,12 @@ class Place:
     left: int | None = None
     crowded: int | None = None
     wait_from: int | None = None
+    by: By = "updated"
 
     @classmethod
-    def start(cls, first: int, last: int) -> Place:
+    def start(cls, first: int, last: int, by: By = "updated") -> Place:
         """Begin with the window whole."""
-        return cls(first, last, max(last - first, 1))
+        return cls(first, last, max(last - first, 1), by=by)
 
     @property
     def end(self) -> int:
@@ -85,7 +89,7 @@ class Place:
     def text(self) -> str:
         """Return it as the opaque text that a page hands out."""
         place = [self.second, self.last, self.span, self.page, self.passes, sorted(self.seen)]
-        return orjson.dumps([*place, self.total, self.left, self.crowded, self.wait_from]).decode()
+        return orjson.dumps([*place, self.total, self.left, self.crowded, self.wait_from, self.by]).decode()
 
     @classmethod
     def parse(cls, text: str) -> Place:

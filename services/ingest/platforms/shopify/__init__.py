@@ -6,6 +6,13 @@ into the same raw order. `client` keeps to the store's points, `reading` pages, 
 
 from services.ingest.connector import Platform
 from services.ingest.platforms.shopify.connector import ShopifyConnector, connect
+from services.ingest.platforms.shopify.reading import reaches_back_to
 from services.ingest.platforms.shopify.settings import ShopifySettings
 
-PLATFORM = Platform(slug=ShopifyConnector.slug, name=ShopifyConnector.name, settings=ShopifySettings, connect=connect)
+PLATFORM = Platform(
+    slug=ShopifyConnector.slug,
+    name=ShopifyConnector.name,
+    settings=ShopifySettings,
+    connect=connect,
+    history=reaches_back_to,
+)

@@ -27,7 +27,7 @@ fragment LineFields on LineItem {
 """
 
 _ORDERS = """
-  orders(first: $orders, after: $after, sortKey: UPDATED_AT, reverse: false, query: $search) {
+  orders(first: $orders, after: $after, sortKey: $sort, reverse: false, query: $search) {
     pageInfo { hasNextPage endCursor }
     nodes {
       ...OrderFields
@@ -38,13 +38,13 @@ _ORDERS = """
 
 #: The first page of a window, with how many orders the window holds.
 FIRST_PAGE = (
-    "query FirstPage($search: String!, $orders: Int!, $lines: Int!, $after: String) {"
+    "query FirstPage($search: String!, $sort: OrderSortKeys!, $orders: Int!, $lines: Int!, $after: String) {"
     "  ordersCount(query: $search, limit: null) { count precision }"
     f"{_ORDERS}}}{_ORDER_FIELDS}{_LINE_FIELDS}"
 )
 #: A page after the first.
 NEXT_PAGE = (
-    "query NextPage($search: String!, $orders: Int!, $lines: Int!, $after: String) {"
+    "query NextPage($search: String!, $sort: OrderSortKeys!, $orders: Int!, $lines: Int!, $after: String) {"
     f"{_ORDERS}}}{_ORDER_FIELDS}{_LINE_FIELDS}"
 )
 #: One order with its first lines.

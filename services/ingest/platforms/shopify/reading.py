@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from schemas.stores import Capability
+from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear
@@ -36,14 +37,17 @@ HOLDS_POINTS = 41
 #: How often an order that changes while its lines are read is begun again.
 _TRIES = 3
 _ON_HOLD = "ON_HOLD"
+_SORTED_BY: Mapping[By, str] = {"created": "CREATED_AT", "updated": "UPDATED_AT"}
+#: How far back orders are given without the scope read_all_orders.
+HISTORY = timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where reading goes on: after `cursor`, which is good for one window's search text only.
 
-    `total` is what the window holds, which only the first page is told; `last` is the id and change time of the last
-    order read.
+    `total` is what the window holds, which only the first page is told; `last` is the id and the time of the last order
+    read, by which the list is sorted.
     """
 
     cursor: str | None = None
@@ -80,8 +84,9 @@ class OrderReader:
         connection = _object(answer.get("orders"))
         nodes = [_object(node) for node in connection.get("nodes") or ()]
         cursor = _cursor_after(connection, nodes, asked=place.cursor)
-        fresh = nodes[1:] if nodes and place.last and _mark(nodes[0]) == place.last else nodes
-        last = next((mark for node in reversed(nodes) if (mark := _mark(node))), place.last)
+        by = window.by
+        fresh = nodes[1:] if nodes and place.last and _mark(nodes[0], by) == place.last else nodes
+        last = next((mark for node in reversed(nodes) if (mark := _mark(node, by))), place.last)
         orders = []
         for node in fresh:
             whole = await self._whole(access, node)
@@ -110,7 +115,13 @@ class OrderReader:
         document, operation = (queries.FIRST_PAGE, "FirstPage") if after is None else (queries.NEXT_PAGE, "NextPage")
         while True:
             orders = self._orders
-            variables = {"search": _search(window), "orders": orders, "lines": LINES, "after": after}
+            variables = {
+                "search": _search(window),
+                "sort": _SORTED_BY[window.by],
+                "orders": orders,
+                "lines": LINES,
+                "after": after,
+            }
             try:
                 answer = await self._ask(
                     access, document, variables, operation=operation, points=_points(orders, lines=LINES)
@@ -204,13 +215,22 @@ def _to_order(node: dict[str, Any], store: StoreRef, *, way: Way, fetched_at: da
         )
 
 
+def reaches_back_to(
+    secrets: Mapping[str, str], capabilities: tuple[Capability, ...], *, now: datetime
+) -> datetime | None:
+    """Return since when orders are given: without a limit only to apps that may read all orders."""
+    del secrets
+    is_limited = any(one.name == "history" and one.allowed is False for one in capabilities)
+    return now - HISTORY if is_limited else None
+
+
 def _search(window: Window) -> str:
     """Return the search text of [start, end): Shopify's times are whole seconds, and colons need quotes."""
     start = window.start.astimezone(UTC).replace(microsecond=0)
     end = window.end.astimezone(UTC)
     if end.microsecond:
         end = end.replace(microsecond=0) + timedelta(seconds=1)
-    return f"updated_at:>='{_zulu(start)}' AND updated_at:<'{_zulu(end)}'"
+    return f"{window.by}_at:>='{_zulu(start)}' AND {window.by}_at:<'{_zulu(end)}'"
 
 
 def _zulu(moment: datetime) -> str:
@@ -222,9 +242,9 @@ def _points(orders: int, *, lines: int) -> float:
     return orders * (ORDER_POINTS + lines * LINE_POINTS)
 
 
-def _mark(node: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return what tells one revision of an order from another; None where its change time cannot be read."""
-    gid, changed = node.get("id"), node.get("updatedAt")
+def _mark(node: Mapping[str, Any], by: By) -> tuple[str, str] | None:
+    """Return an order's id and the time it is sorted by, which tells revisions apart; None where it is unreadable."""
+    gid, changed = node.get("id"), node.get(f"{by}At")
     if not isinstance(gid, str) or not isinstance(changed, str):
         return None
     try:
@@ -235,7 +255,7 @@ def _mark(node: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _moment(mark: tuple[str, str] | None, *, default: datetime) -> datetime:
-    """Return the change time of the last order read: all before it is read."""
+    """Return the time of the last order read: all before it is read."""
     return datetime.fromisoformat(mark[1]) if mark else default
 
 

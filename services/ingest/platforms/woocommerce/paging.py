@@ -10,12 +10,14 @@ beginning. A store that does not filter by change time (before 5.8), or does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import orjson
+
+from services.ingest.connector import By
 
 #: WooCommerce's largest page.
 LIMIT = 100
@@ -23,6 +25,11 @@ LIMIT = 100
 OVERLAP = 20
 #: One order from before the window may be a page's last order told twice; two show that nothing was filtered.
 _STRAYS = 2
+_BOUNDS: Mapping[By, tuple[str, str]] = {
+    "created": ("after", "before"),
+    "updated": ("modified_after", "modified_before"),
+}
+_SORTED_BY: Mapping[By, str] = {"created": "date", "updated": "modified"}
 
 Mode = Literal["flow", "second", "all"]
 Shelf = Literal["trash", "orders"]
@@ -42,7 +49,8 @@ class Place:
 
     `last` is the last second of the window, `first` its first. `seen` are the orders of `second` that were given
     already; `before` are those that must show at the beginning of the next page if nothing has left. `total` is what
-    the window held when it was first counted, `trashed` of them in the trash.
+    the window held when it was first counted, `trashed` of them in the trash. `by` creation, a
+    change is that.
     """
 
     shelf: Shelf
@@ -55,11 +63,12 @@ class Place:
     before: tuple[int, ...] = ()
     total: int | None = None
     trashed: int = 0
+    by: By = "updated"
 
     @classmethod
-    def start(cls, first: int, last: int) -> Place:
+    def start(cls, first: int, last: int, by: By = "updated") -> Place:
         """Begin with the trash."""
-        return cls("trash", "flow", first, last, first)
+        return cls("trash", "flow", first, last, first, by=by)
 
     def text(self) -> str:
         """Return it as the opaque text that a page hands out."""
@@ -75,6 +84,7 @@ class Place:
                 self.before,
                 self.total,
                 self.trashed,
+                self.by,
             ]
         ).decode()
 
@@ -92,14 +102,11 @@ class Place:
         if self.mode == "all":
             return query | {"orderby": "id", "offset": self.offset}
         end = self.second if self.mode == "second" else self.last
-        query |= {
-            "modified_after": _bare(self.second - 1),
-            "modified_before": _bare(end + 1),
-            "dates_are_gmt": "true",
-        }
+        after, before = _BOUNDS[self.by]
+        query |= {after: _bare(self.second - 1), before: _bare(end + 1), "dates_are_gmt": "true"}
         if self.mode == "second":
             return query | {"orderby": "id", "offset": self.offset}
-        return query | {"orderby": "modified"}
+        return query | {"orderby": _SORTED_BY[self.by]}
 
     def whole(self) -> Place:
         """Return the place from which the store is read whole."""
@@ -187,7 +194,7 @@ def _at(place: Place, second: int) -> Place | None:
 def _next_shelf(place: Place) -> Place | None:
     if place.shelf == "orders":
         return None
-    return Place("orders", "flow", place.first, place.last, place.first, trashed=place.total or 0)
+    return Place("orders", "flow", place.first, place.last, place.first, trashed=place.total or 0, by=place.by)
 
 
 def _fresh(rows: Sequence[Row], place: Place) -> tuple[Row, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, By, Page, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.woocommerce.client import NotUnderstood, StoreAnswer, WooCommerceClient
 from services.ingest.platforms.woocommerce.mapping import to_raw_order
@@ -43,9 +43,9 @@ class OrderReader:
         if last < first:
             return Page(orders=(), after=None, read_through=window.end, total=0)
         door = Door.of(access.secrets)
-        place = Place.parse(after) if after else Place.start(first, last)
+        place = Place.parse(after) if after else Place.start(first, last, window.by)
         found, behind = await self._step(door, place)
-        if after is None and behind > CLOCK_TOLERANCE:
+        if after is None and behind > CLOCK_TOLERANCE and window.by == "updated":
             place = Place.start(first - math.ceil(min(behind, _LONGEST_LAG).total_seconds()), last)
             found, _ = await self._step(door, place)
         # An empty trash, or a store that has to be asked in another way, is not worth a page of its own.
@@ -90,7 +90,7 @@ class OrderReader:
         answer = await self._client.ask(door, "GET", _ORDERS, {"dp": DECIMALS, **place.query()})
         if answer is None or not isinstance(answer.value, list):
             raise TransientError("The store's list of orders cannot be read")
-        rows = [Row(value, _number(value), _changed(value)) for value in answer.value]
+        rows = [Row(value, _number(value), _second(value, place.by)) for value in answer.value]
         if is_cut(rows, place, answer.total):
             raise TransientError("The store counts orders that it does not show")
         return rows, answer
@@ -157,12 +157,13 @@ def _number(value: object) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
-def _changed(value: object) -> int | None:
-    """Return the second of the last change: of UTC that does not say so."""
+def _second(value: object, by: By) -> int | None:
+    """Return the second of the last change or of the creation: of UTC that does not say so."""
     if not isinstance(value, dict):
         return None
+    created, changed = value.get("date_created_gmt"), value.get("date_modified_gmt")
     try:
-        moment = datetime.fromisoformat(value.get("date_modified_gmt") or value.get("date_created_gmt") or "")
+        moment = datetime.fromisoformat((created or changed if by == "created" else changed or created) or "")
     except (TypeError, ValueError):
         return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -15,7 +15,7 @@ from services.ingest.platforms.shopbase.connector import ShopbaseConnector
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
 from services.kit.clock import ManualClock
 from services.kit.http.client import HttpAnswer
-from services.kit.limits import Limit
+from services.kit.limits import Available, Limit
 from tests.ingest.platforms.golden import payload
 from tests.ingest.platforms.twin_http import Asked, Reply, ScriptedHttp, answer
 
@@ -46,8 +46,13 @@ class NotedLimits:
         self.learnt: list[tuple[str, Limit, float | None]] = []
         self.closed: list[tuple[str, float]] = []
 
-    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = 5.0) -> None:
+    async def take(
+        self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = 5.0, leave: float = 0.0
+    ) -> None:
         self.taken.append((name, limit))
+
+    async def available(self, name: str) -> Available | None:
+        return None
 
     async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
         self.learnt.append((name, limit, available))

@@ -277,8 +277,9 @@ async def test_an_order_is_found_by_one_of_its_fulfilment_orders() -> None:
 
 
 async def test_the_default_sort_of_shopify_is_never_relied_on() -> None:
-    assert "sortKey: UPDATED_AT, reverse: false" in queries.FIRST_PAGE
-    assert "sortKey: UPDATED_AT, reverse: false" in queries.NEXT_PAGE
+    for document in (queries.FIRST_PAGE, queries.NEXT_PAGE):
+        assert "$sort: OrderSortKeys!" in document
+        assert "sortKey: $sort, reverse: false" in document
 
 
 @pytest.mark.parametrize(
