@@ -10,6 +10,7 @@ import structlog
 from services.ingest.connector import Access, Connector
 from services.ingest.ports import Stores
 from services.ingest.store import Store
+from services.ingest.subscriptions import LINKING_TAKES
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
 
@@ -27,13 +28,14 @@ class Probing:
 
     def due(self, store: Store, *, now: datetime) -> bool:
         """Whether the platform should be asked now."""
-        return store.probed_at is None or now - store.probed_at >= PROBED_EVERY
+        if store.probed_at is not None:
+            return now - store.probed_at >= PROBED_EVERY
+        # Linking marks the store as being subscribed, and probes it right after.
+        return store.subscribed_at is None or now - store.subscribed_at >= LINKING_TAKES
 
     async def ensure(self, store: Store, connector: Connector, access: Access) -> None:
-        """Probe if that is due. What cannot be found out now is no reason not to sync: it is tried at the next poll."""
+        """Probe. What cannot be found out now is no reason not to sync: it is tried at a later poll."""
         now = self.clock.now()
-        if not self.due(store, now=now):
-            return
         try:
             found = await connector.probe(access)
         except (TransientError, AuthorizationError) as error:

@@ -73,8 +73,9 @@ class Store:
             currency=grant.currency or self.currency,
             time_zone=grant.time_zone or self.time_zone,
             problem=None,
-            # New access may have other rights and another application behind it: subscribe again.
+            # New access may have other rights and another application behind it: whoever links subscribes again, now.
             subscribed_to=None,
+            subscribed_at=now,
             probed_at=None,
             access_ends_at=grant.access_ends_at,
             grants=self.grants + 1,

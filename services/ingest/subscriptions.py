@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 #: A platform deletes subscriptions whose deliveries keep failing, without a word.
 CHECKED_EVERY = timedelta(hours=1)
+#: Who links a store also subscribes and probes it; a first poll that begins meanwhile leaves it to them for so long.
+LINKING_TAKES = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,14 @@ class Subscriptions:
 
     def due(self, store: Store, *, now: datetime) -> bool:
         """Whether the platform should be asked now."""
-        checked = store.subscribed_at
-        return store.subscribed_to != self.address(store) or checked is None or now - checked >= CHECKED_EVERY
+        if store.subscribed_at is None:
+            return True
+        wait = CHECKED_EVERY if store.subscribed_to == self.address(store) else LINKING_TAKES
+        return now - store.subscribed_at >= wait
 
     async def ensure(self, store: Store, connector: Connector, access: Access) -> None:
-        """Subscribe if that is due. A refusal is the store's problem to show, and no reason not to poll."""
+        """Subscribe. A refusal is the store's problem to show, and no reason not to poll."""
         now = self.clock.now()
-        if not self.due(store, now=now):
-            return
         address = self.address(store)
         try:
             topics = await connector.subscribe(

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.ingest.connector import Grant
 from services.ingest.ports import LeaseLost
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.workbench import LEASE, START, STORE, Workbench
@@ -216,7 +217,7 @@ async def test_a_store_that_does_not_sync_by_itself_is_polled_only_when_asked() 
 async def test_a_platform_that_does_not_push_is_polled_all_the_same_and_asked_again() -> None:
     bench = Workbench()
     await bench.add_store()
-    bench.memory.stores[STORE] = bench.store.not_subscribed("once", now=START)
+    bench.memory.stores[STORE] = bench.store.not_subscribed("once", now=START - timedelta(minutes=1))
     bench.platform.put("o1", at=START - timedelta(minutes=1))
     bench.platform.faults["subscribe"] = [TransientError("down")]
 
@@ -228,6 +229,21 @@ async def test_a_platform_that_does_not_push_is_polled_all_the_same_and_asked_ag
 
     assert bench.store.push_problem is None
     assert bench.store.subscriptions == ("orders",)
+
+
+async def test_a_first_poll_leaves_subscribing_and_probing_to_whoever_links() -> None:
+    bench = Workbench()
+    store = await bench.add_store()
+    grant = Grant(str(store.external_id), "Twin shop", {})
+    bench.memory.stores[STORE] = store.linked(grant, now=bench.clock.now())
+
+    await bench.poll()
+    at_once = (len(bench.platform.subscribed), bench.platform.probes)
+    bench.clock.advance(60)
+    await bench.poll()
+
+    assert at_once == (0, 0)
+    assert (len(bench.platform.subscribed), bench.platform.probes) == (1, 1)
 
 
 async def test_kafka_away_moves_no_cursor() -> None:
