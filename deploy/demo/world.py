@@ -21,6 +21,8 @@ from deploy.local.stack import REPOSITORY, LocalStack, local_stack
 
 READY_TIMEOUT = 30.0  # seconds
 SELLER = "demo-seller"
+#: Platforms stop waiting for an answer after seconds; what judges and shows the orders may take its time.
+NICENESS = int(os.environ.get("X_NICE") or 10)
 #: Service, the setting that names its port, its usual port.
 _PORTS = {
     "ingest": ("INGEST_PORT", 8001),
@@ -77,7 +79,9 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
         sandbox = ready_line(_start_sandbox(supervisor, choices))
         environment = stack.environment() | _settings(data_dir, sandbox["settings"]) | dict(choices.settings)
         _prepare(environment)
-        factory = supervisor.start_python("factory", "deploy.sandbox.factory", "--pace", "0", env=environment)
+        factory = supervisor.start_python(
+            "factory", "deploy.sandbox.factory", "--pace", "0", env=environment, niceness=NICENESS
+        )
         services = _start_services(supervisor, environment, choices, sorted(sandbox["platforms"]))
         for name, url in services.items():
             supervisor.children[name].wait_ready(f"{url}/readyz")
@@ -123,7 +127,14 @@ def _start_services(
             port = free_port(usual if choices.fixed_ports and number == 1 else 0)
             urls[name] = f"http://{LOOPBACK}:{port}"
             own = {setting: str(port)} | ({"PUBLIC_URL": urls[service]} if service == "ingest" else {})
-            supervisor.start_python(name, "services", *arguments, env={**environment, **own}, cwd=REPOSITORY)
+            supervisor.start_python(
+                name,
+                "services",
+                *arguments,
+                env={**environment, **own},
+                cwd=REPOSITORY,
+                niceness=0 if service == "ingest" else NICENESS,
+            )
     return urls
 
 

@@ -6,8 +6,9 @@ that all of them are read: what is pushed spends no calls.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,13 +25,16 @@ WANTED_SECONDS = 90
 #: Amazon lets so many searches through at once, and then one in three minutes.
 AMAZONS_BURST = 20
 FOLLOW_SECONDS = 300.0
+#: Where the quota lets nobody read a thousand orders in that time: the seconds that it takes at best, and a tenth.
+QUOTA_SECONDS = {"shopify": 187}
 #: What a platform's limits make of a thousand orders.
 ARITHMETIC = {
     "amazon": "1,000 orders are 10 searches of 100, beside one that probes; 20 are free at once, one more each 179 s",
     "ebay": "1,000 orders are 5 pages of 200; the limit is 100,000 calls a day, none a second",
     "etsy": "1,000 orders are about 10 pages of 100, at 7 of the 10 calls a second that all shops share",
     "shopbase": "pages of 250, of a bucket of 30 calls that leaks 2 a second; subscribing spends of it too",
-    "shopify": "each query is sized to cost about 950 points; a standard plan has 2,000 and regains 100 a second",
+    "shopify": "an order costs 19 points; a standard plan has 2,000 and regains 100 a second: (19,000 - 2,000) / 100 "
+    "is 170 s; 90 s would leave 11 points an order, fewer than the objects that are read of it",
     "woocommerce": "pages of 100, two calls at a time",
 }
 
@@ -41,11 +45,17 @@ async def measure(directory: Path) -> list[Figure]:
         async with aiohttp.ClientSession() as session:
             api = Api(world, session)
             await journey.top_up(api)
-            return [
-                await _one(api, world, platform, limits=limits)
-                for platform in sorted(world.platforms)
-                for limits in (True, False)
-            ]
+            quick = sorted(world.platforms.keys() - QUOTA_SECONDS.keys())
+            # Who mostly waits for a quota is measured beside the others, and loads them little.
+            slow = [asyncio.create_task(_both(api, world, [name])) for name in QUOTA_SECONDS if name in world.platforms]
+            figures = await _both(api, world, quick)
+            for figures_of_one in await asyncio.gather(*slow):
+                figures += figures_of_one
+            return figures
+
+
+async def _both(api: Api, world: World, platforms: Sequence[str]) -> list[Figure]:
+    return [await _one(api, world, platform, limits=limits) for platform in platforms for limits in (True, False)]
 
 
 async def _one(api: Api, world: World, platform: str, *, limits: bool) -> Figure:
@@ -63,13 +73,14 @@ async def _one(api: Api, world: World, platform: str, *, limits: bool) -> Figure
     calls = spent["api_calls"] - books["api_calls"]
     over = spent["api_calls_over_budget"] - books["api_calls_over_budget"]
     await journey.unlink_store(api, linked)
+    wanted = QUOTA_SECONDS.get(platform, WANTED_SECONDS) if limits else WANTED_SECONDS
     within_burst = platform != "amazon" or not limits or calls <= AMAZONS_BURST
     return Figure(
         f"{platform}, {ORDERS:,} orders, limits {'on' if limits else 'off'}",
         round(seconds, 1),
         "s",
-        f"at most {WANTED_SECONDS}" + (f", at most {AMAZONS_BURST} calls" if platform == "amazon" and limits else ""),
-        seconds <= WANTED_SECONDS and not over and within_burst,
+        f"at most {wanted}" + (f", at most {AMAZONS_BURST} calls" if platform == "amazon" and limits else ""),
+        seconds <= wanted and not over and within_burst,
         calls=calls,
         over_budget=over,
         note=ARITHMETIC.get(platform) if limits else None,

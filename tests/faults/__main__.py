@@ -1,7 +1,8 @@
 """`python -m tests.faults`: orders flow, processes are killed at random, and a checker compares truth with the topic.
 
 `ORDERS` (20000) orders in all, `KILLS` (10) SIGKILLs over two ingest and two eligibility processes, `SEED` (7) of the
-choices. Writes `var/faults/summary.json`; exits 1 unless nothing was lost or doubled.
+choices. Then `STORES` (50) stores live for `SECONDS` (120) with the platforms' limits on, and no budget may be
+overdrawn. Writes `var/faults/summary.json`; exits 1 unless nothing was lost or doubled and every budget was kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import aiohttp
@@ -23,10 +24,12 @@ from deploy.demo.api import Api
 from deploy.demo.world import Choices, World, running_world
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
+from tests.faults.budgets import Budgets, Load, spend
 from tests.faults.checker import Verdict, judge
 from tests.faults.history import deliver_again, production_commands, read_all
 
 DIRECTORY = VAR / "faults"
+CHOICES = Choices(settings={"POLL_SECONDS": "2", "LOG_LEVEL": "WARNING"}, time_scale=60)
 VICTIMS = ("ingest", "ingest-2", "eligibility", "eligibility-2")
 DELIVERED_TWICE = 0.2
 SETTLE_SECONDS = 300
@@ -48,11 +51,11 @@ def main() -> int:
     plan = Plan(
         *(int(os.environ.get(name) or usual) for name, usual in (("ORDERS", 20000), ("KILLS", 10), ("SEED", 7)))
     )
-    choices = Choices(
-        copies={"ingest": 2, "eligibility": 2}, settings={"POLL_SECONDS": "2", "LOG_LEVEL": "WARNING"}, time_scale=60
-    )
-    with throwaway_directory(DIRECTORY / "runs") as directory, running_world(directory, choices) as world:
-        verdict, killed = asyncio.run(_run(world, plan))
+    with throwaway_directory(DIRECTORY / "runs") as directory:
+        with running_world(directory / "kills", replace(CHOICES, copies={"ingest": 2, "eligibility": 2})) as world:
+            verdict, killed = asyncio.run(_run(world, plan))
+        with running_world(directory / "budgets", replace(CHOICES, copies={"ingest": 2})) as world:
+            budgets = asyncio.run(_live(world, _load()))
     summary = {
         "accepted": verdict.accepted,
         "lost": verdict.lost,
@@ -60,10 +63,23 @@ def main() -> int:
         "violations": list(verdict.violations),
         "kills": dict(killed),
         "seed": plan.seed,
+        "budgets": budgets.as_json(),
     }
     (DIRECTORY / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     print(json.dumps(summary, indent=2))  # noqa: T201 - the command's answer
-    return 0 if verdict.clean else 1
+    return 0 if verdict.clean and budgets.kept else 1
+
+
+def _load() -> Load:
+    stores, seconds = int(os.environ.get("STORES") or 50), float(os.environ.get("SECONDS") or 120)
+    return Load(stores=stores, before=40, after=20, seconds=seconds)
+
+
+async def _live(world: World, load: Load) -> Budgets:
+    async with aiohttp.ClientSession() as session:
+        api = Api(world, session)
+        await journey.top_up(api)
+        return await spend(api, world, load)
 
 
 async def _run(world: World, plan: Plan) -> tuple[Verdict, Counter[str]]:
@@ -100,7 +116,7 @@ async def _order(api: Api, stores: Sequence[journey.Linked], plan: Plan, *, port
             count = plan.orders * (slot + 1) // (portions * len(stores)) - plan.orders * slot // (
                 portions * len(stores)
             )
-            await journey.create_orders(api, linked.opened, count, seed=plan.seed + slot)
+            await journey.create_listed_orders(api, linked.opened, count, seed=plan.seed + slot)
         await asyncio.sleep(1)
 
 
