@@ -48,8 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_logging() -> None:
-    """A service started inside an earlier test may have configured the log, and its level, for the whole process."""
+    """A service started inside an earlier test may have configured the log, and its level, for the whole process.
+
+    Tracebacks are plain: the usual ones show every local value, and some are megabytes.
+    """
     structlog.reset_defaults()
+    console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
 
 
 @pytest.fixture(scope="session")

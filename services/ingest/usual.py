@@ -20,7 +20,7 @@ class UsualConnector:
     def read_installation(self, query: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
         """Refuse: nobody begins to link a store on the platform's side."""
         del query, now
-        raise LinkingRefused(f"{self.name} stores are linked from Sync Order by authorization: add one there.")
+        raise LinkingRefused(f"{self.name} stores are linked from Sync Order: add a store there, by authorization.")
 
     async def link_with_credentials(self, credentials: Mapping[str, str], *, now: datetime) -> Grant:
         """Refuse: there is nothing that a seller could paste."""
