@@ -22,7 +22,7 @@ from deploy.local.stack import REPOSITORY, LocalStack, local_stack
 READY_TIMEOUT = 30.0  # seconds
 SELLER = "demo-seller"
 #: Platforms stop waiting for an answer after seconds; what judges and shows the orders may take its time.
-NICENESS = int(os.environ.get("X_NICE") or 10)
+NICENESS = 10
 #: Service, the setting that names its port, its usual port.
 _PORTS = {
     "ingest": ("INGEST_PORT", 8001),

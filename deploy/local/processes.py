@@ -162,10 +162,20 @@ class Supervisor:
         return child
 
     def start_python(
-        self, name: str, module: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        niceness: int = 0,
     ) -> Child:
-        """Start `python -m module arguments…` with the interpreter that runs us."""
-        return self.start(name, [sys.executable, "-m", module, *arguments], env=env, cwd=cwd)
+        """Start `python -m module arguments…` with the interpreter that runs us.
+
+        With `niceness` (1 to 19) it gives way to the others while there is not processor enough for all.
+        """
+        politely = ["nice", "-n", str(niceness)] if niceness else []
+        return self.start(name, [*politely, sys.executable, "-m", module, *arguments], env=env, cwd=cwd)
 
     def stop_all(self, *, grace: float = STOP_GRACE) -> None:
         """SIGTERM to all at once, SIGKILL to those left after `grace` seconds; returns when all are gone."""
