@@ -7,7 +7,7 @@ import gc
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -21,19 +21,25 @@ from services.ingest.adapters.postgres import SCHEMA
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
+from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.connector import Connector, Listener, Tools
 from services.ingest.linking import Linking
 from services.ingest.listening import Listening
 from services.ingest.polling import Poller
+from services.ingest.ports import Lease, SyncLease
 from services.ingest.probing import Probing
 from services.ingest.registry import find_platforms, platform_of
+from services.ingest.rehearsing import Rehearsing
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
+from services.ingest.reserve import Reserve
 from services.ingest.schedule import Schedule
 from services.ingest.settings import IngestSettings
 from services.ingest.stores import StoreApi, store_routes
 from services.ingest.subscriptions import Subscriptions
+from services.ingest.sync_routes import SyncApi, sync_routes
+from services.ingest.sync_runs import SyncRunner
 from services.ingest.tidying import Tidying
 from services.ingest.tokens import Tokens
 from services.ingest.webhook_routes import WebhookApi, webhook_routes
@@ -48,7 +54,7 @@ from services.kit.http.server import build_app
 from services.kit.http.server import serve as listen
 from services.kit.kafka.publisher import KafkaPublisher
 from services.kit.keys import ACCESS_SCHEMA, KeyRing
-from services.kit.limits import PostgresLimits
+from services.kit.limits import Limits, PostgresLimits
 from services.kit.logs import configure_logging
 from services.kit.metrics import Metrics
 from services.kit.postgres.pool import create_pool
@@ -74,7 +80,8 @@ class _Parts:
     """What runs in one process."""
 
     routes: Routes
-    schedule: Schedule
+    schedule: Schedule[Lease]
+    sync_schedule: Schedule[SyncLease]
     books: Bookkeeping
     relay: Relay
     tidying: Tidying
@@ -109,6 +116,10 @@ async def serve(
         if connectors is None:
             tools = Tools(http, clock, PostgresLimits(access_pool, clock))
             connectors = {slug: _connector(slug, tools) for slug in platforms}
+            limits = Reserve(PostgresLimits(access_pool, clock))
+            unhurried = {slug: _connector(slug, replace(tools, limits=limits)) for slug in platforms}
+        else:
+            limits, unhurried = Reserve(PostgresLimits(access_pool, clock)), dict(connectors)
         publisher = KafkaPublisher(settings.kafka, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
@@ -119,12 +130,14 @@ async def serve(
             connectors,
             pool,
             publisher,
+            unhurried=unhurried,
+            limits=limits,
             listeners=_listeners(connectors),
             vault=vault,
             clock=clock,
             metrics=metrics,
         )
-        for watched in (parts.schedule, parts.books, parts.relay, parts.listening):
+        for watched in (parts.schedule, parts.sync_schedule, parts.books, parts.relay, parts.listening):
             health.watch(watched)
         app = build_app(
             parts.routes,
@@ -153,6 +166,7 @@ def routes_document() -> dict[str, Any]:
     nothing: Any = None
     routes = _routes()
     routes.include(store_routes(StoreApi(nothing, nothing, nothing, nothing, nothing, nothing)))
+    routes.include(sync_routes(SyncApi(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)))
     routes.include(webhook_routes(WebhookApi(nothing, nothing, "")))
     return routes.openapi()
 
@@ -163,6 +177,8 @@ def _compose(
     pool: asyncpg.Pool,
     publisher: KafkaPublisher,
     *,
+    unhurried: Mapping[str, Connector],
+    limits: Limits,
     listeners: Mapping[str, Listener],
     vault: Vault,
     clock: Clock,
@@ -188,7 +204,7 @@ def _compose(
         interval=timedelta(seconds=settings.poll_seconds) if settings.poll_seconds else None,
     )
     schedule = Schedule(
-        poller,
+        poller.poll,
         polls,
         owner=instance,
         platforms=list(connectors),
@@ -196,6 +212,28 @@ def _compose(
         clock=clock,
         metrics=metrics,
     )
+    syncs = PostgresSyncs(pool)
+    runner = SyncRunner(
+        connectors=unhurried,
+        stores=stores,
+        syncs=syncs,
+        seen=seen,
+        tokens=tokens,
+        publisher=publisher,
+        clock=clock,
+        metrics=metrics,
+    )
+    sync_schedule = Schedule(
+        runner.run,
+        syncs,
+        owner=instance,
+        platforms=list(unhurried),
+        at_once=settings.syncs_at_once,
+        clock=clock,
+        metrics=metrics,
+        what="sync",
+    )
+    rehearsing = Rehearsing(unhurried, seen, tokens, limits, clock)
     linking = Linking(
         connectors=connectors,
         stores=stores,
@@ -223,13 +261,16 @@ def _compose(
     rereading = Rereading(connectors, tokens, seen, books_port, publisher, clock)
     routes = _routes()
     routes.include(store_routes(StoreApi(linking, stores, polls, schedule, rereading, clock)))
+    histories = {slug: found.history for slug, found in find_platforms().items() if found.history is not None}
+    routes.include(sync_routes(SyncApi(unhurried, histories, stores, syncs, rehearsing, sync_schedule, vault, clock)))
     routes.include(webhook_routes(WebhookApi(webhooks, metrics, settings.reachable_at)))
     return _Parts(
         routes,
         schedule,
+        sync_schedule,
         books,
         Relay(PostgresOutbox(pool), publisher, clock),
-        Tidying(authorizations, books_port, clock),
+        Tidying(authorizations, books_port, syncs, clock),
         Listening(listeners, webhooks, clock=clock, metrics=metrics),
     )
 
@@ -237,6 +278,7 @@ def _compose(
 async def _run(parts: _Parts, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.schedule.run(stop))
+        group.create_task(parts.sync_schedule.run(stop))
         group.create_task(parts.books.run(stop))
         group.create_task(parts.relay.run(stop))
         group.create_task(parts.tidying.run(stop))

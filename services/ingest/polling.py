@@ -8,7 +8,6 @@ revisions get the same event ids.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,18 +18,19 @@ import structlog
 
 from schemas.ids import SessionId, fact_id
 from schemas.order import RawOrder
-from services.ingest.connector import Access, Connector, Page, Window
+from services.ingest.connector import Connector, Page
 from services.ingest.listing import judge_page, results
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Lease, Polls, SeenOrders, Stores
 from services.ingest.probing import Probing
 from services.ingest.sessions import Session, told_end, told_part, told_start
+from services.ingest.store_reading import StoreReading, publish
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens
 from services.ingest.windows import backoff, look_again, next_window, rest_after, rest_of
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
-from services.kit.kafka.publisher import Message, Publisher
+from services.kit.kafka.publisher import Publisher
 from services.kit.metrics import Metrics
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class _Run:
     lease: Lease
     connector: Connector
     session: Session
-    access: Access | None = None
+    reading: StoreReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ class Poller:
             )
             await self.polls.give_back(lease, due=due)
             return
-        run = _Run(lease, connector, session)
+        reading = StoreReading(lease.store, connector, self.tokens, self.clock, "poll")
+        run = _Run(lease, connector, session, reading)
         try:
             await self._subscribe(run)
             await self._read(run)
@@ -116,15 +117,15 @@ class Poller:
     async def _subscribe(self, run: _Run) -> None:
         store, now = run.lease.store, self.clock.now()
         if self.subscriptions.due(store, now=now):
-            await self.subscriptions.ensure(store, run.connector, await self._access(run))
+            await self.subscriptions.ensure(store, run.connector, await run.reading.access())
         if self.probing.due(store, now=now):
-            await self.probing.ensure(store, run.connector, await self._access(run))
+            await self.probing.ensure(store, run.connector, await run.reading.access())
 
     async def _read(self, run: _Run) -> None:
         asked = rest_of(run.session.window, read_through=run.session.read_through)
         if asked.start >= asked.end:
             return
-        reading: asyncio.Task[Page] | None = asyncio.create_task(self._page(run, asked, None))
+        reading: asyncio.Task[Page] | None = asyncio.create_task(run.reading.page(asked, None))
         # An interrupted session knows its total: it was told for the whole window, not for the rest.
         total = run.session.total
         try:
@@ -132,30 +133,13 @@ class Poller:
                 page = await reading
                 total = page.total if total is None else total
                 # The platform answers the next question while Kafka and Postgres take this page.
-                reading = asyncio.create_task(self._page(run, asked, page.after)) if page.after is not None else None
+                reading = asyncio.create_task(run.reading.page(asked, page.after)) if page.after is not None else None
                 await self._keep(run, page, total=total)
         finally:
             if reading is not None:
                 reading.cancel()
                 with suppress(asyncio.CancelledError):
                     await asyncio.gather(reading, return_exceptions=True)
-
-    async def _page(self, run: _Run, asked: Window, after: str | None) -> Page:
-        async def read() -> Page:
-            access = await self._access(run)
-            try:
-                return await run.connector.read_page(access, asked, after=after, way="poll")
-            except AuthorizationError:
-                run.access = await self.tokens.after_refusal(run.connector, access)
-                return await run.connector.read_page(run.access, asked, after=after, way="poll")
-
-        return await patiently(read, clock=self.clock)
-
-    async def _access(self, run: _Run) -> Access:
-        if run.access is None or run.connector.refresh_due(run.access.secrets, now=self.clock.now()):
-            connector, store = run.connector, run.lease.store
-            run.access = await patiently(lambda: self.tokens.fresh(connector, store), clock=self.clock)
-        return run.access
 
     async def _keep(self, run: _Run, page: Page, *, total: int | None) -> None:
         read_through = min(page.read_through, run.session.window.end)
@@ -173,7 +157,9 @@ class Poller:
             paid_only=store.settings.paid_only,
             now=self.clock.now(),
         )
-        await patiently(lambda: self._publish(listed.messages), clock=self.clock)
+        await patiently(
+            lambda: publish(self.publisher, listed.messages, way="poll", metrics=self.metrics), clock=self.clock
+        )
         session = run.session.progressed(listed.outcomes, read_through=read_through, total=total)
         part = told_part(session, listed.outcomes, now=self.clock.now())
         await patiently(
@@ -184,11 +170,6 @@ class Poller:
             self.metrics.increment(
                 "syncorder_orders_listed_total", count, platform=store.platform, way="poll", result=result
             )
-
-    async def _publish(self, messages: list[Message]) -> None:
-        started = time.perf_counter()
-        await self.publisher.publish(messages)
-        self.metrics.observe("syncorder_publish_seconds", time.perf_counter() - started, way="poll")
 
     async def _refused(self, run: _Run, error: AuthorizationError) -> None:
         store = run.lease.store

@@ -16,6 +16,7 @@ from typing import Protocol
 from schemas.ids import OrderKey, SessionId, StoreId
 from services.ingest.sessions import Session
 from services.ingest.store import Store
+from services.ingest.syncs import Sync
 from services.kit.kafka.publisher import Message
 
 
@@ -223,6 +224,86 @@ class Polls(Protocol):
         messages: Sequence[Message],
     ) -> None:
         """Keep the session's end, move the cursor (never back), end the lease."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SyncLease:
+    """The right to go on with a sync, until it expires unrenewed. `number` rises with every lease of the sync."""
+
+    sync: Sync
+    store: Store
+    owner: str
+    number: int
+
+
+class Syncs(Protocol):
+    """The syncs that sellers asked for, and their leases.
+
+    Whatever takes a lease raises `LeaseLost` once somebody else holds the sync, or its seller has paused or cancelled
+    it, and then changes nothing.
+    """
+
+    async def add(self, syncs: Sequence[Sync]) -> None:
+        """Keep new syncs, all or none."""
+        ...
+
+    async def get(self, sync_id: str) -> Sync | None:
+        """One sync of any seller."""
+        ...
+
+    async def page(self, seller_id: str, *, store_id: str | None, after: str | None, limit: int) -> list[Sync]:
+        """A seller's syncs, of one store or all, the newest first, those after `after`."""
+        ...
+
+    async def unfinished(self, store_ids: Collection[str]) -> Mapping[str, int]:
+        """How many syncs of each store have not ended."""
+        ...
+
+    async def claim(
+        self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
+    ) -> list[SyncLease]:
+        """Lease of each store the oldest sync that has not ended and is not paused, when it is due and none is read.
+
+        Stores that are not linked count too: their syncs have to be ended.
+        """
+        ...
+
+    async def renew(self, lease: SyncLease, *, until: datetime) -> None:
+        """Keep the lease for longer."""
+        ...
+
+    async def give_back(self, lease: SyncLease, *, due: datetime) -> None:
+        """End the lease; the sync is due again at `due`."""
+        ...
+
+    async def begin(self, lease: SyncLease, sync: Sync, *, messages: Sequence[Message]) -> None:
+        """Keep that the sync began; one that had begun already changes nothing."""
+        ...
+
+    async def record(
+        self, lease: SyncLease, sync: Sync, *, seen: Mapping[OrderKey, Seen], messages: Sequence[Message]
+    ) -> None:
+        """Keep one more part of a sync and what it saw. A part that is kept already changes nothing."""
+        ...
+
+    async def rest(self, lease: SyncLease, sync: Sync) -> None:
+        """Keep why and until when the sync waits, and end the lease."""
+        ...
+
+    async def end(self, lease: SyncLease, sync: Sync, *, messages: Sequence[Message]) -> None:
+        """Keep the sync's end, and end the lease."""
+        ...
+
+    async def steer(self, sync_id: str, change: Callable[[Sync], tuple[Sync, Sequence[Message]]]) -> Sync | None:
+        """Apply what the seller wants, alone; a change takes the lease from whoever holds it.
+
+        Returns the sync after it, None when there is none.
+        """
+        ...
+
+    async def forget(self, *, before: datetime) -> None:
+        """Forget syncs that ended before `before`."""
         ...
 
 

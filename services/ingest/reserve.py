@@ -6,10 +6,42 @@ a connector nor its client knows for whom it reads, and no call can take the wro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
 from services.kit.limits import PATIENCE, Available, Limit, Limits
 
 #: The share of what a bucket holds beyond one call that others find there at any time.
 SHARE = 0.25
+
+
+@dataclass(slots=True)
+class Spent:
+    """What was taken from each budget meanwhile, beside the size that its taker stated."""
+
+    of: dict[str, tuple[float, Limit]] = field(default_factory=dict)
+
+    def add(self, name: str, cost: float, limit: Limit) -> None:
+        """Count what was taken; a negative cost was given back."""
+        before = self.of[name][0] if name in self.of else 0.0
+        self.of[name] = (max(before + cost, 0.0), limit)
+
+
+#: Where what this task and its children take is counted besides.
+_SPENT: ContextVar[Spent | None] = ContextVar("spent", default=None)
+
+
+@contextmanager
+def spending() -> Iterator[Spent]:
+    """Count what is taken inside, by whatever runs in this context."""
+    spent = Spent()
+    token = _SPENT.set(spent)
+    try:
+        yield spent
+    finally:
+        _SPENT.reset(token)
 
 
 class Reserve:
@@ -23,8 +55,10 @@ class Reserve:
         self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
     ) -> None:
         """See `Limits`."""
-        reserve = self._share * max(limit.capacity - cost, 0.0)
+        reserve = reserved(limit, cost, share=self._share)
         await self._limits.take(name, cost, limit=limit, patience=patience, leave=max(leave, reserve))
+        if (spent := _SPENT.get()) is not None:
+            spent.add(name, cost, limit)
 
     async def available(self, name: str) -> Available | None:
         """See `Limits`."""
@@ -33,7 +67,14 @@ class Reserve:
     async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
         """See `Limits`."""
         await self._limits.learn(name, limit=limit, available=available, refund=refund)
+        if refund and (spent := _SPENT.get()) is not None:
+            spent.add(name, -refund, limit)
 
     async def close(self, name: str, *, seconds: float) -> None:
         """See `Limits`."""
         await self._limits.close(name, seconds=seconds)
+
+
+def reserved(limit: Limit, cost: float, *, share: float = SHARE) -> float:
+    """What is left to others of a bucket of that size."""
+    return share * max(limit.capacity - cost, 0.0)

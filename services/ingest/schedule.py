@@ -1,16 +1,17 @@
-"""Polls every store that is due, each under a lease that is renewed while it is polled, several at once."""
+"""Does whatever is due on stores, each under a lease that is renewed meanwhile, several at once: polls and syncs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Generic, Literal, Protocol, TypeVar
 
 import structlog
 
-from services.ingest.polling import Poller
-from services.ingest.ports import Lease, LeaseLost, Polls
+from services.ingest.ports import LeaseLost
+from services.ingest.store import Store
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 from services.kit.health import Pulse
@@ -29,22 +30,54 @@ _AFTER_UNEXPECTED = timedelta(minutes=1)
 _AFTER_TRANSIENT = timedelta(seconds=5)
 
 
-class Schedule:
-    """One process's share of the polls of its platforms."""
+class Leased(Protocol):
+    """The right to work on a store for a while."""
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        ...
+
+
+L = TypeVar("L", bound=Leased)
+
+
+class Leases(Protocol[L]):
+    """What hands out the work: see `Polls` for what each promises."""
+
+    async def claim(
+        self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
+    ) -> list[L]:
+        """Lease what is due and free."""
+        ...
+
+    async def renew(self, lease: L, *, until: datetime) -> None:
+        """Keep the lease for longer. Raises LeaseLost."""
+        ...
+
+    async def give_back(self, lease: L, *, due: datetime) -> None:
+        """End the lease without a result. Raises LeaseLost."""
+        ...
+
+
+class Schedule(Generic[L]):
+    """One process's share of the polls, or syncs, of its platforms; `what` is the word for one of them."""
 
     def __init__(
         self,
-        poller: Poller,
-        polls: Polls,
+        work: Callable[[L], Awaitable[None]],
+        leases: Leases[L],
         *,
         owner: str,
         platforms: Collection[str],
         at_once: int,
         clock: Clock,
         metrics: Metrics,
+        what: Literal["poll", "sync"] = "poll",
     ) -> None:
-        self._poller = poller
-        self._polls = polls
+        self._work = work
+        self._leases = leases
+        self._what = what
         self._owner = owner
         self._platforms = platforms
         self._at_once = at_once
@@ -52,7 +85,7 @@ class Schedule:
         self._metrics = metrics
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
-        self._pulse = Pulse("the schedule of polls", clock=clock, within=_STANDSTILL)
+        self._pulse = Pulse(f"the schedule of {what}s", clock=clock, within=_STANDSTILL)
 
     def liveness(self) -> list[str]:
         """Whether stores are still looked for; a poll that takes long does not matter."""
@@ -80,14 +113,14 @@ class Schedule:
             return
         now = self._clock.now()
         try:
-            leases = await self._polls.claim(
+            leases = await self._leases.claim(
                 owner=self._owner, platforms=self._platforms, limit=free, now=now, until=now + LEASE
             )
         except TransientError as error:
-            log.warning("schedule.waiting", problem=str(error))
+            log.warning("schedule.waiting", what=self._what, problem=str(error))
             return
         for lease in leases:
-            task = asyncio.create_task(self._poll(lease))
+            task = asyncio.create_task(self._do(lease))
             self._running.add(task)
             task.add_done_callback(self._done)
 
@@ -108,41 +141,41 @@ class Schedule:
                 wait.cancel()
         self._woken.clear()
 
-    async def _poll(self, lease: Lease) -> None:
-        polling = asyncio.create_task(self._poller.poll(lease))
-        keeping = asyncio.create_task(self._keep(lease, polling))
+    async def _do(self, lease: L) -> None:
+        working: asyncio.Future[None] = asyncio.ensure_future(self._work(lease))
+        keeping = asyncio.create_task(self._keep(lease, working))
         try:
-            await polling
+            await working
         except LeaseLost:
             log.warning("lease.lost", store_id=lease.store.store_id)
         except TransientError as error:
-            log.warning("poll.interrupted", store_id=lease.store.store_id, problem=str(error))
+            log.warning("work.interrupted", what=self._what, store_id=lease.store.store_id, problem=str(error))
             await self._give_back(lease, after=_AFTER_TRANSIENT)
         except asyncio.CancelledError:
-            polling.cancel()
-            await asyncio.gather(polling, return_exceptions=True)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
             await self._give_back(lease, after=timedelta())
             raise
         except Exception:
-            # The outermost loop of a poll: one store's surprise must not stop the others'.
-            log.exception("poll.failed", store_id=lease.store.store_id)
-            self._metrics.increment("syncorder_unexpected_errors_total", where="poll")
+            # The outermost loop of the work: one store's surprise must not stop the others'.
+            log.exception("work.failed", what=self._what, store_id=lease.store.store_id)
+            self._metrics.increment("syncorder_unexpected_errors_total", where=self._what)
             await self._give_back(lease, after=_AFTER_UNEXPECTED)
         finally:
             keeping.cancel()
 
-    async def _keep(self, lease: Lease, polling: asyncio.Task[None]) -> None:
+    async def _keep(self, lease: L, working: asyncio.Future[None]) -> None:
         while True:
             await self._clock.sleep(_RENEWED_EVERY_SECONDS)
             try:
-                await self._polls.renew(lease, until=self._clock.now() + LEASE)
+                await self._leases.renew(lease, until=self._clock.now() + LEASE)
             except LeaseLost:
-                polling.cancel()
+                working.cancel()
                 return
             except TransientError as error:
                 log.warning("lease.not_renewed", store_id=lease.store.store_id, problem=str(error))
 
-    async def _give_back(self, lease: Lease, *, after: timedelta) -> None:
+    async def _give_back(self, lease: L, *, after: timedelta) -> None:
         # Without it the lease just expires.
         with suppress(LeaseLost, TransientError):
-            await self._polls.give_back(lease, due=self._clock.now() + after)
+            await self._leases.give_back(lease, due=self._clock.now() + after)

@@ -131,6 +131,61 @@ COMMENT ON COLUMN ingest.stores.external_id IS 'the platform''s own id; null unt
 
 COMMENT ON COLUMN ingest.stores.capabilities IS 'what the last probe found, as schemas.stores.Capability';
 
+CREATE TABLE ingest.syncs (
+    sync_id text NOT NULL,
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    platform text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    asked_from text NOT NULL,
+    asked_to text NOT NULL,
+    zone text NOT NULL,
+    by text NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone NOT NULL,
+    reads_from timestamp with time zone NOT NULL,
+    notes text[] NOT NULL,
+    reaches_back_to timestamp with time zone,
+    state text NOT NULL,
+    begun boolean NOT NULL,
+    paused boolean NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    read_through timestamp with time zone NOT NULL,
+    part integer NOT NULL,
+    total integer,
+    new integer NOT NULL,
+    updated integer NOT NULL,
+    existing integer NOT NULL,
+    failed integer NOT NULL,
+    outside integer NOT NULL,
+    place_after text,
+    place_start timestamp with time zone,
+    place_end timestamp with time zone,
+    place_kept_at timestamp with time zone,
+    due_at timestamp with time zone NOT NULL,
+    progressed_at timestamp with time zone NOT NULL,
+    failures integer NOT NULL,
+    waiting text,
+    problem text,
+    lease_owner text,
+    lease_number bigint DEFAULT 0 NOT NULL,
+    lease_expires_at timestamp with time zone,
+    CONSTRAINT syncs_by_check CHECK ((by = ANY (ARRAY['created'::text, 'updated'::text]))),
+    CONSTRAINT syncs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+COMMENT ON COLUMN ingest.syncs.sync_id IS 'rises with time';
+
+COMMENT ON COLUMN ingest.syncs.asked_by IS 'the id of an API key';
+
+COMMENT ON COLUMN ingest.syncs.reads_from IS 'where the widened window begins';
+
+COMMENT ON COLUMN ingest.syncs.outside IS 'orders listed only because the window is wider than the period';
+
+COMMENT ON COLUMN ingest.syncs.place_after IS 'the platform''s cursor, good for the window of place_start and place_end';
+
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_pkey PRIMARY KEY (state_digest);
 
@@ -155,6 +210,9 @@ ALTER TABLE ONLY ingest.store_secrets
 ALTER TABLE ONLY ingest.stores
     ADD CONSTRAINT stores_pkey PRIMARY KEY (store_id);
 
+ALTER TABLE ONLY ingest.syncs
+    ADD CONSTRAINT syncs_pkey PRIMARY KEY (sync_id);
+
 CREATE INDEX authorizations_by_store ON ingest.authorizations USING btree (store_id);
 
 CREATE INDEX sessions_finished ON ingest.sessions USING btree (finished_at) WHERE (finished_at IS NOT NULL);
@@ -169,6 +227,12 @@ CREATE INDEX stores_by_platform ON ingest.stores USING btree (platform, external
 
 CREATE INDEX stores_by_seller ON ingest.stores USING btree (seller_id, store_id);
 
+CREATE INDEX syncs_by_seller ON ingest.syncs USING btree (seller_id, sync_id);
+
+CREATE INDEX syncs_finished ON ingest.syncs USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX syncs_unfinished ON ingest.syncs USING btree (store_id, sync_id) WHERE (state = 'running'::text);
+
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
 
@@ -180,3 +244,6 @@ ALTER TABLE ONLY ingest.sessions
 
 ALTER TABLE ONLY ingest.store_secrets
     ADD CONSTRAINT store_secrets_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.syncs
+    ADD CONSTRAINT syncs_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;

@@ -17,6 +17,9 @@ class IngestSettings(KitSettings):
         default=0, ge=0, description="Seconds between two polls of a store; 0: what suits each platform."
     )
     poll_stores_at_once: int = Field(default=8, ge=1, le=100, description="How many stores one process polls at once.")
+    syncs_at_once: int = Field(
+        default=4, ge=1, le=100, description="How many manual syncs one process runs at once, each of another store."
+    )
 
     @property
     def reachable_at(self) -> str:

@@ -10,7 +10,7 @@ from schemas.stores import StoreSettings
 from services.ingest.callback_page import callback_page
 from services.ingest.connector import LinkingRefused
 from services.ingest.linking import Linking, NewStore, read_callback, renamed
-from services.ingest.ports import Polls, Progress, Stores
+from services.ingest.ports import Lease, Polls, Progress, Stores
 from services.ingest.rereading import Rereading
 from services.ingest.schedule import Schedule
 from services.ingest.store import Store
@@ -45,7 +45,7 @@ class StoreApi:
     linking: Linking
     stores: Stores
     polls: Polls
-    schedule: Schedule
+    schedule: Schedule[Lease]
     rereading: Rereading
     clock: Clock
 

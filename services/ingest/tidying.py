@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from services.ingest.ports import Authorizations, WebhookBooks
+from services.ingest.ports import Authorizations, Syncs, WebhookBooks
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 
@@ -20,6 +20,8 @@ _EVERY_SECONDS = 60.0
 ABANDONED_AFTER = timedelta(minutes=15)
 #: The report keeps sessions; ours only serve to go on with them.
 SESSIONS_KEPT = timedelta(days=7)
+#: Of manual syncs sellers see our list.
+SYNCS_KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Tidying:
 
     authorizations: Authorizations
     books: WebhookBooks
+    syncs: Syncs
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -47,3 +50,4 @@ class Tidying:
         if ended := await self.books.end_abandoned(before=now - ABANDONED_AFTER, now=now):
             log.info("sessions.ended", abandoned=ended)
         await self.books.forget_sessions(before=now - SESSIONS_KEPT)
+        await self.syncs.forget(before=now - SYNCS_KEPT)

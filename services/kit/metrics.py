@@ -41,6 +41,8 @@ MetricName = Literal[
     "syncorder_webhook_notes_lost_total",
     # counter: polls ended by ingest, by platform and state
     "syncorder_polls_total",
+    # counter: manual syncs ended by ingest, by platform and state
+    "syncorder_syncs_total",
     # counter: orders that platforms told or listed, by platform, way and result
     "syncorder_orders_listed_total",
     # counter: messages that eligibility's relays published, by topic kind ("decisions", "production")
@@ -93,6 +95,7 @@ METRICS: Mapping[MetricName, Declared] = {
     "syncorder_hints_total": Declared("counter", "Orders named by queues.", ("platform", "outcome")),
     "syncorder_webhook_notes_lost_total": Declared("counter", "Notes of webhooks given up."),
     "syncorder_polls_total": Declared("counter", "Polls ended.", ("platform", "state")),
+    "syncorder_syncs_total": Declared("counter", "Manual syncs ended.", ("platform", "state")),
     "syncorder_orders_listed_total": Declared("counter", "Orders told or listed.", ("platform", "way", "result")),
     "syncorder_publish_seconds": Declared("histogram", "Seconds until Kafka acknowledged.", ("way",)),
     "syncorder_token_renewals_total": Declared("counter", "Tokens renewed.", ("platform",)),

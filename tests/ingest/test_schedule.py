@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from services.ingest.ports import Lease
 from services.ingest.schedule import LEASE, Schedule
 from tests.ingest.workbench import START, STORE, Workbench
 
 
-def schedule(bench: Workbench, *, at_once: int = 2) -> Schedule:
+def schedule(bench: Workbench, *, at_once: int = 2) -> Schedule[Lease]:
     return Schedule(
-        bench.poller,
+        bench.poller.poll,
         bench.polls,
         owner="process-1",
         platforms=["twin"],

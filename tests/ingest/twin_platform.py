@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -19,6 +19,7 @@ from services.ingest.connector import (
     AppFact,
     AuthorizationStart,
     BuyerForgotten,
+    By,
     Delivery,
     Grant,
     Greeting,
@@ -50,9 +51,14 @@ class Listed:
     external_id: str
     changed_at: datetime
     visible_at: datetime
+    placed_at: datetime
     payment: str = "paid"
     content: str = ""
     broken: bool = False
+
+    def at(self, by: By) -> datetime:
+        """The time that a window is about."""
+        return self.placed_at if by == "created" else self.changed_at
 
 
 @dataclass
@@ -86,17 +92,20 @@ class TwinConnector:
         *,
         lag: timedelta = timedelta(),
         at: datetime | None = None,
+        placed: datetime | None = None,
         payment: str = "paid",
         content: str = "",
     ) -> None:
         """Create or change an order now; the index shows it after `lag`."""
         changed_at = (at or self.clock.now()).replace(microsecond=0)
-        self.orders[external_id] = Listed(external_id, changed_at, self.clock.now() + lag, payment, content)
+        held = self.orders.get(external_id)
+        placed_at = placed or (held.placed_at if held else changed_at)
+        self.orders[external_id] = Listed(external_id, changed_at, self.clock.now() + lag, placed_at, payment, content)
 
     def breaks(self, external_id: str) -> None:
         """Make an order unreadable."""
         held = self.orders[external_id]
-        self.orders[external_id] = Listed(external_id, held.changed_at, held.visible_at, broken=True)
+        self.orders[external_id] = replace(held, broken=True)
 
     def read(self, store: StoreRef, listed: Listed, way: Way) -> RawOrder | Unreadable:
         """The order in our nouns."""
@@ -108,6 +117,7 @@ class TwinConnector:
             platform=self.slug,
             store_id=store.store_id,
             seller_id=store.seller_id,
+            placed_at=listed.placed_at,
             revised_at=listed.changed_at,
             fetched_at=self.clock.now(),
             payment=listed.payment,
@@ -221,9 +231,9 @@ class TwinConnector:
     def _page(self, store: StoreRef, window: Window, after: str | None, way: Way) -> Page:
         now = self.clock.now()
         found = sorted(
-            (listed.changed_at, listed.external_id)
+            (listed.at(window.by), listed.external_id)
             for listed in self.orders.values()
-            if window.start <= listed.changed_at < window.end and listed.visible_at <= now
+            if window.start <= listed.at(window.by) < window.end and listed.visible_at <= now
         )
         if after is not None:
             changed_at, external_id = after.split("|")

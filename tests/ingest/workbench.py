@@ -18,6 +18,7 @@ from services.ingest.access import AccessCache
 from services.ingest.adapters.memory import Memory
 from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
 from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
+from services.ingest.adapters.memory.syncs import MemorySyncs
 from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.connector import Connector
 from services.ingest.linking import Linking
@@ -27,6 +28,7 @@ from services.ingest.probing import Probing
 from services.ingest.relaying import Relay
 from services.ingest.store import Store
 from services.ingest.subscriptions import Subscriptions
+from services.ingest.sync_runs import SyncRunner
 from services.ingest.tokens import Tokens, seal_secrets
 from services.ingest.webhooks import Webhooks
 from services.kit.clock import Clock, ManualClock
@@ -84,6 +86,17 @@ class Ingestion:
             tokens=self.tokens,
             subscriptions=self.subscriptions,
             probing=self.probing,
+            publisher=self.publisher,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        self.syncs = MemorySyncs(self.memory)
+        self.sync_runner = SyncRunner(
+            connectors=connectors,
+            stores=self.stores,
+            syncs=self.syncs,
+            seen=self.seen,
+            tokens=self.tokens,
             publisher=self.publisher,
             clock=self.clock,
             metrics=self.metrics,

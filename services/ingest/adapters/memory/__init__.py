@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.ids import OrderKey
 from services.ingest.ports import Authorization, Seen
 from services.ingest.sessions import Session
 from services.ingest.store import Store
+from services.ingest.syncs import Sync
 from services.kit.kafka.publisher import Message
 
 
@@ -30,6 +31,24 @@ class Poll:
 
 
 @dataclass
+class SyncRow:
+    """A manual sync with its lease."""
+
+    sync: Sync
+    owner: str | None = None
+    number: int = 0
+    expires_at: datetime | None = None
+
+    def is_free(self, now: datetime) -> bool:
+        """Whether nobody reads it."""
+        return self.expires_at is None or self.expires_at <= now
+
+    def change(self, *, due_at: datetime) -> None:
+        """Make it due then."""
+        self.sync = replace(self.sync, due_at=due_at)
+
+
+@dataclass
 class Memory:
     """What all twins of one test share, as the real ones share a database."""
 
@@ -39,6 +58,7 @@ class Memory:
     polls: dict[str, Poll] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     seen: dict[OrderKey, Seen] = field(default_factory=dict)
+    syncs: dict[str, SyncRow] = field(default_factory=dict)
     outbox: list[Message] = field(default_factory=list)
 
     def keep_seen(self, seen: Mapping[OrderKey, Seen]) -> None:

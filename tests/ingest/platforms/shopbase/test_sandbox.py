@@ -114,8 +114,13 @@ async def receiving() -> AsyncIterator[tuple[Receiver, str]]:
 class Unlimited:
     """Budgets without end, for a sandbox that keeps none."""
 
-    async def take(self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = 5.0) -> None:
+    async def take(
+        self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = 5.0, leave: float = 0.0
+    ) -> None:
         """Let everybody through."""
+
+    async def available(self, name: str) -> None:
+        """Know nothing."""
 
     async def learn(self, name: str, *, limit: Limit, available: float | None = None, refund: float = 0.0) -> None:
         """Learn nothing."""

@@ -1,0 +1,235 @@
+"""`/v1/syncs`: parse, call, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from services.ingest.connector import Connector, History
+from services.ingest.periods import US_ZONES, Period, PeriodRefused, resolve
+from services.ingest.ports import Stores, SyncLease, Syncs
+from services.ingest.rehearsing import Rehearsing
+from services.ingest.schedule import Schedule
+from services.ingest.store import Store
+from services.ingest.sync_views import (
+    MOST_STORES,
+    MOST_UNFINISHED,
+    AskSync,
+    RehearsalPage,
+    RehearsalView,
+    SyncPage,
+    SyncPath,
+    SyncQuery,
+    SyncView,
+    rehearsal_view,
+    sync_view,
+)
+from services.ingest.syncs import Asked, Sync, Unsteerable, cancelled, new_sync, paused, resumed
+from services.ingest.tokens import open_access
+from services.kit.clock import Clock
+from services.kit.errors import AuthorizationError
+from services.kit.http.auth import principal
+from services.kit.http.problems import Problem, not_found
+from services.kit.http.routes import Routes
+from services.kit.kafka.publisher import Message
+from services.kit.vault import Vault
+
+READ, WRITE = "syncs:read", "syncs:write"
+#: Stores that one dry run looks into at once.
+_REHEARSED_AT_ONCE = 4
+_MOST_REHEARSED = 20
+_LISTED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SyncApi:
+    """The handlers of manual syncs. A sync or store of another seller is not there."""
+
+    connectors: Mapping[str, Connector]
+    histories: Mapping[str, History]
+    stores: Stores
+    syncs: Syncs
+    rehearsing: Rehearsing
+    schedule: Schedule[SyncLease]
+    vault: Vault
+    clock: Clock
+
+    async def ask_sync(self, request: web.Request, *, body: AskSync) -> SyncPage | RehearsalPage:
+        """One sync a store, which begins at once; with `dry_run`, what each would bring, and nothing is stored."""
+        now, asker = self.clock.now(), principal(request)
+        try:
+            period = resolve(body.period.start, body.period.end, zone=body.zone, now=now)
+        except PeriodRefused as error:
+            raise _refused(error) from error
+        chosen = await self._chosen(asker.seller_id, body)
+        asked = Asked(body.period.start, body.period.end, period.zone, body.by)
+        syncs = [await self._new(store, asked, period, by_key=asker.key_id) for store in chosen]
+        if body.dry_run:
+            return await self._rehearsed(chosen, syncs)
+        await self._refuse_crowd(chosen)
+        await self.syncs.add(syncs)
+        self.schedule.wake()
+        return SyncPage(items=[sync_view(sync) for sync in syncs], next=None)
+
+    async def list_syncs(self, request: web.Request, *, query: SyncQuery) -> SyncPage:
+        """The newest first."""
+        found = await self.syncs.page(
+            principal(request).seller_id, store_id=query.store_id, after=query.cursor, limit=query.limit + 1
+        )
+        shown = found[: query.limit]
+        return SyncPage(
+            items=[sync_view(sync) for sync in shown], next=shown[-1].sync_id if len(found) > len(shown) else None
+        )
+
+    async def show_sync(self, request: web.Request, *, path: SyncPath) -> SyncView:
+        """One sync and how far it is."""
+        return sync_view(await self._own(request, path.sync_id))
+
+    async def pause_sync(self, request: web.Request, *, path: SyncPath) -> SyncView:
+        """Stop after the page that is being read; it goes on there when it is resumed."""
+        return await self._steered(request, path.sync_id, paused)
+
+    async def resume_sync(self, request: web.Request, *, path: SyncPath) -> SyncView:
+        """Go on with a paused sync, or try at once where one waits."""
+        return await self._steered(request, path.sync_id, lambda sync: resumed(sync, now=self.clock.now()))
+
+    async def cancel_sync(self, request: web.Request, *, path: SyncPath) -> SyncView:
+        """End it after the page that is being read; what it brought stays."""
+        return await self._steered(request, path.sync_id, lambda sync: cancelled(sync, now=self.clock.now()))
+
+    async def _chosen(self, seller_id: str, body: AskSync) -> list[Store]:
+        """The stores that were asked for, each once."""
+        if body.platform is not None:
+            return await self._of_platform(seller_id, body.platform)
+        chosen = []
+        for store_id in dict.fromkeys(body.stores or ()):
+            store = await self.stores.get(store_id)
+            if store is None or store.seller_id != seller_id:
+                raise not_found("store")
+            chosen.append(store)
+        at_rest = [store.store_id for store in chosen if store.state != "linked"]
+        if at_rest:
+            raise Problem(
+                409,
+                "store_not_linked",
+                "Only a linked store can be synced.",
+                "Connect these stores again, or leave them out.",
+                stores=at_rest,
+            )
+        return chosen
+
+    async def _of_platform(self, seller_id: str, platform: str) -> list[Store]:
+        if platform not in self.connectors:
+            raise not_found("platform")
+        found, after = list[Store](), None
+        while page := await self.stores.page(seller_id, after=after, limit=_LISTED_AT_ONCE):
+            found += [store for store in page if store.platform == platform and store.state == "linked"]
+            after = page[-1].store_id
+        if not found:
+            raise Problem(409, "store_not_linked", "No store of this platform is linked.", "Link one first.", stores=[])
+        if len(found) > MOST_STORES:
+            raise Problem(422, "too_many_stores", f"Name at most {MOST_STORES} of the stores of this platform at once.")
+        return found
+
+    async def _new(self, store: Store, asked: Asked, period: Period, *, by_key: str) -> Sync:
+        connector = self.connectors.get(store.platform)
+        if connector is None:
+            raise not_found("platform")
+        now = self.clock.now()
+        # Ids rise with time, so that lists need no other order.
+        sync_id = f"{int(now.timestamp() * 1_000_000):014x}{secrets.token_hex(5)}"
+        reaches_back_to = await self._reach(store)
+        return new_sync(
+            sync_id,
+            store,
+            asked,
+            period,
+            pace=connector.pace,
+            by_key=by_key,
+            reaches_back_to=reaches_back_to,
+            now=now,
+        )
+
+    async def _reach(self, store: Store) -> datetime | None:
+        history = self.histories.get(store.platform)
+        stored = await self.stores.open(store.store_id) if history is not None else None
+        if history is None or stored is None:
+            return None
+        try:
+            access = open_access(self.vault, stored)
+        except AuthorizationError as error:
+            raise Problem(
+                409, "store_not_linked", "The store's access is gone; connect it again.", stores=[store.store_id]
+            ) from error
+        return history(access.secrets, store.capabilities, now=self.clock.now())
+
+    async def _refuse_crowd(self, chosen: Sequence[Store]) -> None:
+        unfinished = await self.syncs.unfinished([store.store_id for store in chosen])
+        crowded = [store_id for store_id, number in unfinished.items() if number >= MOST_UNFINISHED]
+        if crowded:
+            raise Problem(
+                409,
+                "too_many_syncs",
+                f"A store has at most {MOST_UNFINISHED} syncs that have not ended.",
+                "Wait until some have ended, or cancel some.",
+                stores=crowded,
+            )
+
+    async def _rehearsed(self, chosen: Sequence[Store], syncs: Sequence[Sync]) -> RehearsalPage:
+        if len(chosen) > _MOST_REHEARSED:
+            raise Problem(422, "too_many_stores", f"A dry run looks into at most {_MOST_REHEARSED} stores at once.")
+        turn = asyncio.Semaphore(_REHEARSED_AT_ONCE)
+
+        async def rehearsed(store: Store, sync: Sync) -> RehearsalView:
+            async with turn:
+                return rehearsal_view(sync, await self.rehearsing.rehearse(store, sync))
+
+        pairs = zip(chosen, syncs, strict=True)
+        return RehearsalPage(items=await asyncio.gather(*(rehearsed(store, sync) for store, sync in pairs)))
+
+    async def _own(self, request: web.Request, sync_id: str) -> Sync:
+        sync = await self.syncs.get(sync_id)
+        if sync is None or sync.session.seller_id != principal(request).seller_id:
+            raise not_found("sync")
+        return sync
+
+    async def _steered(
+        self, request: web.Request, sync_id: str, change: Callable[[Sync], tuple[Sync, Sequence[Message]]]
+    ) -> SyncView:
+        await self._own(request, sync_id)
+        try:
+            steered = await self.syncs.steer(sync_id, change)
+        except Unsteerable as error:
+            raise Problem(409, "sync_ended", "The sync has ended; ask for a new one.", state=str(error)) from error
+        if steered is None:
+            raise not_found("sync")
+        self.schedule.wake()
+        return sync_view(steered)
+
+
+def sync_routes(api: SyncApi) -> Routes:
+    """The routes of manual syncs."""
+    routes = Routes(title="syncs", version="1")
+    syncs, sync, tags = "/v1/syncs", "/v1/syncs/{sync_id}", ["syncs"]
+    routes.post(syncs, status=202, summary="Sync a period by hand", tags=tags, scope=WRITE, errors=[404, 409, 422])(
+        api.ask_sync
+    )
+    routes.get(syncs, summary="List manual syncs", tags=tags, scope=READ)(api.list_syncs)
+    routes.get(sync, summary="Show a manual sync", tags=tags, scope=READ, errors=[404])(api.show_sync)
+    for verb, handler in (("pause", api.pause_sync), ("resume", api.resume_sync), ("cancel", api.cancel_sync)):
+        summary = f"{verb.capitalize()} a manual sync"
+        routes.post(f"{sync}/{verb}", summary=summary, tags=tags, scope=WRITE, errors=[404, 409])(handler)
+    return routes
+
+
+def _refused(error: PeriodRefused) -> Problem:
+    extra: dict[str, Any] = {"where": error.where}
+    if error.code == "unknown_zone":
+        extra["zones"] = list(US_ZONES)
+    return Problem(422, error.code, "The period cannot be read as it is.", str(error), **extra)
