@@ -13,6 +13,9 @@ JARS_STAMP := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/checked)
 KAFKA_TOOLS := $(if $(KAFKA_BOOTSTRAP_SERVERS),,java maven)
 PAGE_TOOLS := $(if $(wildcard $(ASSETS)),npm)
 
+# Both cores; tests that share the running world stay in one process. Name files, or -x, to run fewer.
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+
 .PHONY: help demo test check up down sandbox bench faults clean imports lock schemas assets packages types lint
 
 help: ## this list
