@@ -58,7 +58,7 @@ async def deliver_again(bootstrap: str, topic: str, *, share: float, seed: int) 
     await producer.start()
     try:
         for record in again:
-            await producer.send(topic, key=record.key, value=record.value, headers=record.headers)
+            await producer.send(topic, key=record.key, value=record.value, headers=list(record.headers))
         await producer.flush()
     finally:
         await producer.stop()
