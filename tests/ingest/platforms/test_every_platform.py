@@ -22,8 +22,10 @@ from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
 from services.ingest.connector import Delivery
 from services.ingest.linking import NewStore, read_callback
+from services.ingest.periods import Period
 from services.ingest.registry import find_platforms
 from services.ingest.store import Store
+from services.ingest.syncs import Asked, Sync, new_sync
 from services.kit.clock import SystemClock
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem
@@ -38,6 +40,8 @@ PLATFORMS = sorted(discover())
 #: Those that tell of new orders without being asked.
 PUSHING = sorted(slug for slug, stand_in in discover().items() if stand_in.pushes)
 ORDERS = 45
+#: More than any platform's largest page.
+CROWD = 260
 #: More polls than any fault needs: each goes on where the one before stopped.
 POLLS = 12
 #: What is wrong, and for which of a platform's paths (None: for all).
@@ -326,3 +330,68 @@ async def test_a_push_for_a_store_that_is_not_here_or_is_another_brings_no_order
         assert set(outcomes) <= {"unlinked", "store_not_found", "signature_refused"}
         # What the platform still had on its way tells nothing new either.
         assert revisions(shop) == before
+
+
+@pytest.mark.parametrize("fault", [None, "a_row_that_moves", "an_empty_page"])
+@pytest.mark.parametrize("slug", PLATFORMS)
+async def test_a_period_of_creation_times_is_read_whole_though_orders_change_and_share_their_second(
+    slug: str, fault: str | None
+) -> None:
+    async with linked(slug) as shop:
+        # More of them in two seconds than any platform has on a page, and the period ends between two of those seconds.
+        await shop.make(CROWD, created_over="PT2S", created_ago=7200)
+        truth = await shop.truth()
+        crowd = {number for number, order in truth.items() if shop.clock.now() - placed(order) > timedelta(minutes=100)}
+        times = sorted(placed(truth[number]) for number in crowd)
+        start, last = times[0].replace(microsecond=0), times[len(times) // 3].replace(microsecond=0)
+        end = last + timedelta(seconds=1)
+        wanted = {number for number in crowd if start <= placed(truth[number]) < end}
+        assert 0 < len(wanted) < len(crowd)
+        if fault is not None:
+            await shop.control("POST", "/faults", FAULTS[fault])
+        sync = await asked(shop, start, end)
+
+        await sync_to_the_end(shop, sync.sync_id)
+
+        told = {event.order.external_id for event in shop.ingest.told if event.order.way == "backfill"}
+        ended = shop.ingest.memory.syncs[sync.sync_id].sync
+        assert ended.state == "succeeded", ended
+        assert told == wanted
+        assert ended.session.counts.listed >= len(wanted)
+        if fault is None:
+            assert ended.session.counts.listed == len(wanted)
+            assert ended.session.total in {None, len(wanted)}
+
+
+def placed(order: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(order["created_at"]).astimezone(UTC)
+
+
+async def asked(shop: Shop, start: datetime, end: datetime) -> Sync:
+    now = shop.clock.now()
+    words = Asked(start.isoformat(), end.isoformat(), "UTC", "created")
+    pace = shop.ingest.connectors[shop.slug].pace
+    sync = new_sync(
+        "sync-1",
+        shop.store,
+        words,
+        Period(start, end, "UTC"),
+        pace=pace,
+        by_key="key-1",
+        reaches_back_to=None,
+        now=now,
+    )
+    await shop.ingest.syncs.add([sync])
+    return sync
+
+
+async def sync_to_the_end(shop: Shop, sync_id: str) -> None:
+    for _ in range(POLLS * 3):
+        now = shop.clock.now()
+        for lease in await shop.ingest.syncs.claim(
+            owner="process-1", platforms=[shop.slug], limit=1, now=now, until=now + LEASE
+        ):
+            await shop.ingest.sync_runner.run(lease)
+        if shop.ingest.memory.syncs[sync_id].sync.session.state != "running":
+            return
+        shop.pass_time(60)
