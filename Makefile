@@ -53,7 +53,7 @@ sandbox: packages $(JARS_STAMP) ## stand-in platforms and factory, against the r
 bench: packages $(JARS_STAMP) assets ## figures measured side by side; writes var/bench/summary.json
 	@$(BIN)/python -m tests.bench
 
-faults: packages $(JARS_STAMP) assets ## long fault tests with the history checker's verdict (KILLS=, ORDERS=)
+faults: packages $(JARS_STAMP) assets ## long fault tests with the history checker's verdict (KILLS=, ORDERS=, STORES=, SECONDS=)
 	@$(BIN)/python -m tests.faults
 
 schemas: $(VENV_STAMP) ## write the JSON Schemas of the topics
