@@ -9,12 +9,14 @@ from datetime import timedelta
 import pytest
 
 from services.ingest.connector import Window
+from services.ingest.periods import Period
 from services.ingest.ports import LeaseLost
 from services.ingest.sync_runs import GIVE_UP
-from services.ingest.syncs import CURSOR_LIFE, Sync, cancelled, paused, resumed
+from services.ingest.syncs import CURSOR_LIFE, Asked, Sync, cancelled, new_sync, paused, resumed
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.syncing import asked, claimed, kept, let_run, outcomes, run, run_to_the_end, told_once
-from tests.ingest.workbench import START, Workbench
+from tests.ingest.twin_platform import PACE
+from tests.ingest.workbench import START, Workbench, linked_store
 
 DAY = timedelta(days=1)
 FIRST = START - 30 * DAY
@@ -432,3 +434,22 @@ def _sync() -> Sync:
         return await asked(bench)
 
     return asyncio.run(made())
+
+
+@pytest.mark.parametrize("days", [10, 90])
+def test_a_platform_that_stops_before_the_period_begins_says_so(days: int) -> None:
+    reaches_back_to = START - days * DAY
+
+    sync = new_sync(
+        "sync-1",
+        linked_store(),
+        Asked("2026-10-21", "2026-10-31", "UTC", "created"),
+        Period(FIRST, LAST, "UTC", ("a rule",)),
+        pace=PACE,
+        by_key="key-1",
+        reaches_back_to=reaches_back_to,
+        now=START,
+    )
+
+    assert sync.reaches_back_to == reaches_back_to
+    assert len(sync.notes) == (2 if days == 10 else 1)
