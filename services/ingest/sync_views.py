@@ -22,7 +22,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "dry_run": False,
 }
 _DRY_RUN: dict[str, JsonValue] = {
-    "platform": "etsy",
+    "stores": ["8d5f0c1e2a3b4c5d", "1f2e3d4c5b6a7988"],
     "period": {"from": "2026-11-01T08:00", "to": "2026-11-01T20:00"},
     "zone": "Europe/Berlin",
     "dry_run": True,
