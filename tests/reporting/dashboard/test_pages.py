@@ -325,9 +325,9 @@ async def test_files_are_served_by_name_and_nothing_else_is(viewer: aiohttp.Clie
 async def test_a_manual_sync_shows_who_started_it_and_how_far_it_is(
     filled: Site, viewer: aiohttp.ClientSession
 ) -> None:
-    by_hand = {"way": "backfill", "automatic": False, "started_by": "key-7"}
     await filled.take(
-        started("session-9", **by_hand), progressed(outcome(1), outcome(2), session="session-9", total=40)
+        started("session-9", way="backfill", automatic=False, started_by="key-7"),
+        progressed(outcome(1), outcome(2), session="session-9", total=40),
     )
 
     text = await _text(viewer, "/sessions/session-9")
