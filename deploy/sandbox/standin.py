@@ -99,6 +99,11 @@ class StandIn(ABC):
     pushes: ClassVar[bool] = False
     #: How long a new order takes to be listed: younger orders are there, and not to be seen.
     lag: ClassVar[timedelta] = timedelta(0)
+    #: What the documented limits make of reading a thousand orders: in words, the seconds that it takes at best where
+    #: that is long, and the calls that are allowed at once where that is few.
+    allowance: ClassVar[str] = ""
+    thousand_orders_take: ClassVar[float] = 0.0
+    calls_at_once: ClassVar[int | None] = None
 
     def __init__(self) -> None:
         self.clock = SandboxClock()

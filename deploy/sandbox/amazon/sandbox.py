@@ -40,6 +40,10 @@ class AmazonSandbox(StandIn):
     """One Amazon of all regions, with any number of sellers and one application."""
 
     slug: ClassVar[str] = "amazon"
+    allowance: ClassVar[str] = (
+        "1,000 orders are 10 searches of 100, and one that probes; 20 are free at once, then one in 179 s"
+    )
+    calls_at_once: ClassVar[int | None] = 20
     lag: ClassVar[timedelta] = timedelta(minutes=2)
 
     def __init__(self) -> None:

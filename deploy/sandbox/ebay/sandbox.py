@@ -34,6 +34,7 @@ class EbaySandbox(StandIn):
     """One eBay with any number of sellers, and one app with one RuName."""
 
     slug: ClassVar[str] = "ebay"
+    allowance: ClassVar[str] = "1,000 orders are 5 pages of 200; the limit is 100,000 calls a day, none a second"
     #: Of new orders only.
     pushes: ClassVar[bool] = True
 

@@ -35,6 +35,7 @@ class EtsySandbox(StandIn):
     """One Etsy with any number of shops and apps; a first app exists from the start."""
 
     slug: ClassVar[str] = "etsy"
+    allowance: ClassVar[str] = "1,000 orders are 10 pages of 100, at 7 of the 10 calls a second that all shops share"
 
     def __init__(self) -> None:
         super().__init__()

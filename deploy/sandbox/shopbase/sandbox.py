@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterable
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiohttp import web
@@ -43,6 +43,7 @@ class ShopbaseSandbox(StandIn):
     """One ShopBase: all its shops share one address and are told apart by the host that a request names."""
 
     slug = "shopbase"
+    allowance: ClassVar[str] = "pages of 250, of a bucket of 30 calls that leaks 2 a second; subscribing spends it too"
     pushes = True
 
     def __init__(self) -> None:

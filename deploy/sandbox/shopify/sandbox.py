@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterable
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiohttp import web
@@ -43,6 +43,11 @@ class ShopifySandbox(StandIn):
     """One Shopify: all its shops share one address and are told apart by the host that a request names."""
 
     slug = "shopify"
+    allowance: ClassVar[str] = (
+        "an order costs 19 points; a standard plan has 2,000, regains 100 a second: (19,000 - 2,000) / 100 = 170 s; "
+        "90 s would leave 11 points an order, fewer than the objects that are read of it"
+    )
+    thousand_orders_take: ClassVar[float] = 170.0
     pushes = True
 
     def __init__(self) -> None:

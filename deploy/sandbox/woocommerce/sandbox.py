@@ -38,6 +38,7 @@ class WooCommerceSandbox(StandIn):
     """Any number of stores, each an own server in reality and a folder of one address here."""
 
     slug: ClassVar[str] = "woocommerce"
+    allowance: ClassVar[str] = "pages of 100, two calls at a time"
     pushes: ClassVar[bool] = True
 
     def __init__(self) -> None:
