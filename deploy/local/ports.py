@@ -1,19 +1,28 @@
-"""Finds loopback ports that nobody listens on."""
+"""Finds loopback ports that nobody listens on, and that no other process of ours is about to listen on."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
 import socket
+import tempfile
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 #: Below the ports that the kernel lends to outgoing connections: one of those could take the port in the seconds
 #: between our choice and the server's own bind.
 CHOICE = range(20_000, 32_000)
+#: Ports that this process chose, each by the descriptor of a lock that the kernel ends with the process.
+_CHOSEN: dict[int, int] = {}
 
 
 def free_port(preferred: int = 0) -> int:
-    """The preferred port if nobody has it, else any free one (0 prefers none)."""
-    return preferred if preferred and _can_bind(preferred) else _any_port()
+    """The preferred port if nobody has it, else any free one (0 prefers none).
+
+    It is ours from now on: two processes that start servers at the same moment never choose the same.
+    """
+    return preferred if preferred and _choose(preferred) else _any_port()
 
 
 def answers(port: int, *, timeout: float = 0.5) -> bool:
@@ -23,6 +32,23 @@ def answers(port: int, *, timeout: float = 0.5) -> bool:
             return True
     except OSError:
         return False
+
+
+def _choose(port: int) -> bool:
+    if not _can_bind(port):
+        return False
+    if port in _CHOSEN:
+        return True
+    directory = Path(tempfile.gettempdir()) / f"sync-order-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(directory / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    _CHOSEN[port] = descriptor
+    return True
 
 
 def _can_bind(port: int) -> bool:
@@ -38,6 +64,6 @@ def _can_bind(port: int) -> bool:
 
 
 def _any_port() -> int:
-    while not _can_bind(port := CHOICE.start + secrets.randbelow(len(CHOICE))):
+    while not _choose(port := CHOICE.start + secrets.randbelow(len(CHOICE))):
         pass
     return port

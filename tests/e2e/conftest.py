@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
 from botocore.session import get_session
-from moto.server import ThreadedMotoServer
 
 from deploy.demo.api import Api, Json
 from deploy.demo.world import Choices, World, running_world
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.processes import Supervisor
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
 from tests.e2e.everywhere import everywhere
@@ -28,7 +29,7 @@ def world() -> Iterator[World]:
 
     Retries of webhooks pass sixty times as fast; polls come often; both so that a test need not wait.
     """
-    with throwaway_directory(VAR / "e2e") as directory, _amazons_queue() as queue:
+    with throwaway_directory(VAR / "e2e") as directory, _amazons_queue(directory) as queue:
         settings = {"POLL_SECONDS": "1", "LOG_LEVEL": "INFO", **queue}
         choices = Choices(time_scale=60, copies={"ingest": 2}, settings=settings)
         with running_world(directory, choices) as running:
@@ -47,15 +48,16 @@ async def api(world: World) -> AsyncIterator[Api]:
 
 
 @contextmanager
-def _amazons_queue() -> Iterator[Mapping[str, str]]:
-    """A stand-in of SQS with the queue that Amazon's notifications go to; what the services must be told of it."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+def _amazons_queue(directory: Path) -> Iterator[Mapping[str, str]]:
+    """A stand-in of SQS with the queue that Amazon's notifications go to; what the services must be told of it.
+
+    In a process of its own: other tests of this one may not open sockets, and it does so at any time.
+    """
+    port = free_port()
+    endpoint = f"http://{LOOPBACK}:{port}"
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    with Supervisor(directory / "queue") as supervisor:
+        supervisor.start_python("queue", "moto.server", "-H", LOOPBACK, "-p", str(port)).wait_ready(endpoint)
         client = get_session().create_client("sqs", region_name="us-east-1", endpoint_url=endpoint, **keys)
         yield {
             "AMAZON_SQS_QUEUE_URL": str(client.create_queue(QueueName="orders")["QueueUrl"]),
@@ -63,8 +65,6 @@ def _amazons_queue() -> Iterator[Mapping[str, str]]:
             "AMAZON_AWS_ACCESS_KEY_ID": "key",
             "AMAZON_AWS_SECRET_ACCESS_KEY": "secret",
         }
-    finally:
-        server.stop()
 
 
 async def _set_platforms_up(api: Api, world: World) -> None:
