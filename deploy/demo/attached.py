@@ -6,6 +6,7 @@ Another directory than that of `make up` may be named, for services that were br
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -25,6 +26,7 @@ def main(up: Path = background.UP) -> int:
     if background.find(up) is None:
         print("Nothing is up: run `make up` first.", file=sys.stderr)
         return 2
+    _listen_to_ctrl_c()
     try:
         with exit_on_sigterm(), Supervisor(DIRECTORY) as supervisor, suppress(KeyboardInterrupt):
             _run(supervisor, up)
@@ -33,6 +35,11 @@ def main(up: Path = background.UP) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _listen_to_ctrl_c() -> None:
+    # Whoever is started in the background of a script inherits an ignored SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _run(supervisor: Supervisor, up: Path) -> None:
