@@ -219,18 +219,23 @@ class Hint:
     receipt: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class MisreadHint:
+    """A message of such a queue that names no order, though it should."""
+
+    unreadable: Unreadable
+    receipt: str = field(repr=False)
+
+
 class Listener(Protocol):
     """A queue that a platform puts its news into, for platforms that do not call us."""
 
-    async def receive(self) -> tuple[Hint | Unreadable, ...]:
-        """Wait for news for a while (at most 20 s) and return what came, maybe nothing. Raises TransientError.
-
-        What it gives as Unreadable leaves the queue when it is asked again: the caller has kept it by then.
-        """
+    async def receive(self) -> tuple[Hint | MisreadHint, ...]:
+        """Wait for news for a while (at most 20 s) and return what came, maybe nothing. Raises TransientError."""
         ...
 
     async def done(self, receipts: tuple[str, ...]) -> None:
-        """Take these out of the queue: what they named is durable. Raises TransientError."""
+        """Take these out of the queue: what they named, or were, is durable. Raises TransientError."""
         ...
 
     async def close(self) -> None:

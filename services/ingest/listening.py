@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import Hint, Listener, StoreRef, Unreadable
+from services.ingest.connector import Hint, Listener, MisreadHint, StoreRef, Unreadable
 from services.ingest.listing import dead_letter
 from services.ingest.webhooks import Webhooks
 from services.kit.clock import Clock
@@ -72,10 +72,11 @@ class Listening:
         """Take what is in a platform's queue now. Raises TransientError when the queue is away."""
         listener = self._listeners[slug]
         for news in await listener.receive():
-            if isinstance(news, Unreadable):
-                await self._keep_unreadable(slug, news)
-            elif await self._read(slug, news):
-                await listener.done((news.receipt,))
+            if isinstance(news, MisreadHint):
+                await self._keep_unreadable(slug, news.unreadable)
+            elif not await self._read(slug, news):
+                continue
+            await listener.done((news.receipt,))
 
     async def _read(self, slug: str, hint: Hint) -> bool:
         """Whether the order is durable, or is nobody's here; else its message comes again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from services.ingest.connector import Hint, Unreadable
+import pytest
+
+from services.ingest.connector import Hint, MisreadHint, Unreadable
 from services.ingest.listening import Listening
 from services.kit.errors import TransientError
 from services.kit.kafka.dead_letters import DETAIL
@@ -11,14 +13,17 @@ from tests.ingest.workbench import STORE, Workbench
 SHOP = f"shop-of-{STORE}"
 
 
+MISREAD = MisreadHint(Unreadable(None, "Payload", "Field required", "{}"), "receipt-1")
+
+
 class Queue:
     """A queue in memory."""
 
-    def __init__(self, *news: Hint | Unreadable) -> None:
+    def __init__(self, *news: Hint | MisreadHint) -> None:
         self.news = news
         self.gone: list[str] = []
 
-    async def receive(self) -> tuple[Hint | Unreadable, ...]:
+    async def receive(self) -> tuple[Hint | MisreadHint, ...]:
         return self.news
 
     async def done(self, receipts: tuple[str, ...]) -> None:
@@ -77,9 +82,20 @@ async def test_orders_of_stores_that_are_not_here_or_do_not_sync_are_done() -> N
 
 
 async def test_a_message_that_names_no_order_is_a_dead_letter() -> None:
-    bench, queue = Workbench(), Queue(Unreadable(None, "Payload", "Field required", "{}"))
+    bench, queue = Workbench(), Queue(MISREAD)
 
     await listening(bench, queue).once("twin")
 
     [letter] = bench.dead_letters
     assert letter[DETAIL] == b"Payload: Field required"
+    assert queue.gone == ["receipt-1"]
+
+
+async def test_such_a_message_stays_until_it_is_kept() -> None:
+    bench, queue = Workbench(), Queue(MISREAD)
+    bench.publisher.fail_with(TransientError("Kafka is away"))
+
+    with pytest.raises(TransientError):
+        await listening(bench, queue).once("twin")
+
+    assert queue.gone == []

@@ -15,7 +15,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from services.ingest.connector import Hint, Unreadable, UnreadablePayload
+from services.ingest.connector import Hint, MisreadHint, Unreadable, UnreadablePayload
 from services.ingest.parsing import json_object, parsed
 from services.ingest.platforms.amazon.payloads import AmazonNotice
 from services.ingest.platforms.amazon.settings import AmazonSettings
@@ -41,10 +41,10 @@ class AmazonQueue:
         self._wait = wait
         self._open = AsyncExitStack()
         self._client: Any = None
-        #: Receipts of messages that name no order: they leave the queue when the next ones are asked for.
+        #: Receipts of messages about something else than orders: they leave the queue when the next ones are asked for.
         self._read: list[str] = []
 
-    async def receive(self) -> tuple[Hint | Unreadable, ...]:
+    async def receive(self) -> tuple[Hint | MisreadHint, ...]:
         """Return which orders to read again, each once, and messages that cannot be read."""
         await self._delete(self._read)
         self._read = []
@@ -55,20 +55,21 @@ class AmazonQueue:
             VisibilityTimeout=HIDDEN_SECONDS,
         )
         found: dict[tuple[str, str], list[str]] = {}
-        unreadable: list[Unreadable] = []
+        misread: list[MisreadHint] = []
         for message in answer.get("Messages", ()):
             receipt = str(message["ReceiptHandle"])
             try:
                 named = order_named(str(message.get("Body", "")))
             except UnreadablePayload as error:
-                unreadable.append(Unreadable(None, error.path, error.problem, str(message.get("Body", ""))))
-                named = None
+                unreadable = Unreadable(None, error.path, error.problem, str(message.get("Body", "")))
+                misread.append(MisreadHint(unreadable, receipt))
+                continue
             if named is None:
                 self._read.append(receipt)
             else:
                 found.setdefault(named, []).append(receipt)
         hints = [Hint(seller, order, _AND.join(receipts)) for (seller, order), receipts in found.items()]
-        return (*hints, *unreadable)
+        return (*hints, *misread)
 
     async def done(self, receipts: tuple[str, ...]) -> None:
         """Delete the messages."""

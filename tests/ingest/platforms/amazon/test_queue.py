@@ -11,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
-from services.ingest.connector import Hint, Unreadable, UnreadablePayload
+from services.ingest.connector import Hint, MisreadHint, UnreadablePayload
 from services.ingest.platforms.amazon.queue import AmazonQueue, order_named
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.kit.errors import TransientError
@@ -100,8 +100,8 @@ async def left(found: AmazonQueue, client: Any) -> int:
     return sum(int(attributes[name]) for name in names)
 
 
-async def receive_all(found: AmazonQueue) -> list[Hint | Unreadable]:
-    news: list[Hint | Unreadable] = []
+async def receive_all(found: AmazonQueue) -> list[Hint | MisreadHint]:
+    news: list[Hint | MisreadHint] = []
     for _ in range(5):
         news += await found.receive()
     return news
@@ -133,14 +133,16 @@ async def test_several_messages_about_one_order_are_one_hint_and_leave_together(
 
 
 @pytest.mark.integration
-async def test_what_is_not_ours_or_unreadable_leaves_the_queue_with_the_next_look(endpoint: str) -> None:
+async def test_what_is_not_ours_leaves_with_the_next_look_and_what_is_unreadable_when_it_is_kept(endpoint: str) -> None:
     async with queue(endpoint, notice(NotificationType="FEE_PROMOTION"), "<html>", name="leaves") as (found, client):
-        [unreadable] = await found.receive()
-        assert isinstance(unreadable, Unreadable)
-        assert (unreadable.path, unreadable.body) == ("body", "<html>")
+        [misread] = await found.receive()
+        assert isinstance(misread, MisreadHint)
+        assert (misread.unreadable.path, misread.unreadable.body) == ("body", "<html>")
         assert await left(found, client) == 2
 
         assert await found.receive() == ()
+        assert await left(found, client) == 1
+        await found.done((misread.receipt,))
 
         assert await left(found, client) == 0
 
