@@ -153,11 +153,12 @@ def _closed(store: StoreRef, body: bytes) -> WebhookFact:
 
 
 def _privacy(topic: str, store: StoreRef, headers: Mapping[str, str], body: bytes) -> WebhookFact:
-    """Return the request; a delivery and its retries have one id, and so has the request."""
+    """Return the request; a delivery and its retries have one id, or at least one body, and so one request."""
     asked = parsed(PrivacyAsked, json_object(body))
     if asked.shop_domain.lower() != store.external_id.lower():
         return NotOurs("another shop's request")
-    request_id = f"shopify {asked.data_request.id if asked.data_request else headers.get(WEBHOOK_ID, '')}".strip()
+    delivery = headers.get(WEBHOOK_ID) or hashlib.sha256(body).hexdigest()
+    request_id = f"shopify {asked.data_request.id if asked.data_request else delivery}"
     buyer = asked.customer.id if asked.customer else None
     match topic:
         case "shop/redact":

@@ -103,6 +103,20 @@ def test_a_shop_to_be_forgotten_is_the_whole_shop() -> None:
     assert fact("shop/redact") == StoreForgotten("shopify delivery-1")
 
 
+def test_requests_whose_deliveries_have_no_id_are_told_apart_by_what_they_say() -> None:
+    def unnamed(**changes: Any) -> WebhookFact:
+        given = delivery("customers/redact", **changes)
+        headers = {name: value for name, value in given.headers.items() if name != "x-shopify-webhook-id"}
+        return connector().read_webhook(ACCESS.store, Delivery(headers, given.body), now=NOW)
+
+    first, again, other = unnamed(), unnamed(), unnamed(orders_to_redact=[1])
+
+    assert isinstance(first, BuyerForgotten)
+    assert isinstance(other, BuyerForgotten)
+    assert first == again
+    assert first.request_id != other.request_id
+
+
 def test_a_request_without_orders_or_buyer_is_taken() -> None:
     changes: dict[str, Any] = {"orders_to_redact": None, "customer": None}
 
