@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -168,8 +167,3 @@ def ready_line(child: Child) -> dict[str, Any]:
                     return said
         time.sleep(0.05)
     raise StartFailedError(f"{child.name} did not say where it listens; see {child.log_path}")
-
-
-def fresh_token() -> str:
-    """An unguessable word, for names that must not repeat between runs."""
-    return secrets.token_hex(4)

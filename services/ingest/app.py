@@ -23,7 +23,7 @@ from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenO
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.bookkeeping import Bookkeeping
-from services.ingest.connector import Connector, Listener, Tools
+from services.ingest.connector import Connector, Listener, Platform, Tools
 from services.ingest.linking import Linking
 from services.ingest.listening import Listening
 from services.ingest.polling import Poller
@@ -113,13 +113,10 @@ async def serve(
         pool, access_pool = pools
         stack.push_async_callback(_close, pool)
         stack.push_async_callback(_close, access_pool)
-        if connectors is None:
-            tools = Tools(http, clock, PostgresLimits(access_pool, clock))
-            connectors = {slug: _connector(slug, tools) for slug in platforms}
-            limits = Reserve(PostgresLimits(access_pool, clock))
-            unhurried = {slug: _connector(slug, replace(tools, limits=limits)) for slug in platforms}
-        else:
-            limits, unhurried = Reserve(PostgresLimits(access_pool, clock)), dict(connectors)
+        tools = Tools(http, clock, PostgresLimits(access_pool, clock))
+        limits = Reserve(tools.limits)
+        unhurried = connectors if connectors is not None else _connectors(platforms, replace(tools, limits=limits))
+        connectors = connectors if connectors is not None else _connectors(platforms, tools)
         publisher = KafkaPublisher(settings.kafka, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
@@ -326,17 +323,21 @@ async def _close(pool: asyncpg.Pool) -> None:
         pool.terminate()
 
 
-def _connector(slug: str, tools: Tools) -> Connector:
-    platform = platform_of(slug)
+def _connectors(slugs: Sequence[str], tools: Tools) -> dict[str, Connector]:
+    found = [platform_of(slug) for slug in slugs]
+    return {platform.slug: platform.connect(_settings(platform), tools) for platform in found}
+
+
+def _settings(platform: Platform) -> KitSettings:
     # Every platform's settings are a KitSettings, which a platform's contract need not know.
-    return platform.connect(load_settings(cast("type[KitSettings]", platform.settings)), tools)
+    return load_settings(cast("type[KitSettings]", platform.settings))
 
 
 def _listeners(connectors: Mapping[str, Connector]) -> dict[str, Listener]:
     found: dict[str, Listener] = {}
     for slug, platform in find_platforms().items():
         if slug in connectors and platform.listen is not None:
-            listener = platform.listen(load_settings(cast("type[KitSettings]", platform.settings)))
+            listener = platform.listen(_settings(platform))
             if listener is not None:
                 found[slug] = listener
     return found

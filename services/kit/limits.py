@@ -44,11 +44,6 @@ def calls_per_second(number: float) -> Limit:
     return Limit(1.0, max(number * _MARGIN, 0.01))
 
 
-def calls_per_day(number: float) -> Limit:
-    """The bucket of a day's calls. It refills evenly: what the other side says remains has to be learnt besides."""
-    return Limit(max(number, 1.0), max(number, 1.0) / 86_400)
-
-
 @dataclass(frozen=True, slots=True)
 class Available:
     """A budget at one moment: its size, what is there, and for how many seconds it lets nothing through."""

@@ -12,7 +12,7 @@ import pytest_asyncio
 from services.kit.clock import SystemClock
 from services.kit.errors import TransientError
 from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA
-from services.kit.limits import Limit, Limits, MemoryLimits, PostgresLimits, calls_per_day, calls_per_second
+from services.kit.limits import Limit, Limits, MemoryLimits, PostgresLimits, calls_per_second
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 
@@ -157,10 +157,6 @@ def test_calls_a_second_are_spaced_so_that_no_second_holds_more(number: int) -> 
     # n + 1 calls span n gaps.
     assert limit.capacity == 1
     assert number / limit.rate > 1.0
-
-
-def test_a_days_calls_refill_over_the_day() -> None:
-    assert calls_per_day(8640) == Limit(8640.0, 0.1)
 
 
 async def test_who_comes_after_the_rate_has_risen_waits_behind_those_who_were_promised_before(limits: Limits) -> None:

@@ -37,11 +37,6 @@ class StoreAddress:
         except ValueError:
             return host == "localhost"
 
-    @property
-    def keeps_secrets(self) -> bool:
-        """Whether what is sent there stays between us and the store."""
-        return self.scheme == "https" or self.is_loopback
-
 
 def store_address(typed: str) -> StoreAddress:
     """Return the address that a seller means. Raises LinkingRefused, saying what to type."""
