@@ -1,8 +1,9 @@
 """The raw order: an order in our nouns, not yet judged, with the platform's own payload beside it."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from schemas.address import Address
 from schemas.base import Event, UtcTime, Value
@@ -130,6 +131,50 @@ class OrderRevised(Event):
     type: Literal["order.revised"] = "order.revised"
     session_id: SessionId | None = None
     order: RawOrder
+
+
+class OrderGone(Event):
+    """`orders.raw`: the platform does not have the order any more, though it had it. Built by `order_gone`.
+
+    It is a revision like any other, of the time `noticed_at`: whoever deleted an order does not want it made.
+    """
+
+    type: Literal["order.gone"] = "order.gone"
+    session_id: SessionId | None = None
+    order_key: OrderKey
+    store_id: StoreId
+    platform: PlatformSlug
+    external_id: str
+    noticed_at: UtcTime
+
+
+def order_gone(
+    key: OrderKey,
+    *,
+    seller_id: SellerId,
+    store_id: StoreId,
+    platform: PlatformSlug,
+    external_id: str,
+    after: datetime,
+    noticed_at: datetime,
+    session_id: SessionId | None = None,
+) -> OrderGone:
+    """Return the event that an order vanished; `after`, the change time of its last revision, names the fact."""
+    return OrderGone(
+        event_id=fact_id("order.gone", key, after.isoformat()),
+        occurred_at=noticed_at,
+        seller_id=seller_id,
+        session_id=session_id,
+        order_key=key,
+        store_id=store_id,
+        platform=platform,
+        external_id=external_id,
+        noticed_at=noticed_at,
+    )
+
+
+RawOrderEvent = Annotated[OrderRevised | OrderGone, Field(discriminator="type")]
+RAW_ORDER_EVENT: TypeAdapter[RawOrderEvent] = TypeAdapter(RawOrderEvent)
 
 
 def order_revised(order: RawOrder, *, session_id: SessionId | None = None) -> OrderRevised:

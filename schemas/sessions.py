@@ -59,13 +59,22 @@ class SessionProgressed(Event):
 
 
 class SessionFinished(Event):
-    """The sync ended. `problem` is a sentence for the seller when it did not succeed."""
+    """The sync ended. `problem` is a sentence for the seller when it did not succeed.
+
+    `read_through` is the time before which, exclusive, all of its window is durable. `healed` is a sentence that says
+    what of the store's webhooks was broken, what was done, and from when on orders were read again because of it.
+    `next_at` and `next_because` say when the store is synced next by itself, and why then.
+    """
 
     type: Literal["session.finished"] = "session.finished"
     session_id: SessionId
     store_id: StoreId
     state: Literal["succeeded", "partial", "failed", "cancelled"]
     problem: str | None = None
+    read_through: UtcTime | None = None
+    healed: str | None = None
+    next_at: UtcTime | None = None
+    next_because: str | None = None
 
 
 SessionEvent = Annotated[

@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from schemas.audits import AuditEvent, OrdersCompared, OrdersListed, SyncRequest
 from schemas.catalog import CatalogVariant
 from schemas.decisions import OrderDecided
-from schemas.order import OrderRevised
+from schemas.order import RawOrderEvent
 from schemas.privacy import PrivacyRequested
 from schemas.production import ProductionCommand, ProductionUpdate
 from schemas.sessions import SessionEvent
@@ -16,6 +17,8 @@ from schemas.stores import SellerRecord, StoreRecord
 
 #: Kafka keeps buyers' data for at most this long (see docs/adr/0003-personal-data.md).
 PERSONAL_DATA_RETENTION = timedelta(days=7)
+#: What one service asks another is of no use once it was answered, or after so long.
+ASKING_RETENTION = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Topic:
 SELLERS = Topic("sellers", "seller id", SellerRecord, compacted=True, partitions=1)
 STORES = Topic("stores", "store id", StoreRecord, compacted=True, partitions=1)
 CATALOG_VARIANTS = Topic("catalog.variants", "SKU", CatalogVariant, compacted=True, partitions=1, has_dead_letters=True)
-ORDERS_RAW = Topic("orders.raw", "order key", OrderRevised, retention=PERSONAL_DATA_RETENTION, has_dead_letters=True)
+ORDERS_RAW = Topic("orders.raw", "order key", RawOrderEvent, retention=PERSONAL_DATA_RETENTION, has_dead_letters=True)
 ORDERS_DECISIONS = Topic("orders.decisions", "order key", OrderDecided, has_dead_letters=True)
 ORDERS_PRODUCTION = Topic("orders.production", "order key", ProductionCommand, retention=PERSONAL_DATA_RETENTION)
 PRODUCTION_UPDATES = Topic("production.updates", "order key", ProductionUpdate, has_dead_letters=True)
@@ -62,6 +65,12 @@ PRIVACY_REQUESTS = Topic(
     has_dead_letters=True,
 )
 SYNC_SESSIONS = Topic("sync.sessions", "session id", SessionEvent, has_dead_letters=True)
+SYNC_AUDITS = Topic("sync.audits", "store id", AuditEvent, has_dead_letters=True)
+SYNC_LISTINGS = Topic("sync.listings", "store id", OrdersListed, retention=ASKING_RETENTION, has_dead_letters=True)
+SYNC_COMPARISONS = Topic(
+    "sync.comparisons", "store id", OrdersCompared, retention=ASKING_RETENTION, has_dead_letters=True
+)
+SYNC_REQUESTS = Topic("sync.requests", "store id", SyncRequest, retention=ASKING_RETENTION, has_dead_letters=True)
 
 TOPICS: tuple[Topic, ...] = (
     SELLERS,
@@ -72,5 +81,9 @@ TOPICS: tuple[Topic, ...] = (
     ORDERS_PRODUCTION,
     PRODUCTION_UPDATES,
     SYNC_SESSIONS,
+    SYNC_AUDITS,
+    SYNC_LISTINGS,
+    SYNC_COMPARISONS,
+    SYNC_REQUESTS,
     PRIVACY_REQUESTS,
 )

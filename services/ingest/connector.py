@@ -1,6 +1,6 @@
 """What ingest expects of a platform: the contract that every folder under `platforms/` fulfils."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -77,6 +77,47 @@ class Page:
     after: str | None
     read_through: datetime
     total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedChange:
+    """An order as its platform lists it. `at` is the time the window is about; by change, `RawOrder.revised_at`."""
+
+    external_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A part of the platform's own list of a window. `after` asks for the next part and is None on the last.
+
+    An order may be listed twice, at its later change. `total` is what the platform says the window holds.
+    """
+
+    orders: tuple[ListedChange, ...]
+    after: str | None
+    total: int | None = None
+
+
+#: What was found of a subscription that did not work: it was gone; the platform had stopped delivering to it, for now
+#: or for good; it went elsewhere; or what it sends does not verify.
+Ailment = Literal["missing", "paused", "disabled", "wrong_address", "wrong_secret"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A subscription that did not work and does now."""
+
+    topic: str
+    ailment: Ailment
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """What a platform pushes of a store now, and what of it had to be mended for that."""
+
+    topics: tuple[str, ...] = ()
+    mended: tuple[Mended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +313,7 @@ class Connector(Protocol):
     slug: str
     name: str
     pace: Pace
+    ids_at_once: int
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
@@ -338,6 +380,20 @@ class Connector(Protocol):
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order; None when the platform does not have it (any more)."""
+        ...
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids, at most `ids_at_once`; None for what the platform does not have (any more)."""
+        ...
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """Return how many orders the platform counts in a window; None where it does not count for less than a list."""
+        ...
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """Read one part of the ids and times of the window's orders, as cheaply as the platform allows."""
         ...
 
     def greet(self, delivery: Delivery) -> Greeting | None:

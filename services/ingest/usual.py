@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from services.ingest.connector import Access, AppFact, Delivery, Grant, Greeting, LinkingRefused, NotOurs
+from schemas.order import RawOrder, Way
+from services.ingest.connector import (
+    Access,
+    AppFact,
+    Delivery,
+    Grant,
+    Greeting,
+    LinkingRefused,
+    ListedChange,
+    Listing,
+    NotOurs,
+    Page,
+    Unreadable,
+    Window,
+)
 
 
 class UsualConnector:
     """The answers of a platform without peculiarities; see `services.ingest.connector.Connector`."""
 
     name: str
+    ids_at_once = 1
 
     def read_state(self, callback: Mapping[str, str]) -> str:
         """Return the query's `state`."""
@@ -36,6 +51,32 @@ class UsualConnector:
         """Do nothing: nothing was subscribed."""
         del access
 
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
+        """Read one order: every connector says how."""
+        raise NotImplementedError
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
+        """Read one page: every connector says how."""
+        raise NotImplementedError
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read one after another."""
+        return {number: await self.read_order(access, number, way=way) for number in external_ids}
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """Return None: the platform's first page tells it for the same price."""
+        del access, window
+        return None
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """Read a page of whole orders and keep their ids and times; what cannot be read is listed, too."""
+        page = await self.read_page(access, window, after=after, way="poll")
+        return Listing(
+            tuple(_listed(order, window) for order in page.orders if order.external_id), page.after, page.total
+        )
+
     def greet(self, delivery: Delivery) -> Greeting | None:
         """Answer nothing: the platform does not ask whether we are there."""
         del delivery
@@ -45,3 +86,10 @@ class UsualConnector:
         """Say that it is not ours: each store is told at its own address."""
         del delivery, now
         return NotOurs("this platform tells each store at its own address")
+
+
+def _listed(order: RawOrder | Unreadable, window: Window) -> ListedChange:
+    if isinstance(order, Unreadable):
+        # Its time is not known: the window's start is the least that is certain, and no revision is older.
+        return ListedChange(order.external_id or "", window.start)
+    return ListedChange(order.external_id, order.placed_at if window.by == "created" else order.revised_at)

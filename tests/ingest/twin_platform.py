@@ -37,6 +37,7 @@ from services.ingest.connector import (
     WebhookFact,
     Window,
 )
+from services.ingest.usual import UsualConnector
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
 from tests.schemas.orders import raw_order
@@ -62,7 +63,7 @@ class Listed:
 
 
 @dataclass
-class TwinConnector:
+class TwinConnector(UsualConnector):
     """One application on one platform with any number of shops.
 
     `faults` are raised by the next calls of a method, one each. `accepted` is the token that the platform takes.
