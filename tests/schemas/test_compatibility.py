@@ -10,7 +10,7 @@ from schemas.compatibility import breaks
 from schemas.generate import RELEASED, main, schema_of
 from schemas.order import RawOrder
 from schemas.sessions import SESSION_EVENT
-from schemas.topics import ORDERS_RAW, TOPICS, Topic
+from schemas.topics import ORDERS_DECISIONS, TOPICS, Topic
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
@@ -67,8 +67,8 @@ def test_a_kind_of_message_that_readers_do_not_know_breaks_them() -> None:
 
 
 def test_a_new_field_is_harmless() -> None:
-    writer = schema_of(ORDERS_RAW)
+    writer = schema_of(ORDERS_DECISIONS)
     writer["properties"]["news"] = {"type": "string"}  # type: ignore[index]
     writer["required"].append("news")  # type: ignore[attr-defined]
 
-    assert breaks(schema_of(ORDERS_RAW, side="reader"), writer) == []
+    assert breaks(schema_of(ORDERS_DECISIONS, side="reader"), writer) == []
