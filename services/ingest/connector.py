@@ -125,12 +125,15 @@ class Pace:
     """How a platform is polled.
 
     `overlap` is read again at each poll (the platform's index may lag), `settle` keeps the window's end away from
-    now (a second that is not over yet), `interval` is the time between two polls of a store.
+    now (a second that is not over yet). `interval` is the shortest time between two polls of a store: they come as often
+    where the call budgets allow. `reread` is how often, as budgets allow, a store's open orders are read again by id,
+    where a change of an order may show in no list; None: each week is enough.
     """
 
     overlap: timedelta
     settle: timedelta
     interval: timedelta
+    reread: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ class AmazonConnector(UsualConnector):
     slug = "amazon"
     name = "Amazon"
     #: Amazon lists nothing younger than two minutes, and orders may appear, or gain their address, minutes late. One
-    #: search becomes free every three minutes, so polls are spaced to leave some for windows of several pages.
-    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(seconds=135), interval=timedelta(minutes=5))
+    #: search becomes free every three minutes, and twenty may go at once: the budget spaces the polls further than this.
+    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(seconds=135), interval=timedelta(seconds=150))
 
     def __init__(self, settings: AmazonSettings, tools: Tools) -> None:
         self._settings = settings

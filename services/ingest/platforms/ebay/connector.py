@@ -41,7 +41,12 @@ class EbayConnector(UsualConnector):
     slug = "ebay"
     name = "eBay"
     #: How late eBay lists a change is not documented; and a window that reaches into the future is refused.
-    pace = Pace(overlap=timedelta(minutes=15), settle=timedelta(minutes=1), interval=timedelta(minutes=5))
+    pace = Pace(
+        overlap=timedelta(minutes=15),
+        settle=timedelta(minutes=1),
+        interval=timedelta(minutes=3),
+        reread=timedelta(days=1),
+    )
 
     def __init__(self, settings: EbaySettings, tools: Tools) -> None:
         self._settings = settings

@@ -39,7 +39,12 @@ class EtsyConnector(UsualConnector):
     slug = "etsy"
     name = "Etsy"
     #: Times are whole seconds, and a second must be over before it is closed.
-    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(seconds=2), interval=timedelta(minutes=5))
+    pace = Pace(
+        overlap=timedelta(minutes=10),
+        settle=timedelta(seconds=2),
+        interval=timedelta(minutes=3),
+        reread=timedelta(days=1),
+    )
 
     def __init__(self, settings: EtsySettings, tools: Tools) -> None:
         self._settings = settings
