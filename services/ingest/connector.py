@@ -125,9 +125,9 @@ class Pace:
     """How a platform is polled.
 
     `overlap` is read again at each poll (the platform's index may lag), `settle` keeps the window's end away from
-    now (a second that is not over yet). `interval` is the shortest time between two polls of a store: they come as often
-    where the call budgets allow. `reread` is how often, as budgets allow, a store's open orders are read again by id,
-    where a change of an order may show in no list; None: each week is enough.
+    now (a second that is not over yet). `interval` is the shortest time between two polls of a store: they come as
+    often where the call budgets allow. `reread` is how often, as budgets allow, a store's open orders are read again by
+    id, where a change of an order may show in no list; None: each week is enough.
     """
 
     overlap: timedelta
@@ -317,6 +317,8 @@ class Connector(Protocol):
     name: str
     pace: Pace
     ids_at_once: int
+    #: Whether the platform pushes changes of orders, too, where it pushes; if not, new orders only.
+    pushes_changes: bool
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
@@ -365,11 +367,16 @@ class Connector(Protocol):
         """
         ...
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
-        """Make the platform push this store's news; return what is subscribed. Harmless when repeated.
+    async def subscribe(
+        self, access: Access, *, callback_url: str, app_url: str, anew: bool = False
+    ) -> Subscribed:
+        """Make the platform push this store's news; return what it pushes, and what did not work and was mended.
 
-        `callback_url` is the store's own address; a path may follow it ("/orders-create" arrives as `Delivery.topic`).
-        `app_url` is the address of the whole app, for platforms that take one address for all stores.
+        What is there is read first, and only what does not work is written: harmless when repeated. What is ours and
+        leads elsewhere is moved or taken away. `callback_url` is the store's own address; a path may follow it
+        ("/orders-create" arrives as `Delivery.topic`). `app_url` is the address of the whole app, for platforms that
+        take one address for all stores. `anew`: what came did not verify, so a secret that is the store's own is set
+        again though it cannot be seen to be wrong.
         """
         ...
 

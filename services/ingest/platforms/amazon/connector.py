@@ -20,6 +20,7 @@ from services.ingest.connector import (
     Page,
     SignatureRefused,
     StoreRef,
+    Subscribed,
     Tools,
     Unreadable,
     WebhookFact,
@@ -41,7 +42,7 @@ class AmazonConnector(UsualConnector):
     slug = "amazon"
     name = "Amazon"
     #: Amazon lists nothing younger than two minutes, and orders may appear, or gain their address, minutes late. One
-    #: search becomes free every three minutes, and twenty may go at once: the budget spaces the polls further than this.
+    #: search becomes free every three minutes, and twenty may go at once: its budget spaces polls further than this.
     pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(seconds=135), interval=timedelta(seconds=150))
 
     def __init__(self, settings: AmazonSettings, tools: Tools) -> None:
@@ -85,7 +86,9 @@ class AmazonConnector(UsualConnector):
         queue = self._settings.amazon_sqs_queue_url
         return await probing.probe(self._client, access, queue=queue, now=self._clock.now())
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+    async def subscribe(
+        self, access: Access, *, callback_url: str, app_url: str, anew: bool = False
+    ) -> Subscribed:
         """Have notifications put into our queue; Amazon cannot call an address."""
         del callback_url, app_url
         return await self._notifications.subscribe(access)
