@@ -57,6 +57,8 @@ class Memory:
     authorizations: dict[bytes, Authorization] = field(default_factory=dict)
     polls: dict[str, Poll] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
+    #: The open poll session of each store.
+    polling: dict[str, str] = field(default_factory=dict)
     seen: dict[OrderKey, Seen] = field(default_factory=dict)
     syncs: dict[str, SyncRow] = field(default_factory=dict)
     outbox: list[Message] = field(default_factory=list)
@@ -73,3 +75,7 @@ class Memory:
         held = self.sessions.get(session.session_id)
         if held is None or (held.state == "running" and held.part <= session.part):
             self.sessions[session.session_id] = session
+            if session.way == "poll" and session.state == "running":
+                self.polling[session.store_id] = session.session_id
+            elif self.polling.get(session.store_id) == session.session_id:
+                del self.polling[session.store_id]

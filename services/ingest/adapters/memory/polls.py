@@ -106,9 +106,8 @@ class MemoryPolls:
         self._memory.outbox.extend(messages)
 
     def _running(self, store_id: str) -> Session | None:
-        wanted = (store_id, "poll", "running")
-        sessions = self._memory.sessions.values()
-        return next((one for one in sessions if (one.store_id, one.way, one.state) == wanted), None)
+        open_session = self._memory.polling.get(store_id)
+        return self._memory.sessions[open_session] if open_session else None
 
     def _due(self, store_id: str, platforms: Collection[str], now: datetime) -> bool:
         store, poll = self._memory.stores[store_id], self._memory.polls[store_id]
