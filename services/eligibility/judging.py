@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from schemas.decisions import Cause
-from schemas.order import OrderRevised
+from schemas.ids import OrderKey
+from schemas.order import OrderGone, OrderRevised, RawOrderEvent
 from services.eligibility.decisions import Case, claim_of, conclude, propose
 from services.eligibility.dossier import Dossier, Judgement
 from services.eligibility.erasures import Erased, Subject
@@ -17,7 +18,7 @@ from services.eligibility.matching import items_to_make
 from services.eligibility.payments import Settlement
 from services.eligibility.ports import Needs, Repository, Transaction, Wake
 from services.eligibility.proposals import Proposal
-from services.eligibility.revisions import Standing, merge
+from services.eligibility.revisions import Merged, Standing, merge, vanish
 from services.eligibility.sealing import Sealer
 from services.kit.clock import Clock
 from services.kit.metrics import Metrics
@@ -28,10 +29,15 @@ from services.kit.trace import Trace, begin
 class Arrival:
     """A revision as it came: parsed, its bytes, the shard that its partition is, and its trace."""
 
-    event: OrderRevised
+    event: RawOrderEvent
     raw: bytes
     shard: int
     trace: Trace
+
+    @property
+    def order_key(self) -> OrderKey:
+        """The order that it is about."""
+        return self.event.order_key if isinstance(self.event, OrderGone) else self.event.order.key
 
 
 class Judge:
@@ -58,7 +64,7 @@ class Judge:
         """Judge a batch of revisions; ones that are known, or older than what is known, change nothing."""
         shards = {arrival.shard for arrival in arrivals}
         async with self._repository.judging(shards) as transaction:
-            dossiers = await transaction.dossiers({arrival.event.order.key for arrival in arrivals})
+            dossiers = await transaction.dossiers({arrival.order_key for arrival in arrivals})
             cases, touched = self._merge_all(arrivals, dossiers)
             if touched:
                 await transaction.touch(touched)
@@ -108,7 +114,7 @@ class Judge:
     ) -> tuple[list[Case], list[Dossier]]:
         by_key: dict[str, list[Arrival]] = {}
         for arrival in arrivals:
-            by_key.setdefault(arrival.event.order.key, []).append(arrival)
+            by_key.setdefault(arrival.order_key, []).append(arrival)
         cases: list[Case] = []
         touched: list[Dossier] = []
         for key, group in by_key.items():
@@ -119,22 +125,24 @@ class Judge:
         self, group: list[Arrival], dossier: Dossier | None, cases: list[Case], touched: list[Dossier]
     ) -> None:
         standing = dossier.standing if dossier else None
-        newest, changed = None, False
+        newest, told, changed = None, None, False
         for arrival in group:
-            merged = merge(standing, arrival.event)
+            merged = _merged(standing, arrival.event)
+            if merged is None:
+                continue
             standing = merged.standing
-            newest = arrival if merged.is_new else newest
+            if merged.is_new and isinstance(arrival.event, OrderRevised):
+                newest, told = arrival, arrival.event
             changed = changed or merged.changed
         if standing is None:
             return
-        imported_at = min(arrival.event.order.fetched_at for arrival in group)
-        sealed = self._sealer.seal_event(newest.event.order.key, newest.raw) if newest else None
+        sealed = self._sealer.seal_event(newest.order_key, newest.raw) if newest else None
         trace = newest.trace if newest else dossier.trace if dossier else None
-        buyers = self._buyers(newest.event) if newest else ()
+        buyers = self._buyers(told) if told else ()
         # A platform that forgets a buyer names them no more; what an earlier revision told still finds the order.
         buyer = buyers[0] if buyers else dossier.buyer if dossier else None
-        after = _after(dossier, group[0], standing, imported_at, sealed, trace=trace, buyer=buyer)
-        event = newest.event if newest else self._sealer.open_event(after) if changed else None
+        after = _after(dossier, group, standing, sealed, trace=trace, buyer=buyer)
+        event = told or (self._sealer.open_event(after) if changed else None)
         if changed and event is not None:
             cases.append(self._case(event, after, "revision"))
         elif after != dossier:
@@ -240,26 +248,34 @@ async def settle(
 _NOTHING = Known()
 
 
+def _merged(standing: Standing | None, event: RawOrderEvent) -> Merged | None:
+    """What an event makes of what is known; None of one that takes away an order which never came."""
+    if isinstance(event, OrderRevised):
+        return merge(standing, event)
+    return vanish(standing, event) if standing is not None else None
+
+
 def _after(
     dossier: Dossier | None,
-    arrival: Arrival,
+    group: Sequence[Arrival],
     standing: Standing,
-    imported_at: datetime,
     sealed: bytes | None,
     *,
     trace: Trace | None,
     buyer: bytes | None,
 ) -> Dossier:
+    orders = [arrival.event.order for arrival in group if isinstance(arrival.event, OrderRevised)]
+    read_at = [order.fetched_at for order in orders]
     if dossier is not None:
-        imported_at = min(imported_at, dossier.imported_at)
+        imported_at = min([dossier.imported_at, *read_at])
         sealed = sealed or dossier.sealed_event
         return replace(
             dossier, standing=standing, imported_at=imported_at, sealed_event=sealed, trace=trace, buyer=buyer
         )
-    order = arrival.event.order
+    order, imported_at = orders[0], min(read_at)
     return Dossier(
         order_key=order.key,
-        shard=arrival.shard,
+        shard=group[0].shard,
         seller_id=order.seller_id,
         store_id=order.store_id,
         imported_at=imported_at,

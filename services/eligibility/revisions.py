@@ -2,7 +2,8 @@
 
 Every value is a register that its newest teller wins. The content of an order is one register; its risk and its holds
 are two of their own, because some forms of an order do not tell them: what a form leaves out keeps what an earlier one
-told, and a late one may still fill in what no newer one has said.
+told, and a late one may still fill in what no newer one has said. That the platform lost the order is a fourth: a newer
+content brings the order back.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from schemas.order import OrderRevised, RawOrder, Risk
+from schemas.order import OrderGone, OrderRevised, RawOrder, Risk
 
 
 class Stamp(NamedTuple):
@@ -27,19 +28,26 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far one order is known: the stamp of its content, of its risk and of its holds."""
+    """How far one order is known: the stamp of its content, of its risk, of its holds and of its vanishing."""
 
     content: Stamp
     risk: Risk | None = None
     risk_at: Stamp | None = None
     holds: tuple[str, ...] | None = None
     holds_at: Stamp | None = None
+    gone_at: Stamp | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the platform does not have the order any more."""
+        return self.gone_at is not None and self.gone_at > self.content
 
     def applied_to(self, order: RawOrder) -> RawOrder:
-        """Return the order with the risk and the holds that its revisions told between them."""
-        if order.risk == self.risk and order.holds == self.holds:
+        """Return the order with the risk and the holds that its revisions told between them; gone where it is."""
+        deleted = order.deleted or self.is_gone
+        if (order.risk, order.holds, order.deleted) == (self.risk, self.holds, deleted):
             return order
-        return order.model_copy(update={"risk": self.risk, "holds": self.holds})
+        return order.model_copy(update={"risk": self.risk, "holds": self.holds, "deleted": deleted})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +73,19 @@ def merge(standing: Standing | None, event: OrderRevised) -> Merged:
     is_new = is_newer and stamp.event_id != standing.content.event_id
     if is_newer:
         merged = replace(merged, content=stamp)
-    changed = is_new or (merged.risk, merged.holds) != (standing.risk, standing.holds)
-    return Merged(merged, is_new=is_new, changed=changed, moved=merged != standing)
+    return Merged(merged, is_new=is_new, changed=is_new or _differ(merged, standing), moved=merged != standing)
+
+
+def vanish(standing: Standing, event: OrderGone) -> Merged:
+    """Merge that the platform does not have the order any more into what is known of it."""
+    stamp = Stamp(event.noticed_at, event.noticed_at, event.event_id)
+    newest = stamp if standing.gone_at is None else max(stamp, standing.gone_at)
+    merged = replace(standing, gone_at=newest)
+    return Merged(merged, is_new=False, changed=_differ(merged, standing), moved=merged != standing)
+
+
+def _differ(one: Standing, other: Standing) -> bool:
+    return (one.risk, one.holds, one.is_gone) != (other.risk, other.holds, other.is_gone)
 
 
 def _told(standing: Standing, order: RawOrder, stamp: Stamp) -> Standing:

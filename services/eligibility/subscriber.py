@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from schemas.catalog import CatalogVariant
-from schemas.order import OrderRevised
+from schemas.order import RAW_ORDER_EVENT, OrderGone, OrderRevised, RawOrderEvent
 from schemas.production import PRODUCTION_UPDATE
 from schemas.stores import StoreRecord
 from schemas.topics import (
@@ -112,7 +112,7 @@ class Reading:
             if record.topic != raw
         ]
         if arrivals:
-            await self._await_stores({arrival.event.order.store_id for arrival in arrivals})
+            await self._await_stores({_store_of(arrival.event) for arrival in arrivals})
             await self._judge.judge_arrivals(arrivals)
         if answers:
             await self._take_answers(answers)
@@ -143,7 +143,11 @@ class Reading:
 
 
 def _arrival(record: Record) -> Arrival:
-    return Arrival(_read(OrderRevised, record.value), record.value, record.partition, record.trace())
+    return Arrival(_parsed(RAW_ORDER_EVENT, record.value), record.value, record.partition, record.trace())
+
+
+def _store_of(event: RawOrderEvent) -> str:
+    return event.store_id if isinstance(event, OrderGone) else event.order.store_id
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -165,4 +169,6 @@ def _parsed(adapter: TypeAdapter[T], value: bytes) -> T:
 
 def _unreadable(error: ValidationError) -> UnreadableMessage:
     found: Any = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return UnreadableMessage(".".join(map(str, found["loc"])) or "message", found["type"])
+    # A topic of several types names the type first ("order.revised"), which is no field.
+    path = found["loc"][1:] if found["loc"] and "." in str(found["loc"][0]) else found["loc"]
+    return UnreadableMessage(".".join(map(str, path)) or "message", found["type"])

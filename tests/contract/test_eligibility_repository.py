@@ -73,6 +73,17 @@ async def test_a_dossier_comes_back_as_it_was_written(bench: Bench) -> None:
     )
 
 
+async def test_that_the_platform_lost_an_order_comes_back(bench: Bench) -> None:
+    await bench.arrive(raw_order())
+
+    await bench.vanish(NOON + timedelta(hours=1))
+
+    dossier = await bench.dossier()
+    assert dossier.standing.is_gone
+    assert dossier.decided is not None
+    assert [reason.code for reason in dossier.decided.reasons] == ["DELETED_ON_PLATFORM"]
+
+
 async def test_what_production_was_told_comes_back(bench: Bench) -> None:
     await bench.arrive(raw_order())
 

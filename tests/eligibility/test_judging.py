@@ -208,6 +208,38 @@ async def test_production_is_told_of_a_cancellation_once(bench: Bench) -> None:
     assert await bench.reasons() == ["CANCELLED"]
 
 
+async def test_an_order_that_the_platform_lost_is_cancelled_in_production_once(bench: Bench) -> None:
+    await bench.arrive(raw_order())
+
+    await bench.vanish(NOON + timedelta(hours=1))
+    await bench.vanish(NOON + timedelta(hours=2))
+
+    assert await bench.commands() == ["order.released", "order.cancelled"]
+    command = (await bench.sent())[1][-1]
+    assert isinstance(command, ProductionCancelled)
+    assert command.reason == "The platform no longer has this order."
+    assert await bench.reasons() == ["DELETED_ON_PLATFORM"]
+
+
+async def test_a_lost_order_that_was_not_released_is_rejected_until_it_is_back(bench: Bench) -> None:
+    await bench.arrive(raw_order(payment="pending"))
+
+    await bench.vanish(NOON + timedelta(hours=1))
+    rejected = await bench.decided()
+    await bench.arrive(later(1))
+    stale = await bench.decided()
+    await bench.arrive(raw_order(revised_at=NOON + timedelta(hours=2)))
+
+    assert (rejected.outcome, stale.outcome) == ("rejected", "rejected")
+    assert await bench.commands() == ["order.released"]
+
+
+async def test_the_loss_of_an_order_that_never_came_is_nothing(bench: Bench) -> None:
+    await bench.vanish(NOON)
+
+    assert await bench.sent() == ([], [])
+
+
 async def test_a_cancellation_says_why_in_sentences(bench: Bench) -> None:
     await bench.arrive(raw_order())
 

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.order import OrderRevised, RawOrder, order_revised
-from services.eligibility.revisions import Standing, merge
+from schemas.order import OrderGone, OrderRevised, RawOrder, order_gone, order_revised
+from services.eligibility.revisions import Standing, merge, vanish
 from tests.schemas.orders import NOON, raw_order
 
 SECOND = timedelta(seconds=1)
@@ -17,11 +17,24 @@ def revision(at: int, fetched: int = 0, **changes: Any) -> OrderRevised:
     return order_revised(raw_order(revised_at=NOON + at * SECOND, fetched_at=NOON + fetched * SECOND, **changes))
 
 
-def merged(*events: OrderRevised) -> Standing:
-    standing: Standing | None = None
+def gone(at: int) -> OrderGone:
+    order = raw_order()
+    return order_gone(
+        order.key,
+        seller_id=order.seller_id,
+        store_id=order.store_id,
+        platform=order.platform,
+        external_id=order.external_id,
+        after=NOON,
+        noticed_at=NOON + at * SECOND,
+    )
+
+
+def merged(first: OrderRevised, *events: OrderRevised | OrderGone) -> Standing:
+    standing = merge(None, first).standing
     for event in events:
-        standing = merge(standing, event).standing
-    assert standing is not None
+        known = merge(standing, event) if isinstance(event, OrderRevised) else vanish(standing, event)
+        standing = known.standing
     return standing
 
 
@@ -74,6 +87,15 @@ def test_a_late_revision_fills_in_only_what_no_newer_one_said() -> None:
     assert not merge(late.standing, revision(1, fetched=-1, risk="accept")).changed
 
 
+def test_an_order_that_is_gone_is_deleted_until_a_newer_revision_brings_it_back() -> None:
+    lost = merged(revision(1), gone(3))
+
+    assert lost.applied_to(raw_order()).deleted
+    assert merged(revision(1), gone(3), revision(2)).applied_to(raw_order()).deleted
+    assert not merged(revision(1), gone(3), revision(4)).applied_to(raw_order()).deleted
+    assert not vanish(lost, gone(3)).changed
+
+
 EVENTS = st.builds(
     revision,
     at=st.integers(0, 3),
@@ -87,13 +109,16 @@ EVENTS = st.builds(
 @given(st.data())
 def test_any_order_of_arrival_with_repetitions_ends_in_the_same_state(data: st.DataObject) -> None:
     events = data.draw(st.lists(EVENTS, min_size=1, max_size=6))
-    shuffled = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events), max_size=4))))
+    losses = [gone(at) for at in data.draw(st.lists(st.integers(0, 3), max_size=2))]
+    first, *shuffled = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events), max_size=4))))
 
-    one, other = merged(*events), merged(*shuffled)
+    one = merged(*events, *losses)
+    mixed: list[OrderRevised | OrderGone] = [*shuffled, *losses]
+    other = merged(first, *data.draw(st.permutations(mixed)))
 
     assert _told(one, events) == _told(other, events)
 
 
-def _told(standing: Standing, events: list[OrderRevised]) -> tuple[RawOrder, Any, Any]:
+def _told(standing: Standing, events: list[OrderRevised]) -> tuple[RawOrder, Any, Any, bool]:
     valid = next(event.order for event in events if event.event_id == standing.content.event_id)
-    return valid.model_copy(update={"fetched_at": NOON}), standing.risk, standing.holds
+    return valid.model_copy(update={"fetched_at": NOON}), standing.risk, standing.holds, standing.is_gone

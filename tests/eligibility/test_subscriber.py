@@ -47,6 +47,13 @@ async def test_an_unreadable_order_names_the_path_and_not_the_value(bench: Bench
     assert "Ann" not in str(caught.value)
 
 
+async def test_a_message_of_another_type_is_unreadable(bench: Bench) -> None:
+    with pytest.raises(UnreadableMessage) as caught:
+        await reading(bench).handle_orders([raw(b'{"type":"order.lost"}')])
+
+    assert caught.value.path == "message"
+
+
 async def test_unknown_fields_are_ignored(bench: Bench) -> None:
     event = orjson.loads(order_revised(raw_order()).to_bytes()) | {"later": 1}
 

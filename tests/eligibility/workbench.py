@@ -11,7 +11,7 @@ from schemas.catalog import CatalogVariant
 from schemas.decisions import OrderDecided
 from schemas.ids import SellerId, StoreId
 from schemas.money import Money
-from schemas.order import RawOrder, order_revised
+from schemas.order import RawOrder, order_gone, order_revised
 from schemas.production import PRODUCTION_COMMAND, PRODUCTION_UPDATE, Design, ProductionCommand, Shipment, ShippedItem
 from schemas.stores import StoreRecord
 from services.eligibility.adapters.memory import MemoryRepository
@@ -102,6 +102,20 @@ class Bench:
         events = [order_revised(order) for order in orders]
         span = trace or begin()
         await self.judge.judge_arrivals([Arrival(event, event.to_bytes(), shard, span) for event in events])
+
+    async def vanish(self, noticed_at: datetime, *, order: RawOrder | None = None, shard: int = 0) -> None:
+        """The platform does not have the order any more."""
+        lost = order or raw_order()
+        event = order_gone(
+            lost.key,
+            seller_id=lost.seller_id,
+            store_id=lost.store_id,
+            platform=lost.platform,
+            external_id=lost.external_id,
+            after=lost.revised_at,
+            noticed_at=noticed_at,
+        )
+        await self.judge.judge_arrivals([Arrival(event, event.to_bytes(), shard, begin())])
 
     async def judge_again(self, shard: int = 0, limit: int = 500) -> int:
         total = 0

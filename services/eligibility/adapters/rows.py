@@ -194,17 +194,19 @@ def _standing(row: asyncpg.Record) -> Standing:
         risk_at=_stamp(kept["risk_at"]),
         holds=tuple(kept["holds"]) if kept["holds"] is not None else None,
         holds_at=_stamp(kept["holds_at"]),
+        gone_at=_stamp(kept.get("gone_at")),
     )
 
 
 def _registers(standing: Standing) -> str | None:
-    if standing.risk_at is None and standing.holds_at is None:
+    if standing.risk_at is None and standing.holds_at is None and standing.gone_at is None:
         return None
     kept = {
         "risk": standing.risk,
         "risk_at": list(standing.risk_at) if standing.risk_at else None,
         "holds": standing.holds,
         "holds_at": list(standing.holds_at) if standing.holds_at else None,
+        "gone_at": list(standing.gone_at) if standing.gone_at else None,
     }
     return orjson.dumps(kept).decode()
 
