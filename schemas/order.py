@@ -35,12 +35,24 @@ class NameValue(Value):
     value: str
 
 
+def _is_absent(value: object) -> bool:
+    """Whether nothing was given: such a field is left off the wire, as writers did before there was one."""
+    return value is None or value == ()
+
+
+class Design(Value):
+    """Artwork for one print area ("front", "back", "all_over", …): where production fetches the file."""
+
+    area: str
+    url: str
+
+
 class OrderItem(Value):
     """One line of an order.
 
     `quantity` is what was ordered; `quantity_to_make` is what remains after refunds, removals and shipments made
     elsewhere. `external_id` is the platform's line id, `product_id` and `variant_id` its listing ids (None when
-    the listing is gone).
+    the listing is gone). `designs` is the artwork that came with the order; it goes before the match's own.
     """
 
     external_id: str
@@ -55,6 +67,7 @@ class OrderItem(Value):
     unit_price: Money
     options: tuple[NameValue, ...] = ()
     personalization: tuple[NameValue, ...] = ()
+    designs: tuple[Design, ...] = Field(default=(), exclude_if=_is_absent)
 
 
 class Payload(Value):
@@ -71,7 +84,8 @@ class RawOrder(Value):
     that this form of the order does not tell are None and must not overwrite what an earlier revision told
     (`risk`, `holds`). `deleted` marks an order that its platform no longer has. `buyer_id` is what the platform calls
     the buyer, for the day when they ask to be forgotten. `ioss_number` is the number under which the platform paid the
-    import tax (EU), `tax_number` the buyer's own, without which some countries let no parcel in.
+    import tax (EU), `tax_number` the buyer's own, without which some countries let no parcel in. `shipping_label_url` is
+    where the seller's own label is fetched, `tax_value` the tax that the buyer paid, for the customs declaration.
     """
 
     key: OrderKey
@@ -108,6 +122,8 @@ class RawOrder(Value):
     gift_message: str | None = None
     attributes: tuple[NameValue, ...] = ()
     tags: tuple[str, ...] = ()
+    shipping_label_url: str | None = Field(default=None, exclude_if=_is_absent)
+    tax_value: Money | None = Field(default=None, exclude_if=_is_absent)
     payload: Payload
 
 

@@ -7,14 +7,8 @@ from pydantic import Field, TypeAdapter
 from schemas.base import Event, UtcTime, Value
 from schemas.ids import OrderKey, PlatformSlug, StoreId
 from schemas.money import Money
+from schemas.order import Design as Design
 from schemas.order import NameValue
-
-
-class Design(Value):
-    """Artwork for one print area ("front", "back", "all_over", …): where production fetches the file."""
-
-    area: str
-    url: str
 
 
 class ProductionItem(Value):

@@ -113,10 +113,12 @@ def _production_order(order: RawOrder, facts: Facts, revision: int) -> Productio
         ship_to=_ship_to(order, address_of(order, facts) or Address()),
         items=tuple(_production_item(item, making) for item, making in made),
         shipping_service=order.shipping_service,
+        shipping_label_url=order.shipping_label_url,
         gift_message=order.gift_message,
         note=note_of(order),
         ioss_number=order.ioss_number,
         tax_number=order.tax_number,
+        tax_value=order.tax_value,
         cost=_cost(made),
     )
 

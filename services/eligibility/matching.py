@@ -25,16 +25,17 @@ def items_to_make(order: RawOrder) -> tuple[OrderItem, ...]:
 
 
 def making_of(order: RawOrder, item: OrderItem, facts: Facts) -> Making | None:
-    """Return how the item is made; None when nothing is matched to it."""
+    """Return how the item is made; None when nothing is matched to it. Artwork that came with the order goes first."""
     matches, catalog = facts.known.matches, facts.known.catalog
     if matches:
         for ref in refs_of(order, item):
             match = matches.get(ref.key())
             if match is not None:
                 variant = catalog.get(match.production_sku)
-                return Making(match.production_sku, variant, match.designs or (variant.designs if variant else ()))
+                designs = item.designs or match.designs or (variant.designs if variant else ())
+                return Making(match.production_sku, variant, designs)
     if item.sku and facts.settings_of(order).auto_match:
         variant = catalog.get(item.sku)
         if variant is not None:
-            return Making(item.sku, variant, variant.designs)
+            return Making(item.sku, variant, item.designs or variant.designs)
     return None

@@ -81,11 +81,13 @@ def propose_after_release(
 def digests(order: RawOrder, facts: Facts) -> tuple[str, str]:
     """Return what tells whether the address, and whether the items, differ from what production was told."""
     ship_to = address_of(order, facts)
-    address = fact_id(ship_to.model_dump_json() if ship_to else "", order.shipping_service or "")
+    label = [order.shipping_label_url] if order.shipping_label_url else []
+    address = fact_id(ship_to.model_dump_json() if ship_to else "", order.shipping_service or "", *label)
     parts: list[str] = [order.gift_message or "", note_of(order) or ""]
     for item in items_to_make(order):
         parts += [item.external_id, item.sku or "", item.variant_id or "", str(item.quantity_to_make)]
         parts += [text for pair in item.personalization for text in (pair.name, pair.value)]
+        parts += [text for design in item.designs for text in (design.area, design.url)]
     return address, fact_id(*parts)
 
 
