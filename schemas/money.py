@@ -1,5 +1,6 @@
 """Money that cannot lose a cent: integer minor units with an ISO 4217 currency, never a float."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Self
 
@@ -23,6 +24,9 @@ def _known(code: str) -> str:
 Currency = Annotated[str, AfterValidator(_known)]
 
 _LARGEST = 10**15  # minor units; above any order, below 2**53, so every JSON reader keeps it exact
+
+#: How nearly every amount is written; it is read several times as fast as by way of a Decimal.
+_PLAIN = re.compile(r"-?[0-9]{1,11}(?:\.([0-9]{1,4}))?")
 
 
 class Money(Value):
@@ -66,6 +70,9 @@ class Money(Value):
 
 
 def _minor_units(value: str | int | Decimal, digits: int) -> int:
+    if isinstance(value, str) and (plain := _PLAIN.fullmatch(value)) and len(plain[1] or "") <= digits:
+        whole, _, decimals = value.partition(".")
+        return int(whole + decimals.ljust(digits, "0"))
     try:
         amount = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation as error:

@@ -154,7 +154,8 @@ def _holds(order: EbayOrder) -> Iterable[str]:
         yield "PICKUP_IN_STORE"
     if ways - _WAYS:
         yield "UNKNOWN_WAY_OF_DELIVERY"
-    if len({_place(instruction) for instruction in order.instructions or ()} - {None}) > 1:
+    several = order.instructions is not None and len(order.instructions) > 1
+    if several and len({_place(instruction) for instruction in order.instructions or ()} - {None}) > 1:
         yield "SEVERAL_ADDRESSES"
 
 
