@@ -367,9 +367,7 @@ class Connector(Protocol):
         """
         ...
 
-    async def subscribe(
-        self, access: Access, *, callback_url: str, app_url: str, anew: bool = False
-    ) -> Subscribed:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Make the platform push this store's news; return what it pushes, and what did not work and was mended.
 
         What is there is read first, and only what does not work is written: harmless when repeated. What is ours and

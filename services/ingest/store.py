@@ -22,8 +22,8 @@ class Store:
     """One seller's account on one platform.
 
     `external_id` is None until it is linked for the first time. `problem` says why the state is what it is,
-    `push_problem` why the platform does not push. `subscribed_to` is the address that it pushes to. `grants` counts
-    how often access was granted: what was refused may have been replaced since.
+    `push_problem` why the platform does not push. `subscribed_to` is the address that it pushes to, or refused to; None
+    asks it again soon. `grants` counts how often access was granted: what was refused may have been replaced since.
     """
 
     store_id: StoreId
@@ -74,6 +74,7 @@ class Store:
             time_zone=grant.time_zone or self.time_zone,
             problem=None,
             # New access may have other rights and another application behind it: whoever links subscribes again, now.
+            subscriptions=(),
             subscribed_to=None,
             subscribed_at=now,
             probed_at=None,
@@ -122,9 +123,9 @@ class Store:
             self, subscriptions=subscriptions, subscribed_to=to, subscribed_at=now, push_problem=None, changed_at=now
         )
 
-    def not_subscribed(self, problem: str, *, now: datetime) -> Store:
-        """The store after the platform did not agree to push; polls still find everything."""
-        return replace(self, push_problem=problem, subscribed_to=None, subscribed_at=now, changed_at=now)
+    def not_subscribed(self, problem: str, *, to: str | None = None, now: datetime) -> Store:
+        """The store after the platform did not agree to push, yet or (`to` given) at all; polls find everything."""
+        return replace(self, push_problem=problem, subscribed_to=to, subscribed_at=now, changed_at=now)
 
 
 def announcements(store: Store) -> tuple[Message, ...]:

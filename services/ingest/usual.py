@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from schemas.order import RawOrder, Way
@@ -27,6 +27,7 @@ class UsualConnector:
 
     name: str
     ids_at_once = 1
+    pushes_changes = True
 
     def read_state(self, callback: Mapping[str, str]) -> str:
         """Return the query's `state`."""
@@ -74,7 +75,7 @@ class UsualConnector:
         """Read a page of whole orders and keep their ids and times; what cannot be read is listed, too."""
         page = await self.read_page(access, window, after=after, way="poll")
         return Listing(
-            tuple(_listed(order, window) for order in page.orders if order.external_id), page.after, page.total
+            listed_changes([_listed(order, window) for order in page.orders], window), page.after, page.total
         )
 
     def greet(self, delivery: Delivery) -> Greeting | None:
@@ -88,8 +89,15 @@ class UsualConnector:
         return NotOurs("this platform tells each store at its own address")
 
 
-def _listed(order: RawOrder | Unreadable, window: Window) -> ListedChange:
+def listed_changes(rows: Iterable[tuple[str | None, datetime | None]], window: Window) -> tuple[ListedChange, ...]:
+    """Return the rows of a list, each an id and a time; without an id it cannot be asked for and is left out.
+
+    Where the time cannot be read, the window's start is the least that is certain, and no revision is older.
+    """
+    return tuple(ListedChange(number, window.start if at is None else at) for number, at in rows if number)
+
+
+def _listed(order: RawOrder | Unreadable, window: Window) -> tuple[str | None, datetime | None]:
     if isinstance(order, Unreadable):
-        # Its time is not known: the window's start is the least that is certain, and no revision is older.
-        return ListedChange(order.external_id or "", window.start)
-    return ListedChange(order.external_id, order.placed_at if window.by == "created" else order.revised_at)
+        return order.external_id, None
+    return order.external_id, order.placed_at if window.by == "created" else order.revised_at

@@ -16,6 +16,7 @@ from schemas.stores import Capability
 from services.ingest.connector import (
     AboutStore,
     Access,
+    Ailment,
     AppFact,
     AuthorizationStart,
     BuyerForgotten,
@@ -24,6 +25,7 @@ from services.ingest.connector import (
     Grant,
     Greeting,
     LinkingRefused,
+    Mended,
     NotOurs,
     OrderHinted,
     OrderTold,
@@ -33,6 +35,7 @@ from services.ingest.connector import (
     StoreClosed,
     StoreForgotten,
     StoreRef,
+    Subscribed,
     Unreadable,
     WebhookFact,
     Window,
@@ -80,6 +83,7 @@ class TwinConnector(UsualConnector):
     renewals: int = 0
     reads: list[tuple[Window, str | None]] = field(default_factory=list)
     subscribed: list[str] = field(default_factory=list)
+    ailing: Ailment | None = None
     unsubscribed: int = 0
     probes: int = 0
     shows_addresses: bool | None = True
@@ -171,10 +175,12 @@ class TwinConnector(UsualConnector):
         self.probes += 1
         return (Capability(name="addresses", allowed=self.shows_addresses),)
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         self._fault("subscribe")
         self.subscribed.append(callback_url)
-        return ("orders",)
+        ailing, self.ailing = self.ailing, None
+        mended = () if ailing is None else (Mended("orders", ailing),)
+        return Subscribed(("orders",), mended)
 
     async def unsubscribe(self, access: Access) -> None:
         self._fault("unsubscribe")

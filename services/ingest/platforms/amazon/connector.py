@@ -15,6 +15,7 @@ from services.ingest.connector import (
     Delivery,
     Grant,
     Listener,
+    Listing,
     NotOurs,
     Pace,
     Page,
@@ -86,11 +87,9 @@ class AmazonConnector(UsualConnector):
         queue = self._settings.amazon_sqs_queue_url
         return await probing.probe(self._client, access, queue=queue, now=self._clock.now())
 
-    async def subscribe(
-        self, access: Access, *, callback_url: str, app_url: str, anew: bool = False
-    ) -> Subscribed:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Have notifications put into our queue; Amazon cannot call an address."""
-        del callback_url, app_url
+        del callback_url, app_url, anew
         return await self._notifications.subscribe(access)
 
     async def unsubscribe(self, access: Access) -> None:
@@ -104,6 +103,10 @@ class AmazonConnector(UsualConnector):
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order."""
         return await self._reader.read_order(access, external_id, way=way)
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times: what Amazon gives of an order when nothing is included."""
+        return await self._reader.list_orders(access, window, after=after)
 
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Refuse: Amazon calls nobody."""

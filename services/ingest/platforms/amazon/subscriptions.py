@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from services.ingest.connector import Access, UnreadablePayload
+from services.ingest.connector import Access, Ailment, Mended, Subscribed, UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import Account, AmazonClient, RequestRefused
 from services.ingest.platforms.amazon.linking import account_of
@@ -41,22 +41,24 @@ class Notifications:
         self._app_token = ""
         self._app_token_ends = datetime.min.replace(tzinfo=clock.now().tzinfo)
 
-    async def subscribe(self, access: Access) -> tuple[str, ...]:
+    async def subscribe(self, access: Access) -> Subscribed:
         """Make sure that the seller's changes go to our queue; harmless when repeated."""
         if not self._settings.amazon_sqs_queue_url:
-            return ()
+            return Subscribed()
         account = account_of(access.secrets)
+        ailment: Ailment = "missing"
         try:
             destination = await self._destination(account.region)
             for held in await self._subscriptions(account):
                 if held.get("destinationId") == destination:
-                    return (ORDER_CHANGE,)
+                    return Subscribed((ORDER_CHANGE,))
                 # A seller has one subscription an app: one that leads elsewhere keeps ours from being made.
                 await self._delete(account, held)
+                ailment = "wrong_address"
             await self._create(account, destination, marketplaces=access.secrets.get("marketplaces", ""))
         except RequestRefused as error:
             raise TransientError(f"Amazon does not subscribe us: {error}") from error
-        return (ORDER_CHANGE,)
+        return Subscribed((ORDER_CHANGE,), (Mended(ORDER_CHANGE, ailment),))
 
     async def unsubscribe(self, access: Access) -> None:
         """Delete the seller's subscription; when our access is gone, so is the subscription."""

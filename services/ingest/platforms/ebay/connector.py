@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic_settings import BaseSettings
@@ -17,9 +17,11 @@ from services.ingest.connector import (
     Grant,
     Greeting,
     LinkingRefused,
+    Listing,
     Pace,
     Page,
     StoreRef,
+    Subscribed,
     Tools,
     Unreadable,
     WebhookFact,
@@ -40,6 +42,8 @@ class EbayConnector(UsualConnector):
 
     slug = "ebay"
     name = "eBay"
+    #: There is no topic for a cancellation, a refund or a new address.
+    pushes_changes = False
     #: How late eBay lists a change is not documented; and a window that reaches into the future is refused.
     pace = Pace(
         overlap=timedelta(minutes=15),
@@ -47,6 +51,7 @@ class EbayConnector(UsualConnector):
         interval=timedelta(minutes=3),
         reread=timedelta(days=1),
     )
+    ids_at_once = 50
 
     def __init__(self, settings: EbaySettings, tools: Tools) -> None:
         self._settings = settings
@@ -85,9 +90,10 @@ class EbayConnector(UsualConnector):
         """Find out what the account may do."""
         return await probing.probe(self._client, self._settings, access, now=self._clock.now())
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Subscribe the seller's topics at the app's one destination."""
-        del callback_url
+        # The signature is eBay's own, by a key that it changes itself: there is no secret to be set anew.
+        del callback_url, anew
         return await self._subscriber.subscribe(access, app_url=app_url)
 
     async def unsubscribe(self, access: Access) -> None:
@@ -101,6 +107,20 @@ class EbayConnector(UsualConnector):
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order."""
         return await self._reader.read_order(access, external_id, way=way)
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids; one that is being cancelled by itself, too."""
+        return await self._reader.read_orders(access, external_ids, way=way)
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """Return what eBay says the window holds."""
+        return await self._reader.count(access, window)
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times; eBay gives whole orders only."""
+        return await self._reader.list_orders(access, window, after=after)
 
     def greet(self, delivery: Delivery) -> Greeting | None:
         """Answer eBay's challenge."""

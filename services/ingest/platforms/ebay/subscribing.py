@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from services.ingest.connector import Access, Tools
+from services.ingest.connector import Access, Ailment, Mended, Subscribed, Tools
 from services.ingest.platforms.ebay.client import NOTIFY, Declined, EbayClient, Reply
 from services.ingest.platforms.ebay.settings import EbaySettings
 from services.ingest.platforms.ebay.webhook import ACCOUNT_DELETION, ORDER_CONFIRMATION, REVOCATION
@@ -22,17 +23,33 @@ SELLER_TOPICS = (ORDER_CONFIRMATION, REVOCATION)
 APP_TOPICS = (ACCOUNT_DELETION,)
 #: What eBay's portal shows as our destination.
 NAME = "sync-order"
-#: How often this process looks again whether eBay has marked our destination down, and whether a seller's
-#: subscriptions stand: the app has 10,000 such calls a day for all its sellers.
-DESTINATION_CHECKED_EVERY = timedelta(hours=1)
-SELLER_CHECKED_EVERY = timedelta(hours=12)
+#: How often this process looks again whether eBay has marked our destination down.
+DESTINATION_CHECKED_EVERY = timedelta(minutes=10)
+#: How often at most it looks whether a seller's subscriptions stand, and how many such looks a day at all sellers
+#: together it makes: the app has 10,000 calls a day for everything that has to do with notifications. So up to 166
+#: sellers are looked at each hour, and more of them less often.
+SELLER_CHECKED_EVERY = timedelta(minutes=9)
+LOOKS_A_DAY = 4000
 
+_DAY = timedelta(days=1)
 _ENABLED = "ENABLED"
+#: eBay's words for what delivers nothing. Whoever gave up is marked down, whoever was told to is disabled.
+_AILMENTS: Mapping[str, Ailment] = {"DISABLED": "paused", "MARKED_DOWN": "disabled"}
 #: eBay's largest page of subscriptions and destinations, and how many pages of them we read at most.
 _LIMIT, _PAGES = 100, 50
 #: eBay's numbers of: nothing configured, not authorized for the topic, the subscription exists, the challenge failed.
 _NO_CONFIGURATION, _NOT_AUTHORIZED, _EXISTS, _CHALLENGE_FAILED = 195003, 195011, 195012, 195020
 _SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where eBay sends to, as this process last saw it; what it had to mend of it, and when."""
+
+    number: str
+    checked_at: datetime
+    ailment: Ailment | None = None
+    mended_at: datetime | None = None
 
 
 class Subscriber:
@@ -42,22 +59,32 @@ class Subscriber:
         self._settings = settings
         self._client = client
         self._clock = tools.clock
-        self._destinations: dict[str, tuple[str, datetime]] = {}
+        self._destinations: dict[str, _Destination] = {}
         self._sellers: dict[tuple[str, str, str], tuple[tuple[str, ...], datetime]] = {}
         self._versions: dict[str, str] = {}
 
-    async def subscribe(self, access: Access, *, app_url: str) -> tuple[str, ...]:
+    async def subscribe(self, access: Access, *, app_url: str) -> Subscribed:
         """Return the topics that come; none where the installation has no verification token."""
         if not self._settings.ebay_verification_token.get_secret_value():
-            return ()
+            return Subscribed()
         destination = await self._destination(app_url)
         # Another link of the same seller begins with no subscription: its refresh token tells the links apart.
-        seller = (access.store.external_id, access.secrets.get("refresh_token", ""), destination)
+        seller = (access.store.external_id, access.secrets.get("refresh_token", ""), destination.number)
         topics, checked_at = self._sellers.get(seller, ((), None))
-        if checked_at is None or self._clock.now() - checked_at >= SELLER_CHECKED_EVERY:
-            topics = await self._ensure(SELLER_TOPICS, destination, token=access.secrets["access_token"])
-            self._sellers[seller] = topics, self._clock.now()
-        return topics
+        mended = _with_the_destination(destination, topics or SELLER_TOPICS, since=checked_at)
+        if checked_at is None or self._clock.now() - checked_at >= self._rest():
+            found = await self._ensure(SELLER_TOPICS, destination.number, token=access.secrets["access_token"])
+            topics, mended = found.topics, found.mended or mended
+        elif not mended:
+            return Subscribed(topics)
+        self._sellers[seller] = topics, self._clock.now()
+        return Subscribed(topics, mended)
+
+    def _rest(self) -> timedelta:
+        """Return how long a seller is not looked at again, so that all of them together keep to the day's looks."""
+        now = self._clock.now()
+        self._sellers = {seller: known for seller, known in self._sellers.items() if now - known[1] < _DAY}
+        return max(SELLER_CHECKED_EVERY, len(self._sellers) * _DAY / LOOKS_A_DAY)
 
     async def unsubscribe(self, access: Access) -> None:
         """Delete the seller's subscriptions, and nothing when eBay refuses us already."""
@@ -71,18 +98,25 @@ class Subscriber:
         except (AuthorizationError, Declined):
             return
 
-    async def _destination(self, app_url: str) -> str:
-        """Return the id of the app's destination at this address, made, or enabled again, where that is needed."""
-        known, checked_at = self._destinations.get(app_url, ("", None))
-        if checked_at is not None and self._clock.now() - checked_at < DESTINATION_CHECKED_EVERY:
+    async def _destination(self, app_url: str) -> _Destination:
+        """Return the app's destination at this address, made, or enabled again, where that is needed."""
+        now, known = self._clock.now(), self._destinations.get(app_url)
+        if known is not None and now - known.checked_at < DESTINATION_CHECKED_EVERY:
             return known
         await self._say_where_alerts_go()
-        destination = await self._found_or_made(app_url)
-        await self._ensure(APP_TOPICS, destination, token=None)
-        self._destinations[app_url] = destination, self._clock.now()
-        return destination
+        number, ailment = await self._found_or_made(app_url)
+        await self._ensure(APP_TOPICS, number, token=None)
+        if ailment is not None:
+            known = _Destination(number, now, ailment, now)
+        elif known is not None and known.number == number:
+            known = replace(known, checked_at=now)
+        else:
+            known = _Destination(number, now)
+        self._destinations[app_url] = known
+        return known
 
-    async def _found_or_made(self, app_url: str) -> str:
+    async def _found_or_made(self, app_url: str) -> tuple[str, Ailment | None]:
+        """Return the destination's id, and what kept it from being delivered to."""
         token = self._settings.ebay_verification_token.get_secret_value()
         config = {"endpoint": app_url, "verificationToken": token}
         wanted = {"name": NAME, "status": _ENABLED, "deliveryConfig": config}
@@ -90,13 +124,14 @@ class Subscriber:
         try:
             if found is None:
                 reply = await self._call("POST", "/destination", json=wanted)
-                return reply.location.rstrip("/").rpartition("/")[2] or _id(await self._at(app_url))
-            if found.get("status") != _ENABLED or found["deliveryConfig"].get("verificationToken", token) != token:
-                log.warning("ebay.destination_enabled", was=found.get("status"))
+                return reply.location.rstrip("/").rpartition("/")[2] or _id(await self._at(app_url)), None
+            status = str(found.get("status"))
+            if status != _ENABLED or found["deliveryConfig"].get("verificationToken", token) != token:
+                log.warning("ebay.destination_enabled", was=status)
                 await self._call("PUT", f"/destination/{_id(found)}", json=wanted)
         except Declined as declined:
             raise _with_a_remedy(declined) from None
-        return _id(found)
+        return _id(found), None if status == _ENABLED else _AILMENTS.get(status, "disabled")
 
     async def _at(self, app_url: str) -> dict[str, Any] | None:
         for found in await self._all("/destination", "destinations", token=None):
@@ -115,14 +150,24 @@ class Subscriber:
         if told != wanted:
             await self._call("PUT", "/config", json={"alertEmail": wanted})
 
-    async def _ensure(self, topics: Iterable[str], destination: str, *, token: str | None) -> tuple[str, ...]:
-        """Return those of the topics that are subscribed now; `token` None: as the app."""
+    async def _ensure(self, topics: Iterable[str], destination: str, *, token: str | None) -> Subscribed:
+        """Return those of the topics that are subscribed now, and what was mended; `token` None: as the app."""
         standing = {str(found.get("topicId")): found for found in await self._subscriptions(token)}
-        return tuple([topic for topic in topics if await self._stands(topic, standing.get(topic), destination, token)])
+        subscribed: list[str] = []
+        mended: list[Mended] = []
+        for topic in topics:
+            found = standing.get(topic)
+            ailment = _ailment(found, destination)
+            if ailment is None:
+                subscribed.append(topic)
+            elif await self._is_put_right(topic, found, destination, token):
+                subscribed.append(topic)
+                mended.append(Mended(topic, ailment))
+        return Subscribed(tuple(subscribed), tuple(mended))
 
-    async def _stands(self, topic: str, found: Mapping[str, Any] | None, destination: str, token: str | None) -> bool:
-        if found and found.get("status") == _ENABLED and found.get("destinationId") == destination:
-            return True
+    async def _is_put_right(
+        self, topic: str, found: Mapping[str, Any] | None, destination: str, token: str | None
+    ) -> bool:
         wanted = {
             "status": _ENABLED,
             "destinationId": destination,
@@ -191,6 +236,26 @@ class Subscriber:
         if token is None:
             return await self._client.call_as_app(method, f"{NOTIFY}{path}", query=query, json=json)
         return await self._client.call(method, f"{NOTIFY}{path}", token=token, query=query, json=json)
+
+
+def _with_the_destination(
+    destination: _Destination, topics: tuple[str, ...], *, since: datetime | None
+) -> tuple[Mended, ...]:
+    """Return a seller's topics, when the destination of all sellers was mended after that seller's last look."""
+    if destination.ailment is None or destination.mended_at is None:
+        return ()
+    if since is not None and since >= destination.mended_at:
+        return ()
+    return tuple(Mended(topic, destination.ailment) for topic in topics)
+
+
+def _ailment(found: Mapping[str, Any] | None, destination: str) -> Ailment | None:
+    if found is None:
+        return "missing"
+    if found.get("destinationId") != destination:
+        return "wrong_address"
+    status = str(found.get("status"))
+    return None if status == _ENABLED else _AILMENTS.get(status, "disabled")
 
 
 def _with_a_remedy(declined: Declined) -> TransientError:

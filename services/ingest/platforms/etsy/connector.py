@@ -17,9 +17,11 @@ from services.ingest.connector import (
     Delivery,
     Grant,
     LinkingRefused,
+    Listing,
     Pace,
     Page,
     StoreRef,
+    Subscribed,
     Tools,
     Unreadable,
     WebhookFact,
@@ -82,10 +84,10 @@ class EtsyConnector(UsualConnector):
         takes_webhooks = bool(self._settings.etsy_webhook_secret.get_secret_value())
         return await probing.probe(self._client, access, takes_webhooks=takes_webhooks)
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Subscribe to nothing: Etsy's endpoint is made by hand in its webhook portal."""
-        del access, callback_url, app_url
-        return ()
+        del access, callback_url, app_url, anew
+        return Subscribed()
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
         """Read one page of receipts by their change time."""
@@ -94,6 +96,14 @@ class EtsyConnector(UsualConnector):
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one receipt."""
         return await self._reader.read_order(access, external_id, way=way)
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """Return what Etsy says the window holds."""
+        return await self._reader.count(access, window)
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times; Etsy gives whole receipts only."""
+        return await self._reader.list_orders(access, window, after=after)
 
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the signature with the endpoint's secret, which all shops of the app share."""

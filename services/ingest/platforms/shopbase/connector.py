@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic_settings import BaseSettings
@@ -15,9 +15,11 @@ from services.ingest.connector import (
     Delivery,
     Grant,
     LinkingRefused,
+    Listing,
     Pace,
     Page,
     StoreRef,
+    Subscribed,
     Tools,
     Unreadable,
     WebhookFact,
@@ -38,6 +40,7 @@ class ShopbaseConnector(UsualConnector):
     name = "ShopBase"
     #: Lists may lag what webhooks told, and a platform's clock may be wrong by minutes: the overlap covers both.
     pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(minutes=1), interval=timedelta(minutes=5))
+    ids_at_once = 250
 
     def __init__(self, settings: ShopbaseSettings, tools: Tools) -> None:
         self._settings = settings
@@ -81,12 +84,12 @@ class ShopbaseConnector(UsualConnector):
         """Look at a few paid orders, and at what the app was granted."""
         return await probing.probe(self._client, access, signed=self._is_signed(access))
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Subscribe to the order topics; nothing where no secret is known that could verify their webhooks."""
         del app_url
         if not self._is_signed(access):
-            return ()
-        return await subscriptions.subscribe(self._client, access, callback_url=callback_url)
+            return Subscribed()
+        return await subscriptions.subscribe(self._client, access, callback_url=callback_url, anew=anew)
 
     async def unsubscribe(self, access: Access) -> None:
         """Delete this store's webhooks."""
@@ -99,6 +102,20 @@ class ShopbaseConnector(UsualConnector):
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order."""
         return await self._reader.read_order(access, external_id, way=way)
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids, a page of them at once."""
+        return await self._reader.read_orders(access, external_ids, way=way)
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """Return what ShopBase counts in the window."""
+        return await self._reader.count(access, window)
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times, slice by slice."""
+        return await self._reader.list_orders(access, window, after=after)
 
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the raw bytes' signature; ShopBase signs no time, so the webhook's age is not checked."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from services.ingest.connector import Access, UnreadablePayload
+from services.ingest.connector import Access, Ailment, Mended, Subscribed, UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopbase.client import InputRefused, ShopbaseClient, answered
 from services.ingest.platforms.shopbase.payloads import ShopbaseWebhook
@@ -37,24 +38,42 @@ def address_of(topic: str, *, callback_url: str) -> str:
     return f"{callback_url}/{topic.replace('/', '-')}"
 
 
-async def subscribe(client: ShopbaseClient, access: Access, *, callback_url: str) -> tuple[str, ...]:
-    """Create what is missing, take away what is ours and points elsewhere, or twice; return the topics.
+async def subscribe(client: ShopbaseClient, access: Access, *, callback_url: str, anew: bool) -> Subscribed:
+    """Create what is missing, take away what is ours and points elsewhere, or twice.
 
-    ShopBase takes the same webhook again and again, so what is there is listed first.
+    ShopBase takes the same webhook again and again, so what is there is listed first. It does not say by which secret
+    a webhook that was made long ago is signed: `anew` replaces every one by a new one, which is there before the old
+    one goes.
     """
     missing = {address_of(topic, callback_url=callback_url): topic for topic in TOPICS}
+    useless: list[ShopbaseWebhook] = []
     for webhook in await _ours(client, access):
-        if missing.get(webhook.address) == webhook.topic:
+        if missing.get(webhook.address) == webhook.topic and not anew:
             del missing[webhook.address]
         else:
-            await _delete(client, access, webhook)
+            useless.append(webhook)
     for address, topic in missing.items():
-        wanted = {"topic": topic, "address": address, "format": "json"}
-        try:
-            await client.send(access.secrets, "POST", _PATH, {"webhook": wanted})
-        except InputRefused as error:
-            raise TransientError(_ADDRESS_REFUSED, retry_after=600.0) from error
-    return TOPICS
+        await _create(client, access, topic, address)
+    for webhook in useless:
+        await _delete(client, access, webhook)
+    mended = [Mended(topic, _ailment(address, topic, useless)) for address, topic in missing.items()]
+    return Subscribed(TOPICS, tuple(mended))
+
+
+def _ailment(address: str, topic: str, useless: Sequence[ShopbaseWebhook]) -> Ailment:
+    """Return what was wrong with a topic for which a webhook was made."""
+    found = {webhook.address for webhook in useless if webhook.topic == topic}
+    if address in found:
+        return "wrong_secret"
+    return "wrong_address" if found else "missing"
+
+
+async def _create(client: ShopbaseClient, access: Access, topic: str, address: str) -> None:
+    wanted = {"topic": topic, "address": address, "format": "json"}
+    try:
+        await client.send(access.secrets, "POST", _PATH, {"webhook": wanted})
+    except InputRefused as error:
+        raise TransientError(_ADDRESS_REFUSED, retry_after=600.0) from error
 
 
 async def unsubscribe(client: ShopbaseClient, access: Access) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic_settings import BaseSettings
@@ -16,9 +16,11 @@ from services.ingest.connector import (
     Delivery,
     Grant,
     LinkingRefused,
+    Listing,
     Pace,
     Page,
     StoreRef,
+    Subscribed,
     Tools,
     Unreadable,
     WebhookFact,
@@ -26,6 +28,7 @@ from services.ingest.connector import (
 )
 from services.ingest.platforms.shopify import linking, probing, subscriptions, webhook
 from services.ingest.platforms.shopify.client import ShopifyClient
+from services.ingest.platforms.shopify.listing import OrderLister
 from services.ingest.platforms.shopify.reading import OrderReader
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.ingest.usual import UsualConnector
@@ -39,11 +42,13 @@ class ShopifyConnector(UsualConnector):
     name = "Shopify"
     #: Webhooks bring the news; the poll finds what they lost. Search results lag a just-made change a little.
     pace = Pace(overlap=timedelta(minutes=5), settle=timedelta(seconds=2), interval=timedelta(minutes=5))
+    ids_at_once = 50
 
     def __init__(self, settings: ShopifySettings, tools: Tools) -> None:
         self._settings = settings
         self._client = ShopifyClient(settings, tools)
         self._reader = OrderReader(self._client, tools.clock)
+        self._lister = OrderLister(self._client)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime
@@ -85,11 +90,12 @@ class ShopifyConnector(UsualConnector):
         """Ask which scopes were granted, and whether buyers' data may be seen."""
         return await probing.probe(self._client, access, app_secrets=self._settings.app_secrets())
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Subscribe to the order topics; nothing where no secret is known that could verify their webhooks."""
-        del app_url
+        # An app's secret signs the webhooks of all its shops: making one subscription anew would not change it.
+        del app_url, anew
         if not access.secrets.get("webhook_secret") and not self._settings.app_secrets():
-            return ()
+            return Subscribed()
         return await subscriptions.subscribe(self._client, access, callback_url=callback_url)
 
     async def unsubscribe(self, access: Access) -> None:
@@ -103,6 +109,20 @@ class ShopifyConnector(UsualConnector):
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order; a hint about a hold names it by its fulfilment order."""
         return await self._reader.read_order(access, external_id, way=way)
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids, many in a query."""
+        return await self._reader.read_orders(access, external_ids, way=way)
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """Return what Shopify counts in the window, for one point."""
+        return await self._lister.count(access, window)
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times, a point each."""
+        return await self._lister.list_orders(access, window, after=after)
 
     async def verify_webhook(self, access: Access | None, delivery: Delivery, *, now: datetime) -> None:
         """Check the raw bytes' signature; Shopify signs no time, so the webhook's age is not checked."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from services.ingest.connector import Access
+from services.ingest.connector import Access, Mended, Subscribed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient
 from services.kit.errors import AuthorizationError, TransientError
@@ -34,13 +34,16 @@ TOPICS = (
 OPTIONAL = frozenset({"FULFILLMENT_ORDERS_PLACED_ON_HOLD", "FULFILLMENT_ORDERS_HOLD_RELEASED"})
 
 
-async def subscribe(client: ShopifyClient, access: Access, *, callback_url: str) -> tuple[str, ...]:
-    """Create what is missing, take away what is ours and points elsewhere; return the topics that are subscribed."""
+async def subscribe(client: ShopifyClient, access: Access, *, callback_url: str) -> Subscribed:
+    """Create what is missing, take away what is ours and points elsewhere; a subscription has no other state."""
     right: set[str] = set()
+    astray: set[str] = set()
+    mended: list[Mended] = []
     for subscription in await _ours(client, access):
         if subscription["uri"] == callback_url and subscription["topic"] in TOPICS:
             right.add(subscription["topic"])
         else:
+            astray.add(subscription["topic"])
             await _delete(client, access, subscription["id"])
     for topic in TOPICS:
         if topic not in right:
@@ -53,7 +56,8 @@ async def subscribe(client: ShopifyClient, access: Access, *, callback_url: str)
                 log.info("subscription.refused", store_id=access.store.store_id, topic=topic, problem=problem)
             else:
                 right.add(topic)
-    return tuple(topic for topic in TOPICS if topic in right)
+                mended.append(Mended(topic, "wrong_address" if topic in astray else "missing"))
+    return Subscribed(tuple(topic for topic in TOPICS if topic in right), tuple(mended))
 
 
 async def unsubscribe(client: ShopifyClient, access: Access) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic_settings import BaseSettings
@@ -15,9 +15,11 @@ from services.ingest.connector import (
     Delivery,
     Grant,
     Greeting,
+    Listing,
     Pace,
     Page,
     StoreRef,
+    Subscribed,
     Tools,
     Unreadable,
     WebhookFact,
@@ -37,6 +39,7 @@ class WooCommerceConnector(UsualConnector):
     name = "WooCommerce"
     #: Stores' clocks are off by minutes, and their webhooks wait for visitors.
     pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(minutes=1), interval=timedelta(minutes=5))
+    ids_at_once = 100
 
     def __init__(self, tools: Tools) -> None:
         self._client = WooCommerceClient(tools)
@@ -74,10 +77,10 @@ class WooCommerceConnector(UsualConnector):
         """Tell what the key is good for, how the store tells changes, and which plugins it has."""
         return await probing.probe(self._client, access)
 
-    async def subscribe(self, access: Access, *, callback_url: str, app_url: str) -> tuple[str, ...]:
+    async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Create and mend the store's webhooks, all to the store's own address."""
         del app_url
-        return await subscriptions.subscribe(self._client, access, callback_url=callback_url)
+        return await subscriptions.subscribe(self._client, access, callback_url=callback_url, anew=anew)
 
     async def unsubscribe(self, access: Access) -> None:
         """Delete the store's webhooks."""
@@ -90,6 +93,20 @@ class WooCommerceConnector(UsualConnector):
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order."""
         return await self._reader.read_order(access, external_id, way=way)
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids, the trash included."""
+        return await self._reader.read_orders(access, external_ids, way=way)
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """Return what the store counts in the window and its trash: two small answers."""
+        return await self._reader.count(access, window)
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times: two fields and the id of each order."""
+        return await self._reader.list_orders(access, window, after=after)
 
     def greet(self, delivery: Delivery) -> Greeting | None:
         """Answer the ping of a new webhook."""

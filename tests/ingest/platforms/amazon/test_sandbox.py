@@ -265,7 +265,7 @@ async def test_subscribing_twice_makes_one_subscription_and_unsubscribing_ends_i
         )
         connector = AmazonConnector(settings, toolbox(shop.boxes.http, CLOCK))
         for _ in range(2):
-            assert await connector.subscribe(shop.access, callback_url="", app_url="") == ("ORDER_CHANGE",)
+            assert (await connector.subscribe(shop.access, callback_url="", app_url="")).topics == ("ORDER_CHANGE",)
         [number] = await shop.make(1, state="ready")
         told = await shop.boxes.control("GET", "/amazon/notifications")
 

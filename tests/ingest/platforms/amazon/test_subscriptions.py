@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.ingest.connector import Access
+from services.ingest.connector import Access, Mended, Subscribed
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.ingest.platforms.amazon.subscriptions import queue_arn
 from services.kit.errors import TransientError
@@ -70,6 +70,10 @@ class Amazon:
 
 
 async def subscribed(amazon: Amazon, access: Access = ACCESS, **settings: Any) -> tuple[str, ...]:
+    return (await looked(amazon, access, **settings)).topics
+
+
+async def looked(amazon: Amazon, access: Access = ACCESS, **settings: Any) -> Subscribed:
     found, _ = connector(amazon.answer, **(SETTINGS | settings))
     return await found.subscribe(access, callback_url="https://example.com/w", app_url="https://example.com/w")
 
@@ -130,9 +134,17 @@ async def test_a_subscription_that_leads_elsewhere_is_replaced() -> None:
     amazon = Amazon()
     amazon.subscriptions = [{"subscriptionId": "s-0", "payloadVersion": "1.0", "destinationId": "elsewhere"}]
 
-    await subscribed(amazon)
+    told = [await looked(amazon) for _ in range(2)]
 
     assert [one["destinationId"] for one in amazon.subscriptions] == ["d-1"]
+    assert told == [
+        Subscribed(("ORDER_CHANGE",), (Mended("ORDER_CHANGE", "wrong_address"),)),
+        Subscribed(("ORDER_CHANGE",)),
+    ]
+
+
+async def test_a_subscription_that_is_gone_is_told_as_missing() -> None:
+    assert (await looked(Amazon())).mended == (Mended("ORDER_CHANGE", "missing"),)
 
 
 async def test_the_apps_token_is_used_again_until_it_ends() -> None:

@@ -393,7 +393,7 @@ async def test_a_probe_tells_what_the_account_may_do() -> None:
 @pytest.mark.parametrize("spaced", [False, True])
 async def test_a_new_order_is_pushed_proved_and_read(spaced: bool) -> None:  # noqa: FBT001 - a column
     async with world(settings={"spaced_bodies": spaced}) as ebay, post_office(ebay.connector) as post:
-        topics = await ebay.connector.subscribe(ebay.access, callback_url=post.url, app_url=post.url)
+        topics = (await ebay.connector.subscribe(ebay.access, callback_url=post.url, app_url=post.url)).topics
         [number] = await ebay.make(1, state="ready")
 
         delivery = await post.next("ORDER_CONFIRMATION")

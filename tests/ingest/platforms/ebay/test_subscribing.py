@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Access
+from services.ingest.connector import Access, Ailment, Mended, Subscribed
 from services.ingest.platforms.ebay.connector import EbayConnector
 from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError
@@ -24,6 +24,10 @@ def at(desk: Desk, **given: Any) -> EbayConnector:
 
 
 async def subscribe(found: EbayConnector, access: Access = ACCESS) -> tuple[str, ...]:
+    return (await looked(found, access)).topics
+
+
+async def looked(found: EbayConnector, access: Access = ACCESS) -> Subscribed:
     return await found.subscribe(access, callback_url="https://sync.example.com/webhooks/ebay/store-1", app_url=APP_URL)
 
 
@@ -66,7 +70,65 @@ async def test_hourly_repetitions_cost_few_of_the_days_calls() -> None:
             assert await subscribe(found, seller) == TOPICS
         clock.advance(3600)
 
-    assert len(desk.asked) < 200
+    assert len(desk.asked) < 24 * (20 + 3 * 6)
+
+
+async def test_many_sellers_are_looked_at_less_often_so_that_the_days_calls_last() -> None:
+    desk, clock = Desk(), ManualClock(NOW)
+    found = at(desk, clock=clock)
+    sellers = [replace(ACCESS, store=replace(ACCESS.store, external_id=str(number))) for number in range(500)]
+    for seller in sellers:
+        await subscribe(found, seller)
+    desk.asked.clear()
+
+    for _ in range(24):
+        clock.advance(3600)
+        for seller in sellers:
+            assert await subscribe(found, seller) == TOPICS
+
+    assert 3000 < len(desk.asked) < 4500
+
+
+@pytest.mark.parametrize(("status", "ailment"), [("MARKED_DOWN", "disabled"), ("DISABLED", "paused")])
+async def test_a_destination_that_was_down_is_told_to_each_seller_once(status: str, ailment: Ailment) -> None:
+    desk, clock = Desk(), ManualClock(NOW)
+    found = at(desk, clock=clock)
+    other = Access(replace(ACCESS.store, external_id="Other"), {**ACCESS.secrets, "access_token": "other-token"})
+    await subscribe(found)
+    await subscribe(found, other)
+    desk.destinations["destination-1"]["status"] = status
+    clock.advance(3600)
+
+    told = [await looked(found, access) for access in (ACCESS, other, ACCESS, other)]
+
+    assert [one.mended for one in told] == [tuple(Mended(topic, ailment) for topic in TOPICS)] * 2 + [(), ()]
+
+
+async def test_what_was_wrong_with_a_sellers_subscriptions_is_told() -> None:
+    desk, clock = Desk(), ManualClock(NOW)
+    found = at(desk, clock=clock)
+    await subscribe(found)
+    first, second = desk.subscriptions[SELLER].values()
+    told = []
+    for broken, found_so in (
+        (first, {"status": "DISABLED"}),
+        (second, {"status": "MARKED_DOWN"}),
+        (first, {"destinationId": "elsewhere"}),
+        (None, {}),
+    ):
+        if broken is None:
+            desk.subscriptions[SELLER].clear()
+        else:
+            broken.update(found_so)
+        clock.advance(600)
+        told.append((await looked(found)).mended)
+
+    assert told == [
+        (Mended(TOPICS[0], "paused"),),
+        (Mended(TOPICS[1], "disabled"),),
+        (Mended(TOPICS[0], "wrong_address"),),
+        tuple(Mended(topic, "missing") for topic in TOPICS),
+    ]
 
 
 async def test_another_seller_uses_the_same_destination() -> None:

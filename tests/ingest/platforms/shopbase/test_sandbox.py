@@ -368,7 +368,7 @@ async def test_an_order_that_is_gone_is_none() -> None:
 @pytest.mark.parametrize(("private", "header"), [(False, "entity"), (True, "topic"), (True, "none")])
 async def test_each_topic_comes_to_its_own_address(private: bool, header: str) -> None:  # noqa: FBT001
     async with world(private=private, settings={"topic_header": header}) as shop, receiving() as (receiver, url):
-        topics = await shop.connector.subscribe(shop.access, callback_url=url, app_url="")
+        topics = (await shop.connector.subscribe(shop.access, callback_url=url, app_url="")).topics
         await shop.connector.subscribe(shop.access, callback_url=url, app_url="")
         listed = (await shop.boxes.control("GET", f"{shop.path}/subscriptions"))["subscriptions"]
         assert sorted(known["topic"] for known in listed) == sorted(topics)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Access
+from services.ingest.connector import Access, Mended, Subscribed
 from services.ingest.platforms.shopbase.subscriptions import TOPICS
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpAnswer
@@ -29,7 +29,12 @@ def wanted() -> list[tuple[str, str]]:
 
 
 async def subscribe(shop: Shop, access: Access = ACCESS) -> tuple[str, ...]:
-    return await reader(shop).subscribe(access, callback_url=URL, app_url="https://sync.example.com/webhooks/shopbase")
+    return (await looked(shop, access)).topics
+
+
+async def looked(shop: Shop, access: Access = ACCESS, *, anew: bool = False) -> Subscribed:
+    app_url = "https://sync.example.com/webhooks/shopbase"
+    return await reader(shop).subscribe(access, callback_url=URL, app_url=app_url, anew=anew)
 
 
 async def test_every_topic_gets_an_address_of_its_own() -> None:
@@ -134,10 +139,38 @@ async def test_a_webhook_that_will_not_go_stops_nothing() -> None:
 
     found = connector(reply)[0]
 
-    assert await found.subscribe(ACCESS, callback_url=URL, app_url="") == TOPICS
+    assert (await found.subscribe(ACCESS, callback_url=URL, app_url="")).topics == TOPICS
     assert set(wanted()) <= set(subscribed(shop))
     await found.unsubscribe(ACCESS)
 
 
 async def test_unsubscribing_without_access_is_nothing_to_do() -> None:
     await connector(answer({}, status=401))[0].unsubscribe(ACCESS)
+
+
+async def test_what_was_wrong_is_told_and_what_was_right_is_not() -> None:
+    shop = Shop()
+    assert {one.ailment for one in (await looked(shop)).mended} == {"missing"}
+    by_topic = {known["topic"]: known for known in shop.webhooks.values()}
+    by_topic["orders/create"]["address"] = "https://former.example.com/webhooks/shopbase/store-1/orders-create"
+    del shop.webhooks[by_topic["orders/paid"]["id"]]
+
+    told = await looked(shop)
+
+    assert set(told.mended) == {Mended("orders/create", "wrong_address"), Mended("orders/paid", "missing")}
+    assert subscribed(shop) == wanted()
+    assert await looked(shop) == Subscribed(TOPICS)
+
+
+async def test_anew_each_webhook_is_made_before_the_one_goes_whose_secret_is_not_known() -> None:
+    shop = Shop()
+    await subscribe(shop)
+    before, calls = set(shop.webhooks), len(shop.asked)
+
+    told = await looked(shop, anew=True)
+
+    methods = [asked.method for asked in shop.asked[calls:] if asked.method != "GET"]
+    assert methods == ["POST"] * len(TOPICS) + ["DELETE"] * len(TOPICS)
+    assert set(told.mended) == {Mended(topic, "wrong_secret") for topic in TOPICS}
+    assert subscribed(shop) == wanted()
+    assert not before & set(shop.webhooks)

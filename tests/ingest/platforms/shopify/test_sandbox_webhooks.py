@@ -140,7 +140,7 @@ async def test_a_refund_and_an_edit_are_read_from_the_platform() -> None:
 
 async def test_an_app_without_the_scope_for_holds_hears_of_all_else() -> None:
     async with world(scopes=["read_orders"]) as shop, inbox() as box:
-        topics = await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
+        topics = (await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)).topics
 
         assert "ORDERS_UPDATED" in topics
         assert not [topic for topic in topics if topic.startswith("FULFILLMENT_ORDERS")]
@@ -195,7 +195,7 @@ async def test_subscriptions_that_shopify_deleted_are_made_again() -> None:
         await stand_in.settle()
         left = (await shop.boxes.control("GET", path))["subscriptions"]
 
-        topics = await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)
+        topics = (await shop.connector.subscribe(shop.access, callback_url=box.url, app_url=APP_URL)).topics
 
         made = (await shop.boxes.control("GET", path))["subscriptions"]
         assert len(left) < 12

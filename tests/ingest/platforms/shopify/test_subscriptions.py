@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.connector import Access
+from services.ingest.connector import Access, Mended, Subscribed
 from services.ingest.platforms.shopify.subscriptions import OPTIONAL, TOPICS
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.shopify.shop import ACCESS, Shop, connector
@@ -29,7 +29,7 @@ def subscribed(shop: Shop) -> set[tuple[str, str]]:
 async def test_every_topic_is_subscribed() -> None:
     shop = Shop()
 
-    topics = await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
+    topics = (await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)).topics
 
     assert topics == TOPICS
     assert subscribed(shop) == {(topic, URL) for topic in TOPICS}
@@ -73,7 +73,7 @@ async def test_without_a_secret_that_could_verify_them_none_are_made() -> None:
     shop = Shop()
     secrets = {name: value for name, value in ACCESS.secrets.items() if name != "webhook_secret"}
 
-    topics = await connector(shop).subscribe(Access(ACCESS.store, secrets), callback_url=URL, app_url=APP_URL)
+    topics = (await connector(shop).subscribe(Access(ACCESS.store, secrets), callback_url=URL, app_url=APP_URL)).topics
 
     assert topics == ()
     assert shop.asked == []
@@ -115,7 +115,7 @@ async def test_the_topics_are_those_that_the_document_says_to_take() -> None:
 async def test_an_app_that_may_not_hear_of_holds_hears_of_the_rest() -> None:
     shop = Shop(refused_topics=OPTIONAL)
 
-    topics = await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
+    topics = (await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)).topics
 
     assert set(topics) == set(TOPICS) - OPTIONAL
     assert {topic for topic, _ in subscribed(shop)} == set(topics)
@@ -126,3 +126,18 @@ async def test_a_refusal_of_what_is_needed_is_told() -> None:
 
     with pytest.raises(TransientError, match="ORDERS_UPDATED"):
         await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
+
+
+async def test_what_was_wrong_is_told_and_what_was_right_is_not() -> None:
+    former = "https://former.example.com/webhooks/shopify/store-1"
+    shop = holding(
+        subscription(1, TOPICS[0], former),
+        *(subscription(number, topic, URL) for number, topic in enumerate(TOPICS[2:], 2)),
+    )
+
+    first = await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL)
+    second = await connector(shop).subscribe(ACCESS, callback_url=URL, app_url=APP_URL, anew=True)
+
+    assert first.mended == (Mended(TOPICS[0], "wrong_address"), Mended(TOPICS[1], "missing"))
+    # The app's one secret signs them all: nothing about a subscription could be made anew.
+    assert second == Subscribed(TOPICS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.ingest.connector import Ailment, Mended
 from services.ingest.platforms.woocommerce.connector import WooCommerceConnector
 from services.ingest.platforms.woocommerce.subscriptions import TOPICS
 from services.kit.errors import AuthorizationError, TransientError
@@ -61,7 +62,7 @@ def store(hooks: Hooks) -> WooCommerceConnector:
 
 
 async def subscribe(hooks: Hooks, url: str = ADDRESS, **secrets: str) -> tuple[str, ...]:
-    return await store(hooks).subscribe(access(**secrets), callback_url=url, app_url=APP)
+    return (await store(hooks).subscribe(access(**secrets), callback_url=url, app_url=APP)).topics
 
 
 async def test_every_topic_of_an_order_is_subscribed_with_the_stores_own_secret() -> None:
@@ -181,3 +182,58 @@ async def test_an_address_that_the_store_does_not_take_is_tried_later() -> None:
 
     with pytest.raises(TransientError, match="rest_invalid_param"):
         await connector(site)[0].subscribe(ACCESS, callback_url=ADDRESS, app_url=APP)
+
+
+@pytest.mark.parametrize(
+    ("found", "ailment"),
+    [
+        ({"status": "disabled"}, "disabled"),
+        ({"status": "paused"}, "paused"),
+        ({"delivery_url": "https://former.example.com/webhooks/woocommerce/store-1"}, "wrong_address"),
+        # Not a path of ours any more: its name says that it is.
+        ({"delivery_url": "https://erp.example.com/hook"}, "wrong_address"),
+    ],
+)
+async def test_what_was_wrong_is_told_and_mended_in_its_place(found: dict[str, str], ailment: Ailment) -> None:
+    hooks = Hooks()
+    await subscribe(hooks)
+    hooks.held[2] |= found
+    hooks.writes.clear()
+
+    told = await store(hooks).subscribe(ACCESS, callback_url=ADDRESS, app_url=APP)
+
+    assert told.mended == (Mended("order.updated", ailment),)
+    assert hooks.writes == ["PUT"]
+    assert (hooks.held[2]["status"], hooks.held[2]["delivery_url"]) == ("active", ADDRESS)
+
+
+async def test_webhooks_that_are_gone_are_told_as_missing() -> None:
+    hooks = Hooks()
+
+    told = await store(hooks).subscribe(ACCESS, callback_url=ADDRESS, app_url=APP)
+
+    assert told.mended == tuple(Mended(topic, "missing") for topic in TOPICS)
+
+
+async def test_anew_the_secret_is_written_again_though_nothing_shows_that_it_is_wrong() -> None:
+    hooks = Hooks()
+    await subscribe(hooks)
+    hooks.secrets = dict.fromkeys(hooks.secrets, "somebody else's")
+
+    looked = await store(hooks).subscribe(ACCESS, callback_url=ADDRESS, app_url=APP)
+    anew = await store(hooks).subscribe(ACCESS, callback_url=ADDRESS, app_url=APP, anew=True)
+
+    assert looked.mended == ()
+    assert anew.mended == tuple(Mended(topic, "wrong_secret") for topic in TOPICS)
+    assert set(hooks.secrets.values()) == {"a-secret"}
+
+
+async def test_a_webhook_that_the_seller_renamed_gets_its_name_back_and_was_not_broken() -> None:
+    hooks = Hooks()
+    await subscribe(hooks)
+    name, hooks.held[2]["name"] = hooks.held[2]["name"], "Orders"
+
+    told = await store(hooks).subscribe(ACCESS, callback_url=ADDRESS, app_url=APP)
+
+    assert told.mended == ()
+    assert hooks.held[2]["name"] == name
