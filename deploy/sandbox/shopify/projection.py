@@ -282,6 +282,8 @@ def _then(read: Reader, shape: Reader, *, many: bool) -> Reader:
 def _scaled(weight: Callable[[Call], int], arguments: Callable[[Call], dict[str, Any]]) -> Callable[[Call], int]:
     def cost(call: Call) -> int:
         given = arguments(call)
+        if isinstance(given.get("ids"), list):
+            return max(1, len(given["ids"])) * weight(call)
         if "first" not in given and "last" not in given:
             return weight(call)
         size = given.get("first") or given.get("last") or _UNSAID

@@ -9,7 +9,7 @@ from typing import Any
 from deploy.sandbox.shopify.fulfilling import cancel_fulfillment, create_fulfillment, update_tracking
 from deploy.sandbox.shopify.listing import count_orders, list_orders, may_see
 from deploy.sandbox.shopify.naming import gid, number_of
-from deploy.sandbox.shopify.paging import Connection, Edge, page_of_list
+from deploy.sandbox.shopify.paging import BadRequestError, Connection, Edge, page_of_list
 from deploy.sandbox.shopify.projection import Call, Readers
 from deploy.sandbox.shopify.reading_orders import (
     ORDER_READERS,
@@ -34,6 +34,8 @@ from deploy.sandbox.shopify.world import Fulfillment, FulfillmentOrder, Order, S
 Called = Mapping[str, Callable[[Any, Mapping[str, Any], Any], Any]]
 
 _IDENT = attrgetter("id")
+#: The longest list that a query may be given.
+MOST_IDS = 250
 
 _CONNECTIONS = (
     "OrderConnection",
@@ -193,6 +195,16 @@ def _by_id(kind: type[Any]) -> Callable[[Any, Mapping[str, Any], Call], Any]:
     return find
 
 
+def _nodes(request: Request, arguments: Mapping[str, Any], _call: Call) -> list[Any]:
+    """Each object in the place of its id, null for what is not there (any more) or is another shop's."""
+    idents = arguments["ids"]
+    if len(idents) > MOST_IDS:
+        raise BadRequestError(
+            f"The input array size of {len(idents)} is greater than the maximum allowed of {MOST_IDS}."
+        )
+    return [_find(request, ident) for ident in idents]
+
+
 def _root(act: Callable[[Mapping[str, Any], Request], Any]) -> Callable[[Any, Mapping[str, Any], Call], Any]:
     return lambda request, arguments, _call: act(arguments, request)
 
@@ -206,7 +218,7 @@ _CALLED: Mapping[str, Called] = {
         "fulfillment": _by_id(Fulfillment),
         "webhookSubscription": _by_id(Subscription),
         "node": lambda request, arguments, _call: _find(request, arguments["id"]),
-        "nodes": lambda request, arguments, _call: [_find(request, ident) for ident in arguments["ids"]],
+        "nodes": _nodes,
         "webhookSubscriptions": _root(list_subscriptions),
     },
     "Mutation": {

@@ -216,13 +216,18 @@ class AmazonLine(_Payload):
     fulfillment: AmazonLineFulfillment | None = None
 
 
-class AmazonOrder(_Payload):
-    """An order. Times are ISO 8601 in UTC, with milliseconds or without."""
+class AmazonListed(_Payload):
+    """What is told of an order when nothing is included. Times are ISO 8601 in UTC, with milliseconds or without."""
 
     order_id: str = Field(min_length=1, max_length=64)
-    order_aliases: list[AmazonAlias] | None = None
     created_time: AwareDatetime
     last_updated_time: AwareDatetime
+
+
+class AmazonOrder(AmazonListed):
+    """An order."""
+
+    order_aliases: list[AmazonAlias] | None = None
     programs: list[str] | None = None
     associated_orders: list[AmazonAssociation] | None = None
     sales_channel: AmazonChannel | None = None

@@ -19,13 +19,14 @@ import orjson
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, By, Listing, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import AmazonClient, RequestRefused, iso
 from services.ingest.platforms.amazon.linking import account_of
 from services.ingest.platforms.amazon.mapping import to_raw_order
-from services.ingest.platforms.amazon.payloads import AmazonOrder
+from services.ingest.platforms.amazon.payloads import AmazonListed, AmazonOrder
 from services.ingest.platforms.amazon.place import Place
+from services.ingest.usual import listed_changes
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 from services.kit.limits import PATIENCE
@@ -44,6 +45,8 @@ FAR_EAST_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
 PATIENCE_BETWEEN_PAGES = 600.0
 #: Seconds until a request that Amazon refused as it is may be tried again: somebody has to change something first.
 _REFUSED_WAIT = 900.0
+#: Seconds until orders that are too young to be looked at may be asked for again.
+_YOUNG_WAIT = 60.0
 
 #: What a search's bounds are called: exactly one of the two families may be given.
 _ASKED_BY: Mapping[By, str] = {"created": "created", "updated": "lastUpdated"}
@@ -63,22 +66,24 @@ class OrderReader:
         if place.begin > place.until:
             # Nothing is left that Amazon would look at: all of it is too long past, or not two minutes old.
             return Page(orders=(), after=None, read_through=window.start if place.open else window.end)
-        patience = PATIENCE_BETWEEN_PAGES if after else PATIENCE
-        place, answer = await self._list(access, place, window.by, patience=patience)
-        results, token = _results(answer), _token(answer)
-        if token and token == place.token:
-            raise TransientError("Amazon's list of orders leads back to the same page")
-        place = place.limited_to(_told(answer, window.by))
-        shown = tuple(_revision(result) for result in results)
-        following = place.next_page(token, shown=shown) if token else place.next_part()
+        place, fresh, following = await self._step(access, place, window.by, included=INCLUDED, first=not after)
         fetched_at = self._clock.now()
-        orders = tuple(
-            to_order(result, access.store, way=way, fetched_at=fetched_at)
-            for result, revision in zip(results, shown, strict=True)
-            if not revision or revision not in place.shown
-        )
+        orders = tuple(to_order(result, access.store, way=way, fetched_at=fetched_at) for result in fresh)
         through = following.begin if following else place.read_to
         return Page(orders, following.text() if following else None, _within(window, through))
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times by the pages that orders come in, with nothing included."""
+        place = Place.parse(after) if after else self._first(window, access)
+        if place.begin > place.until:
+            if place.open:
+                raise TransientError("Amazon does not look at so young orders yet", retry_after=_YOUNG_WAIT)
+            return Listing((), None)
+        place, fresh, following = await self._step(access, place, window.by, included="", first=not after)
+        if following is None and place.read_to < math.floor(window.end.timestamp()):
+            raise TransientError("Amazon did not look up to the window's end yet", retry_after=_YOUNG_WAIT)
+        changes = listed_changes([_listed(result, window) for result in fresh], window)
+        return Listing(changes, following.text() if following else None)
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order, or None when the seller has none of that id."""
@@ -95,6 +100,25 @@ class OrderReader:
             raise TransientError("Amazon's answer holds no order")
         return to_order(answer["order"], access.store, way=way, fetched_at=self._clock.now())
 
+    async def _step(
+        self, access: Access, place: Place, by: By, *, included: str, first: bool
+    ) -> tuple[Place, list[Any], Place | None]:
+        """Return the page that was asked for, what it gave that the one before did not, and the one after it."""
+        patience = PATIENCE if first else PATIENCE_BETWEEN_PAGES
+        place, answer = await self._list(access, place, by, included=included, patience=patience)
+        results, token = _results(answer), _token(answer)
+        if token and token == place.token:
+            raise TransientError("Amazon's list of orders leads back to the same page")
+        place = place.limited_to(_told(answer, by))
+        shown = tuple(_revision(result) for result in results)
+        following = place.next_page(token, shown=shown) if token else place.next_part()
+        fresh = [
+            result
+            for result, revision in zip(results, shown, strict=True)
+            if not revision or revision not in place.shown
+        ]
+        return place, fresh, following
+
     def _first(self, window: Window, access: Access) -> Place:
         """Return the first page of a window, whose times become those of Amazon's clock where ours is ahead of it."""
         now, ahead = self._clock.now(), self._client.ahead
@@ -104,16 +128,18 @@ class OrderReader:
         begin = max(begin, math.ceil(oldest.timestamp()))
         return Place(begin, end, end) if end <= latest else Place(begin, latest, latest, open=True)
 
-    async def _list(self, access: Access, place: Place, by: By, *, patience: float) -> tuple[Place, dict[str, Any]]:
+    async def _list(
+        self, access: Access, place: Place, by: By, *, included: str, patience: float
+    ) -> tuple[Place, dict[str, Any]]:
         """Return the answer, and the place that it answers: a refused question is asked in another way once."""
         try:
-            return place, await self._search(access, place, by, patience=patience)
+            return place, await self._search(access, place, by, included=included, patience=patience)
         except RequestRefused as error:
             other = self._otherwise(place)
             if other is None:
                 raise TransientError(str(error), retry_after=_REFUSED_WAIT) from error
         try:
-            return other, await self._search(access, other, by, patience=patience)
+            return other, await self._search(access, other, by, included=included, patience=patience)
         except RequestRefused as error:
             raise TransientError(str(error), retry_after=_REFUSED_WAIT) from error
 
@@ -128,12 +154,13 @@ class OrderReader:
         begin = min(math.floor(place.begin - ahead.total_seconds()), until)
         return Place(begin, until, until, open=True)
 
-    async def _search(self, access: Access, place: Place, by: By, *, patience: float) -> dict[str, Any]:
+    async def _search(self, access: Access, place: Place, by: By, *, included: str, patience: float) -> dict[str, Any]:
         query = {
             f"{_ASKED_BY[by]}After": iso(datetime.fromtimestamp(place.begin, tz=UTC)),
             "maxResultsPerPage": str(LIMIT),
-            "includedData": INCLUDED,
         }
+        if included:
+            query["includedData"] = included
         if place.before is not None:
             query[f"{_ASKED_BY[by]}Before"] = iso(datetime.fromtimestamp(place.before, tz=UTC))
         if access.secrets.get("marketplaces"):
@@ -164,6 +191,16 @@ def to_order(result: object, store: StoreRef, *, way: Way, fetched_at: datetime)
         number = result.get("orderId") if isinstance(result, dict) else None
         external_id = number if isinstance(number, str) and number else None
         return Unreadable(external_id=external_id, path=error.path, problem=error.problem, body=body)
+
+
+def _listed(result: object, window: Window) -> tuple[str | None, datetime | None]:
+    """Return an order's id and time, as the mapping reads them."""
+    try:
+        order = parsed(AmazonListed, result)
+    except UnreadablePayload:
+        number = result.get("orderId") if isinstance(result, dict) else None
+        return number if isinstance(number, str) else None, None
+    return order.order_id, order.created_time if window.by == "created" else order.last_updated_time
 
 
 def _oldest(secrets: Mapping[str, str], *, now: datetime) -> datetime:

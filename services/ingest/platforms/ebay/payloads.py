@@ -164,12 +164,17 @@ class EbayPayments(_Payload):
     refunds: list[EbayRefund] | None = None
 
 
-class EbayOrder(_Payload):
-    """An order, of getOrders or getOrder."""
+class EbayListed(_Payload):
+    """What tells which order it is, and when it was placed and changed."""
 
     id: str = Field(alias="orderId", min_length=1)
     created_at: AwareDatetime = Field(alias="creationDate")
     modified_at: AwareDatetime = Field(alias="lastModifiedDate")
+
+
+class EbayOrder(EbayListed):
+    """An order, of getOrders or getOrder."""
+
     payment: str = Field(alias="orderPaymentStatus")
     fulfilment: str = Field(alias="orderFulfillmentStatus")
     cancel: EbayCancelStatus = Field(default_factory=EbayCancelStatus, alias="cancelStatus")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +15,14 @@ import structlog
 from schemas.ids import fact_id
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import Access, By, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, By, Listing, Page, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.ebay import slices
 from services.ingest.platforms.ebay.client import SELL, Declined, EbayClient
 from services.ingest.platforms.ebay.mapping import to_raw_order
-from services.ingest.platforms.ebay.payloads import EbayOrder, EbayShipments
+from services.ingest.platforms.ebay.payloads import EbayListed, EbayOrder, EbayShipments
 from services.ingest.platforms.ebay.slices import Place, Row
+from services.ingest.usual import listed_changes
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 
@@ -68,22 +69,45 @@ class OrderReader:
         place = Place.parse(after) if after else self._first_place(window)
         if place.is_end:
             return Page(orders=(), after=None, read_through=max(place.until, window.start), total=place.total)
-        place, listed = await self._list_slice(access, place, window.by)
-        place = replace(place, total=listed.held if place.total is None else place.total)
-        fresh = {
-            row.revision: order
-            for row, order in zip(listed.rows, listed.orders, strict=True)
-            if place.seen.get(row.id) != row.revision
-        }
-        orders = await asyncio.gather(*(self._whole(order, access, way=way) for order in fresh.values()))
-        following = slices.following(place, listed.rows, held=listed.held, has_next=listed.has_next)
-        self._mind_a_gap(access, place, following, listed)
+        place, fresh, following = await self._step(access, place, window.by)
+        orders = await asyncio.gather(*(self._whole(order, access, way=way) for order in fresh))
         return Page(
             orders=tuple(sorted(orders, key=_by_creation if window.by == "created" else _by_change)),
             after=None if following.is_end else following.text(),
             read_through=max(following.until if following.is_end else following.start, window.start),
             total=place.total,
         )
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times by the pages that orders come in, without asking for any order itself."""
+        place = Place.parse(after) if after else self._first_place(window)
+        if place.is_end:
+            return Listing((), None, place.total)
+        place, fresh, following = await self._step(access, place, window.by)
+        if following.until < window.end:
+            raise TransientError("eBay's clock is behind ours: the window's end is listed later", retry_after=60.0)
+        changes = listed_changes([_listed(order, window) for order in fresh], window)
+        return Listing(changes, None if following.is_end else following.text(), place.total)
+
+    async def count(self, access: Access, window: Window) -> int:
+        """Return how many orders eBay says the window holds."""
+        place = self._first_place(window)
+        return 0 if place.is_end else (await self._list(access, place, window.by, limit=1)).held
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids in a list; what it leaves out is asked for by itself."""
+        numbers = [number for number in dict.fromkeys(external_ids) if ORDER_ID.fullmatch(number)]
+        listed = await self._by_ids(access, numbers) if numbers else {}
+
+        async def one(number: str) -> RawOrder | Unreadable | None:
+            order = listed.get(number)
+            if order is None:
+                return await self.read_order(access, number, way=way)
+            return await self._whole(order, access, way=way)
+
+        return dict(zip(external_ids, await asyncio.gather(*map(one, external_ids)), strict=True))
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order, or None when eBay has none of that id (any more)."""
@@ -93,6 +117,28 @@ class OrderReader:
     def _first_place(self, window: Window) -> Place:
         oldest = self._clock.now() - HISTORY
         return Place(start=max(window.start, oldest), end=window.end, until=window.end)
+
+    async def _step(self, access: Access, place: Place, by: By) -> tuple[Place, list[Any], Place]:
+        """Return what a page gave that no earlier one did, the place that it was, and the one after it."""
+        place, listed = await self._list_slice(access, place, by)
+        place = replace(place, total=listed.held if place.total is None else place.total)
+        fresh = {
+            row.revision: order
+            for row, order in zip(listed.rows, listed.orders, strict=True)
+            if place.seen.get(row.id) != row.revision
+        }
+        following = slices.following(place, listed.rows, held=listed.held, has_next=listed.has_next)
+        self._mind_a_gap(access, place, following, listed)
+        return place, list(fresh.values()), following
+
+    async def _by_ids(self, access: Access, numbers: Sequence[str]) -> dict[str, Any]:
+        """Return those of so many orders that a list shows; eBay takes no notice of anything asked beside their ids."""
+        query = {"orderIds": ",".join(numbers)}
+        reply = await self._client.call("GET", f"{SELL}/order", token=access.secrets["access_token"], query=query)
+        orders = reply.body.get("orders")
+        if not isinstance(orders, list):
+            raise TransientError("eBay's list of orders cannot be read", retry_after=1.0)
+        return {_row(order).id: order for order in orders}
 
     async def _list_slice(self, access: Access, place: Place, by: By) -> tuple[Place, _Listed]:
         """List the next page; the place may have become a shorter slice, or its beginning."""
@@ -111,10 +157,10 @@ class OrderReader:
             listed = await self._list(access, place, by)
         return place, listed
 
-    async def _list(self, access: Access, place: Place, by: By) -> _Listed:
+    async def _list(self, access: Access, place: Place, by: By, *, limit: int = slices.LIMIT) -> _Listed:
         query = {
             "filter": f"{_FILTERED_BY[by]}:[{_stamp(place.start)}..{_stamp(_last_moment(place))}]",
-            "limit": slices.LIMIT,
+            "limit": limit,
             "offset": place.offset,
         }
         reply = await self._client.call("GET", f"{SELL}/order", token=access.secrets["access_token"], query=query)
@@ -216,6 +262,16 @@ def _row(order: object) -> Row:
     if not isinstance(number, str) or not number:
         number = "?" + fact_id(orjson.dumps(order).decode())
     return Row(number, f"{number} {found.get('lastModifiedDate')}")
+
+
+def _listed(order: object, window: Window) -> tuple[str | None, datetime | None]:
+    """Return an order's id and time, as the mapping reads them."""
+    try:
+        listed = parsed(EbayListed, order)
+    except UnreadablePayload:
+        number = order.get("orderId") if isinstance(order, dict) else None
+        return number if isinstance(number, str) else None, None
+    return listed.id, listed.created_at if window.by == "created" else listed.modified_at
 
 
 def _is_cancelling(order: object) -> bool:

@@ -33,7 +33,7 @@ _PAID_AS: dict[str, PaymentState] = {
 _CANCELED = "canceled"
 _NOTHING_LEFT = frozenset({_CANCELED, "fully refunded"})
 #: The last second that fits every calendar we use (the end of the year 9999).
-_LAST_SECOND = 253_402_300_799
+LAST_SECOND = 253_402_300_799
 
 
 def to_raw_order(receipt: EtsyReceipt, store: StoreRef, *, body: str, way: Way, fetched_at: datetime) -> RawOrder:
@@ -182,6 +182,6 @@ def _money(value: EtsyMoney, *, path: str) -> Money:
 
 
 def _moment(seconds: int, *, path: str) -> datetime:
-    if not 0 < seconds <= _LAST_SECOND:
+    if not 0 < seconds <= LAST_SECOND:
         raise UnreadablePayload(path, "not a time in Unix seconds")
     return datetime.fromtimestamp(seconds, tz=UTC)

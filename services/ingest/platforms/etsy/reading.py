@@ -18,11 +18,12 @@ from typing import Any
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, By, Listing, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.client import RETRY_AFTER, EtsyClient
-from services.ingest.platforms.etsy.mapping import to_raw_order
+from services.ingest.platforms.etsy.mapping import LAST_SECOND, to_raw_order
 from services.ingest.platforms.etsy.payloads import EtsyReceipt
+from services.ingest.usual import listed_changes
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 
@@ -63,6 +64,29 @@ class Place:
         return cls(second=second, offset=offset, seen=frozenset(seen), before=tuple(before), total=total)
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The page at `place`: all of it, what no earlier page gave, and where the next begins (None: nowhere)."""
+
+    place: Place
+    results: list[Any]
+    fresh: list[Any]
+    following: Place | None
+    count: int
+    total: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is the last though Etsy counts more."""
+        return self.following is None and self.place.offset + len(self.results) < self.count
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the window is read. Where Etsy promised more and then shows none, the next poll begins there."""
+        was_promised = self.place.total is not None
+        return self.following is None and not self.is_cut and not (was_promised and not self.results)
+
+
 class ReceiptReader:
     """Reads the receipts of any shop."""
 
@@ -74,27 +98,33 @@ class ReceiptReader:
         """Read one page, without the receipts that earlier pages of this run gave."""
         first, last = _seconds(window)
         place = Place.parse(after) if after else Place(first)
-        when = _TIME_OF[window.by]
         if place.second > last:
             return Page(orders=(), after=None, read_through=window.end, total=place.total)
-        results, count = await self._list(access, place, last, by=window.by)
-        if not _continues(results, place):
-            place = Place(place.second, seen=place.seen, total=place.total)
-            results, count = await self._list(access, place, last, by=window.by)
-        if not results and count > place.offset:
-            raise TransientError("Etsy gave a page without receipts though more follow", retry_after=RETRY_AFTER)
-        total = count if place.total is None else place.total
+        step = await self._step(access, place, last, by=window.by)
         fetched_at = self._clock.now()
-        fresh = [result for result in results if not _is_seen(result, place, when)]
-        following = _following(results, place, when, count=count, total=total, progressed=bool(fresh))
         return Page(
-            orders=tuple(_to_order(result, access.store, way=way, fetched_at=fetched_at) for result in fresh),
-            after=following.text() if following else None,
-            read_through=window.end
-            if _is_end(results, place, count=count, following=following)
-            else _start_of(following or place, window),
-            total=total,
+            orders=tuple(_to_order(result, access.store, way=way, fetched_at=fetched_at) for result in step.fresh),
+            after=step.following.text() if step.following else None,
+            read_through=window.end if step.is_end else _start_of(step.following or step.place, window),
+            total=step.total,
         )
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times by the pages that receipts come in."""
+        first, last = _seconds(window)
+        place = Place.parse(after) if after else Place(first)
+        if place.second > last:
+            return Listing((), None, place.total)
+        step = await self._step(access, place, last, by=window.by)
+        if step.is_cut:
+            raise TransientError("Etsy counts receipts that it does not list", retry_after=RETRY_AFTER)
+        changes = listed_changes([_listed(result, window) for result in step.fresh], window)
+        return Listing(changes, step.following.text() if step.following else None, step.total)
+
+    async def count(self, access: Access, window: Window) -> int:
+        """Return how many receipts Etsy says the window holds, beside a single one of them."""
+        first, last = _seconds(window)
+        return 0 if first > last else (await self._list(access, Place(first), last, by=window.by, limit=1))[1]
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one receipt, or None when the shop has none of that id."""
@@ -103,10 +133,32 @@ class ReceiptReader:
         path = f"/shops/{access.secrets['shop_id']}/receipts/{external_id}"
         result = await self._client.get(access.secrets["access_token"], path)
         if result is None:
+            await self._refuse_a_lost_shop(access)
             return None
         return _to_order(result, access.store, way=way, fetched_at=self._clock.now())
 
-    async def _list(self, access: Access, place: Place, last: int, *, by: By) -> tuple[list[Any], int]:
+    async def _refuse_a_lost_shop(self, access: Access) -> None:
+        """Refuse to call a receipt gone when all of its shop's are away."""
+        path = f"/shops/{access.secrets['shop_id']}/receipts"
+        if await self._client.get(access.secrets["access_token"], path, {"limit": 1}) is None:
+            raise TransientError("Etsy does not find the shop")
+
+    async def _step(self, access: Access, place: Place, last: int, *, by: By) -> _Step:
+        """Return what the page at a place gives; where it does not go on from the page before, from its beginning."""
+        results, count = await self._list(access, place, last, by=by)
+        if not _continues(results, place):
+            place = Place(place.second, seen=place.seen, total=place.total)
+            results, count = await self._list(access, place, last, by=by)
+        if not results and count > place.offset:
+            raise TransientError("Etsy gave a page without receipts though more follow", retry_after=RETRY_AFTER)
+        total, when = count if place.total is None else place.total, _TIME_OF[by]
+        fresh = [result for result in results if not _is_seen(result, place, when)]
+        following = _following(results, place, when, count=count, total=total, progressed=bool(fresh))
+        return _Step(place, results, fresh, following, count=count, total=total)
+
+    async def _list(
+        self, access: Access, place: Place, last: int, *, by: By, limit: int = LIMIT
+    ) -> tuple[list[Any], int]:
         if place.offset > LARGEST_OFFSET:
             raise TransientError("more receipts changed in one second than Etsy lets anyone list")
         bound = "created" if by == "created" else "last_modified"
@@ -115,7 +167,7 @@ class ReceiptReader:
             f"max_{bound}": last,
             "sort_on": by,
             "sort_order": "asc",
-            "limit": LIMIT,
+            "limit": limit,
             "offset": place.offset,
         }
         path = f"/shops/{access.secrets['shop_id']}/receipts"
@@ -126,14 +178,6 @@ class ReceiptReader:
         if not isinstance(results, list) or not isinstance(count, int):
             raise TransientError("Etsy's list of receipts cannot be read")
         return results, count
-
-
-def _is_end(results: list[Any], place: Place, *, count: int, following: Place | None) -> bool:
-    """Tell whether the window is read. Where Etsy promised more and then shows none, the next poll begins there."""
-    if following is not None:
-        return False
-    was_promised = place.total is not None
-    return place.offset + len(results) >= count and not (was_promised and not results)
 
 
 def _continues(results: list[Any], place: Place) -> bool:
@@ -164,6 +208,13 @@ def _following(
         before=tuple(number for result in overlapping if (number := _id(result)) is not None),
         total=total,
     )
+
+
+def _listed(result: object, window: Window) -> tuple[str | None, datetime | None]:
+    """Return a receipt's id and time, as the mapping reads them."""
+    number, second = _id(result), _TIME_OF[window.by](result)
+    at = datetime.fromtimestamp(second, tz=UTC) if second is not None and 0 < second <= LAST_SECOND else None
+    return None if number is None else str(number), at
 
 
 def _seconds(window: Window) -> tuple[int, int]:

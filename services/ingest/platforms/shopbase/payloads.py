@@ -132,15 +132,20 @@ class ShopbaseCustomer(_Payload):
     id: Word = None
 
 
-class ShopbaseOrder(_Payload):
-    """OrderDto."""
+class ShopbaseListed(_Payload):
+    """What a list tells of an order: `processed_at` is when it was placed, where it came in later."""
 
     id: str = Field(pattern=_ID)
-    name: str | None = None
-    order_number: Word = None
     created_at: Always
     updated_at: Always
     processed_at: Moment = None
+
+
+class ShopbaseOrder(ShopbaseListed):
+    """OrderDto."""
+
+    name: str | None = None
+    order_number: Word = None
     cancelled_at: Moment = None
     cancel_reason: Word = None
     currency: Word = None

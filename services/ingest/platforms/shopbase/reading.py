@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import orjson
+from datetime import datetime, timedelta
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
-from services.ingest.parsing import answer_object, json_object, parsed
-from services.ingest.platforms.shopbase.client import ShopbaseClient, TooDeep, answered
+from services.ingest.connector import Access, Listing, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.parsing import parsed
+from services.ingest.platforms.shopbase.client import ShopbaseClient
+from services.ingest.platforms.shopbase.listing import THIN, SliceLister, rows_of
 from services.ingest.platforms.shopbase.mapping import POST_PURCHASE, to_raw_order
-from services.ingest.platforms.shopbase.payloads import ShopbaseOrder
-from services.ingest.platforms.shopbase.slices import (
-    LIMIT,
-    Place,
-    Row,
-    after_number,
-    after_numbers,
-    after_slice,
-    crowd,
-    fresh,
-    narrowed,
-    start_of,
-)
+from services.ingest.platforms.shopbase.payloads import ShopbaseListed, ShopbaseOrder
+from services.ingest.platforms.shopbase.slices import Place, Row, start_of
+from services.ingest.usual import listed_changes
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 
-#: How often two crowded seconds are read by number until as many orders came as ShopBase counts there.
-PASSES = 4
 #: An order in its post-purchase time is read again until that is over, but not for ever.
 LONGEST_POST_PURCHASE = timedelta(hours=24)
-_ORDERS, _COUNT = "/orders.json", "/orders/count.json"
-_TOO_DEEP_WAIT = 600.0
 
 
 class OrderReader:
@@ -51,9 +35,8 @@ class OrderReader:
         first, last = _seconds(window)
         if last < first:
             return Page(orders=(), after=None, read_through=window.end, total=0)
-        rows, place, following = await self._step(
-            access.secrets, Place.parse(after) if after else Place.start(first, last, window.by)
-        )
+        place = Place.parse(after) if after else Place.start(first, last, window.by)
+        rows, place, following = await SliceLister(self._client, access.secrets).step(place)
         fetched_at = self._clock.now()
         orders = tuple(_to_order(row, access.store, way=way, fetched_at=fetched_at) for row in rows)
         # Whoever reads a past window comes once; it is the polls that come back for an order that waits.
@@ -67,81 +50,50 @@ class OrderReader:
             total=place.total,
         )
 
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times, slice by slice as whole orders are read."""
+        first, last = _seconds(window)
+        if last < first:
+            return Listing((), None, 0)
+        place = Place.parse(after) if after else Place.start(first, last, window.by)
+        rows, place, following = await SliceLister(self._client, access.secrets, fields=THIN).step(place)
+        changes = listed_changes([_listed(row, window) for row in rows], window)
+        return Listing(changes, following.text() if following else None, place.total)
+
+    async def count(self, access: Access, window: Window) -> int:
+        """Return how many orders ShopBase counts in the window."""
+        first, last = _seconds(window)
+        if last < first:
+            return 0
+        return await SliceLister(self._client, access.secrets).count(Place.start(first, last, window.by), last)
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids in a list; what it leaves out is asked for by itself, for lists may lag."""
+        numbers = [number for number in dict.fromkeys(external_ids) if _is_number(number)]
+        rows = await SliceLister(self._client, access.secrets).by_ids(numbers) if numbers else []
+        fetched_at, listed = self._clock.now(), {row.number: row for row in rows}
+        found: dict[str, RawOrder | Unreadable | None] = {}
+        for number in external_ids:
+            row = listed.get(number)
+            if row is None:
+                found[number] = await self.read_order(access, number, way=way)
+            else:
+                found[number] = _to_order(row, access.store, way=way, fetched_at=fetched_at)
+        return found
+
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order, or None when the shop has none of that id."""
-        if not external_id.isascii() or not external_id.isdecimal():
+        if not _is_number(external_id):
             return None
         answer = await self._client.get(access.secrets, f"/orders/{external_id}.json")
         if answer is None:
             return None
-        [row] = _rows(answer.body, lambda document: [document.get("order")])
+        [row] = rows_of(answer.body, lambda document: [document.get("order")])
         if not isinstance(row.value, dict):
             raise TransientError("ShopBase's answer holds no order", retry_after=1.0)
         return _to_order(row, access.store, way=way, fetched_at=self._clock.now())
-
-    async def _step(self, secrets: Mapping[str, str], place: Place) -> tuple[list[Row], Place, Place | None]:
-        """Return what a slice holds, which it became, and the one after it."""
-        if place.page:
-            return await self._by_number(secrets, place)
-        while len(rows := await self._list(secrets, place)) >= LIMIT:
-            if place.is_narrowest:
-                return await self._crowd(secrets, crowd(rows, place))
-            first = place.left is None
-            if first:
-                place = place.counted(await self._count(secrets, place, place.last))
-            place = narrowed(rows, place, first=first)
-        if not rows and await self._count(secrets, place, place.end):
-            raise TransientError("ShopBase counts orders that it does not list", retry_after=1.0)
-        found = fresh(rows, place)
-        place = replace(place, total=len(found)) if place.total is None else place
-        return found, place, after_slice(rows, place, news=len(found))
-
-    async def _crowd(self, secrets: Mapping[str, str], place: Place) -> tuple[list[Row], Place, Place | None]:
-        """Begin to read by number."""
-        count = await self._count(secrets, place, place.end)
-        place = place.counted(count) if place.total is None else place
-        return await self._by_number(secrets, place.by_number(count))
-
-    async def _by_number(self, secrets: Mapping[str, str], place: Place) -> tuple[list[Row], Place, Place | None]:
-        rows = await self._list(secrets, place)
-        found = fresh(rows, place)
-        following = after_number(rows, place, news=len(found))
-        if following.page:
-            return found, place, following
-        count = await self._count(secrets, place, place.end)
-        if count <= len(following.seen):
-            return found, place, after_numbers(following)
-        if place.passes >= PASSES:
-            raise TransientError("ShopBase counts orders that it does not list", retry_after=60.0)
-        return found, place, following.by_number(count)
-
-    async def _list(self, secrets: Mapping[str, str], place: Place) -> list[Row]:
-        query = _query(place, place.end) | {"limit": LIMIT, "page": max(place.page, 1)}
-        try:
-            answer = await self._client.get(secrets, _ORDERS, query)
-        except TooDeep as error:
-            problem = "More orders changed within two seconds than ShopBase lets anyone list"
-            raise TransientError(problem, retry_after=_TOO_DEEP_WAIT) from error
-        if answer is None:
-            raise TransientError("ShopBase does not find the store's orders", retry_after=60.0)
-        return _rows(answer.body, _listed, by=place.by)
-
-    async def _count(self, secrets: Mapping[str, str], place: Place, end: int) -> int:
-        answer = await self._client.get(secrets, _COUNT, _query(place, end))
-        count = answered(answer).get("count") if answer is not None else None
-        if not isinstance(count, int) or isinstance(count, bool):
-            raise TransientError("ShopBase's count of orders cannot be read", retry_after=1.0)
-        return count
-
-
-def _query(place: Place, last: int) -> dict[str, object]:
-    """Return the filter: both bounds are inclusive, and what `order_status` is by default is not documented."""
-    time = f"{place.by}_at"
-    return {"order_status": "any", f"{time}_min": _iso(place.second), f"{time}_max": _iso(last)}
-
-
-def _iso(second: int) -> str:
-    return datetime.fromtimestamp(second, tz=UTC).isoformat()
 
 
 def _seconds(window: Window) -> tuple[int, int]:
@@ -149,29 +101,17 @@ def _seconds(window: Window) -> tuple[int, int]:
     return max(math.floor(window.start.timestamp()), 1), math.ceil(window.end.timestamp()) - 1
 
 
-def _listed(document: Mapping[str, Any]) -> list[Any]:
-    """Return the list of orders, which is null when there are none."""
-    orders = document.get("orders", ...)
-    if orders is None:
-        return []
-    if not isinstance(orders, list):
-        raise TransientError("ShopBase's list of orders cannot be read", retry_after=1.0)
-    return orders
+def _is_number(external_id: str) -> bool:
+    return external_id.isascii() and external_id.isdecimal()
 
 
-def _rows(body: bytes, pick: Callable[[Mapping[str, Any]], list[Any]], *, by: By = "updated") -> list[Row]:
-    """Return the orders of an answer twice: with every number as the text it was written as, and as JSON text.
-
-    Raises TransientError when the answer as a whole cannot be read.
-    """
+def _listed(row: Row, window: Window) -> tuple[str | None, datetime | None]:
+    """Return an order's id and time, as the mapping reads them."""
     try:
-        exact = pick(json_object(body))
-    except UnreadablePayload as error:
-        raise TransientError(f"ShopBase's answer is {error.problem}", retry_after=1.0) from None
-    return [
-        Row(value, orjson.dumps(plain).decode(), _number(value), _changed(value, by))
-        for value, plain in zip(exact, pick(answer_object(body)), strict=True)
-    ]
+        order = parsed(ShopbaseListed, row.value)
+    except UnreadablePayload:
+        return row.number, None
+    return order.id, (order.processed_at or order.created_at) if window.by == "created" else order.updated_at
 
 
 def _to_order(row: Row, store: StoreRef, *, way: Way, fetched_at: datetime) -> RawOrder | Unreadable:
@@ -191,15 +131,3 @@ def _earliest(known: int | None, orders: Sequence[RawOrder | Unreadable], *, now
         and now - order.revised_at < LONGEST_POST_PURCHASE
     ]
     return min([*waiting, *([] if known is None else [known])], default=None)
-
-
-def _number(value: object) -> str | None:
-    number = value.get("id") if isinstance(value, dict) else None
-    return number if isinstance(number, str) and number.isascii() and number.isdecimal() else None
-
-
-def _changed(value: object, by: By) -> int | None:
-    try:
-        return math.floor(datetime.fromisoformat(value[f"{by}_at"]).timestamp()) if isinstance(value, dict) else None
-    except (KeyError, TypeError, ValueError):
-        return None

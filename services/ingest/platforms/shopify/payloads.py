@@ -113,14 +113,19 @@ class GraphqlRisk(_Graphql):
     recommendation: str | None = None
 
 
-class GraphqlOrder(_Graphql):
-    """Order. `holds` is put in by the reader for orders that show ON_HOLD."""
+class GraphqlListed(_Graphql):
+    """What a list tells of an order: `processed_at` is when it was placed, where it came in later."""
 
     legacy_resource_id: str = Field(pattern=r"^[0-9]{1,20}$")
-    name: str
     created_at: AwareDatetime
     updated_at: AwareDatetime
     processed_at: AwareDatetime | None = None
+
+
+class GraphqlOrder(GraphqlListed):
+    """Order. `holds` is put in by the reader for orders that show ON_HOLD."""
+
+    name: str
     cancelled_at: AwareDatetime | None = None
     cancel_reason: str | None = None
     test: bool = False

@@ -47,6 +47,27 @@ NEXT_PAGE = (
     "query NextPage($search: String!, $sort: OrderSortKeys!, $orders: Int!, $lines: Int!, $after: String) {"
     f"{_ORDERS}}}{_ORDER_FIELDS}{_LINE_FIELDS}"
 )
+#: How many orders a window holds: without a limit of its own, Shopify stops counting at 10,000.
+COUNT = "query CountOrders($search: String!) { ordersCount(query: $search, limit: null) { count precision } }"
+_LISTED = """
+  orders(first: $orders, after: $after, sortKey: $sort, reverse: false, query: $search) {
+    pageInfo { hasNextPage endCursor }
+    nodes { id legacyResourceId createdAt updatedAt processedAt }
+  }
+"""
+#: Ids and times only: an order costs one point. The first page with how many orders the window holds.
+FIRST_LIST = (
+    "query FirstList($search: String!, $sort: OrderSortKeys!, $orders: Int!, $after: String) {"
+    "  ordersCount(query: $search, limit: null) { count precision }"
+    f"{_LISTED}}}"
+)
+NEXT_LIST = f"query NextList($search: String!, $sort: OrderSortKeys!, $orders: Int!, $after: String) {{{_LISTED}}}"
+#: Orders by their ids, each in its place, null for what is not there.
+SOME_ORDERS = (
+    "query SomeOrders($ids: [ID!]!, $lines: Int!) { nodes(ids: $ids) { ... on Order { ...OrderFields"
+    "  lineItems(first: $lines) { pageInfo { hasNextPage endCursor } nodes { ...LineFields } } } } }"
+    f"{_ORDER_FIELDS}{_LINE_FIELDS}"
+)
 #: One order with its first lines.
 ONE_ORDER = (
     "query OneOrder($id: ID!, $lines: Int!) { order(id: $id) { ...OrderFields"

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import Access, By, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear
 from services.ingest.platforms.shopify.mapping import to_raw_order
 from services.ingest.platforms.shopify.naming import ORDER, fulfillment_order_in
+from services.ingest.platforms.shopify.paging import (
+    MOST_ORDERS,
+    SORTED_BY,
+    Place,
+    as_object,
+    cursor_after,
+    news_of,
+    next_cursor,
+    nodes_of,
+    search_text,
+    total_of,
+)
 from services.ingest.platforms.shopify.payloads import GraphqlOrder
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
@@ -25,8 +36,6 @@ from services.kit.errors import AuthorizationError, TransientError
 LINES = 5
 #: Lines read at once of one order.
 MORE_LINES = 50
-#: Shopify's largest page.
-MOST_ORDERS = 250
 #: Orders on a page until the first answer has told what they cost.
 FIRST_ORDERS = 8
 #: What a page may cost: below the 1,000 points of MAX_COST_EXCEEDED, with room for the count of the first page.
@@ -37,34 +46,8 @@ HOLDS_POINTS = 41
 #: How often an order that changes while its lines are read is begun again.
 _TRIES = 3
 _ON_HOLD = "ON_HOLD"
-_SORTED_BY: Mapping[By, str] = {"created": "CREATED_AT", "updated": "UPDATED_AT"}
 #: How far back orders are given without the scope read_all_orders.
 HISTORY = timedelta(days=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where reading goes on: after `cursor`, which is good for one window's search text only.
-
-    `total` is what the window holds, which only the first page is told; `last` is the id and the time of the last order
-    read, by which the list is sorted.
-    """
-
-    cursor: str | None = None
-    total: int | None = None
-    last: tuple[str, str] | None = None
-
-    def text(self) -> str:
-        """Return it as the opaque text that a page hands out."""
-        return orjson.dumps([self.cursor, self.total, self.last]).decode()
-
-    @classmethod
-    def parse(cls, text: str | None) -> Place:
-        """Read what `text` wrote; None is the beginning."""
-        if text is None:
-            return cls()
-        cursor, total, last = orjson.loads(text)
-        return cls(cursor, total, (last[0], last[1]) if last else None)
 
 
 class OrderReader:
@@ -79,14 +62,12 @@ class OrderReader:
         """Read one page, without the order that the page before ended with."""
         place = Place.parse(after)
         answer = await self._page(access, window, place.cursor)
-        total = _total(answer) if after is None else place.total
+        total = total_of(answer) if after is None else place.total
         fetched_at = self._clock.now()
-        connection = _object(answer.get("orders"))
-        nodes = [_object(node) for node in connection.get("nodes") or ()]
-        cursor = _cursor_after(connection, nodes, asked=place.cursor)
-        by = window.by
-        fresh = nodes[1:] if nodes and place.last and _mark(nodes[0], by) == place.last else nodes
-        last = next((mark for node in reversed(nodes) if (mark := _mark(node, by))), place.last)
+        connection = as_object(answer.get("orders"))
+        nodes = nodes_of(connection)
+        cursor = cursor_after(connection, nodes, asked=place.cursor)
+        fresh, last = news_of(nodes, place, window.by)
         orders = []
         for node in fresh:
             whole = await self._whole(access, node)
@@ -111,13 +92,52 @@ class OrderReader:
             return None
         return _to_order(node, access.store, way=way, fetched_at=self._clock.now())
 
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids, as many in a query as a page may hold."""
+        found: dict[str, RawOrder | Unreadable | None] = {}
+        rest = [number for number in dict.fromkeys(external_ids) if number.isascii() and number.isdecimal()]
+        while rest:
+            nodes = await self._nodes(access, rest)
+            for number, node in zip(rest, nodes, strict=False):
+                whole = await self._whole(access, node) if isinstance(node, dict) else None
+                if whole is not None:
+                    found[number] = _to_order(whole, access.store, way=way, fetched_at=self._clock.now())
+            rest = rest[len(nodes) :]
+        for number in external_ids:
+            if number not in found:
+                # What many were asked for and did not come is gone only if it does not come by itself, either.
+                found[number] = await self.read_order(access, number, way=way)
+        return found
+
+    async def _nodes(self, access: Access, numbers: list[str]) -> list[Any]:
+        """Return the first of these orders, each in its place, as many as one query may cost."""
+        while True:
+            asked = [f"{ORDER}{number}" for number in numbers[: self._orders]]
+            try:
+                answer = await self._ask(
+                    access,
+                    queries.SOME_ORDERS,
+                    {"ids": asked, "lines": LINES},
+                    operation="SomeOrders",
+                    points=_points(len(asked), lines=LINES),
+                )
+            except TooDear:
+                self._shrink()
+                continue
+            nodes = answer.get("nodes")
+            if not isinstance(nodes, list) or not _answers(nodes, asked):
+                raise TransientError("Shopify's answer does not hold the orders that were asked for", retry_after=1)
+            return nodes
+
     async def _page(self, access: Access, window: Window, after: str | None) -> dict[str, Any]:
         document, operation = (queries.FIRST_PAGE, "FirstPage") if after is None else (queries.NEXT_PAGE, "NextPage")
         while True:
             orders = self._orders
             variables = {
-                "search": _search(window),
-                "sort": _SORTED_BY[window.by],
+                "search": search_text(window),
+                "sort": SORTED_BY[window.by],
                 "orders": orders,
                 "lines": LINES,
                 "after": after,
@@ -127,12 +147,15 @@ class OrderReader:
                     access, document, variables, operation=operation, points=_points(orders, lines=LINES)
                 )
             except TooDear:
-                if orders == 1:
-                    raise TransientError("Shopify finds a page of a single order too dear") from None
-                self._orders = max(1, orders // 2)
+                self._shrink()
                 continue
             self._fit_page(orders, self._client.cost_of(operation))
             return answer
+
+    def _shrink(self) -> None:
+        if self._orders == 1:
+            raise TransientError("Shopify finds a page of a single order too dear") from None
+        self._orders = max(1, self._orders // 2)
 
     def _fit_page(self, orders: int, cost: float | None) -> None:
         """Choose the next page's size so that it costs about `PAGE_COST`."""
@@ -162,16 +185,16 @@ class OrderReader:
 
     async def _append_lines(self, access: Access, node: dict[str, Any]) -> bool:
         """Read the rest of the lines into `node`; False when the order changed meanwhile, so they do not fit."""
-        lines = _object(node.get("lineItems"))
-        while (cursor := _next_cursor(lines)) is not None:
+        lines = as_object(node.get("lineItems"))
+        while (cursor := next_cursor(lines)) is not None:
             variables = {"id": node["id"], "lines": MORE_LINES, "after": cursor}
             answer = await self._ask(
                 access, queries.MORE_LINES, variables, operation="MoreLines", points=_points(1, lines=MORE_LINES)
             )
-            order = _object(answer.get("order"))
+            order = as_object(answer.get("order"))
             if order.get("updatedAt") != node.get("updatedAt"):
                 return False
-            more = _object(order.get("lineItems"))
+            more = as_object(order.get("lineItems"))
             lines["nodes"] = [*(lines.get("nodes") or ()), *(more.get("nodes") or ())]
             lines["pageInfo"] = more.get("pageInfo")
         return True
@@ -186,13 +209,13 @@ class OrderReader:
             answer = await self._ask(access, queries.HOLDS, {"id": gid}, operation="Holds", points=HOLDS_POINTS)
         except AuthorizationError:
             return ["OTHER"]  # the reason needs scopes of its own; that it is on hold, we know
-        nodes = _object(_object(answer.get("order")).get("fulfillmentOrders")).get("nodes") or ()
-        reasons = [hold["reason"] for node in nodes for hold in _object(node).get("fulfillmentHolds") or ()]
+        nodes = as_object(as_object(answer.get("order")).get("fulfillmentOrders")).get("nodes") or ()
+        reasons = [hold["reason"] for node in nodes for hold in as_object(node).get("fulfillmentHolds") or ()]
         return reasons or ["OTHER"]
 
     async def _order_of(self, access: Access, gid: str) -> str | None:
         answer = await self._ask(access, queries.ORDER_OF, {"id": gid}, operation="OrderOf", points=1)
-        found = _object(answer.get("fulfillmentOrder")).get("orderId")
+        found = as_object(answer.get("fulfillmentOrder")).get("orderId")
         return found if isinstance(found, str) else None
 
     async def _ask(
@@ -224,34 +247,9 @@ def reaches_back_to(
     return now - HISTORY if is_limited else None
 
 
-def _search(window: Window) -> str:
-    """Return the search text of [start, end): Shopify's times are whole seconds, and colons need quotes."""
-    start = window.start.astimezone(UTC).replace(microsecond=0)
-    end = window.end.astimezone(UTC)
-    if end.microsecond:
-        end = end.replace(microsecond=0) + timedelta(seconds=1)
-    return f"{window.by}_at:>='{_zulu(start)}' AND {window.by}_at:<'{_zulu(end)}'"
-
-
-def _zulu(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _points(orders: int, *, lines: int) -> float:
     """Return what so many orders with so many lines each cost before they are read."""
     return orders * (ORDER_POINTS + lines * LINE_POINTS)
-
-
-def _mark(node: Mapping[str, Any], by: By) -> tuple[str, str] | None:
-    """Return an order's id and the time it is sorted by, which tells revisions apart; None where it is unreadable."""
-    gid, changed = node.get("id"), node.get(f"{by}At")
-    if not isinstance(gid, str) or not isinstance(changed, str):
-        return None
-    try:
-        is_aware = datetime.fromisoformat(changed).tzinfo is not None
-    except ValueError:
-        return None
-    return (gid, changed) if is_aware else None
 
 
 def _moment(mark: tuple[str, str] | None, *, default: datetime) -> datetime:
@@ -259,29 +257,12 @@ def _moment(mark: tuple[str, str] | None, *, default: datetime) -> datetime:
     return datetime.fromisoformat(mark[1]) if mark else default
 
 
-def _cursor_after(connection: Mapping[str, Any], nodes: list[dict[str, Any]], *, asked: str | None) -> str | None:
-    """Return the next page's cursor; None when this page is the last. Raises TransientError where paging stalls."""
-    cursor = _next_cursor(connection)
-    has_more = _object(connection.get("pageInfo")).get("hasNextPage")
-    if (has_more and cursor is None) or (cursor is not None and not nodes and cursor == asked):
-        raise TransientError("Shopify gave a page without orders though more follow", retry_after=1)
-    return cursor
-
-
-def _total(answer: Mapping[str, Any]) -> int | None:
-    count = _object(answer.get("ordersCount"))
-    return count.get("count") if count.get("precision") == "EXACT" else None
+def _answers(nodes: Sequence[Any], asked: Sequence[str]) -> bool:
+    """Tell whether each node is the order that was asked for in its place, or null."""
+    return len(nodes) == len(asked) and all(
+        node is None or as_object(node).get("id") == gid for node, gid in zip(nodes, asked, strict=True)
+    )
 
 
 def _has_more_lines(node: Mapping[str, Any]) -> bool:
-    return _next_cursor(_object(node.get("lineItems"))) is not None
-
-
-def _next_cursor(connection: Mapping[str, Any]) -> str | None:
-    info = _object(connection.get("pageInfo"))
-    cursor = info.get("endCursor")
-    return cursor if info.get("hasNextPage") and isinstance(cursor, str) else None
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return next_cursor(as_object(node.get("lineItems"))) is not None

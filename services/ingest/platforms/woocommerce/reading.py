@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, By, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.connector import Access, By, Listing, Page, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.woocommerce.client import NotUnderstood, StoreAnswer, WooCommerceClient
 from services.ingest.platforms.woocommerce.mapping import to_raw_order
-from services.ingest.platforms.woocommerce.paging import Place, Row, Step, continues, is_cut, step
+from services.ingest.platforms.woocommerce.paging import LIMIT, Place, Row, Shelf, Step, continues, is_cut, step
 from services.ingest.platforms.woocommerce.payloads import WooOrder
 from services.ingest.platforms.woocommerce.signing import Door
 from services.ingest.platforms.woocommerce.statuses import read_statuses
+from services.ingest.usual import listed_changes
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 
@@ -28,6 +30,9 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 _LONGEST_LAG = timedelta(days=1)
 _ORDERS = "/wc/v3/orders"
 _REFUNDS_A_PAGE = 100
+#: What is asked for of each order in a list: all of it, or what tells which it is and when it changed.
+_WHOLE: Mapping[str, object] = {"dp": DECIMALS}
+_THIN: Mapping[str, object] = {"_fields": "id,date_created_gmt,date_modified_gmt"}
 
 
 class OrderReader:
@@ -44,14 +49,11 @@ class OrderReader:
             return Page(orders=(), after=None, read_through=window.end, total=0)
         door = Door.of(access.secrets)
         place = Place.parse(after) if after else Place.start(first, last, window.by)
-        found, behind = await self._step(door, place)
+        found, behind = await self._step(door, place, _WHOLE)
         if after is None and behind > CLOCK_TOLERANCE and window.by == "updated":
             place = Place.start(first - math.ceil(min(behind, _LONGEST_LAG).total_seconds()), last)
-            found, _ = await self._step(door, place)
-        # An empty trash, or a store that has to be asked in another way, is not worth a page of its own.
-        while not found.rows and found.after and (found.after.shelf, found.after.mode) != (place.shelf, place.mode):
-            place = found.after
-            found, _ = await self._step(door, place)
+            found, _ = await self._step(door, place, _WHOLE)
+        found = await self._onward(door, place, found, _WHOLE)
         fetched_at = self._clock.now()
         orders = [await self._to_order(access, door, row.value, way=way, fetched_at=fetched_at) for row in found.rows]
         return Page(
@@ -61,9 +63,62 @@ class OrderReader:
             total=found.total,
         )
 
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """List ids and times as pages of whole orders give them.
+
+        A window of the store's own times holds what it holds, however late its clock is.
+        """
+        first, last = _seconds(window)
+        if last < first:
+            return Listing((), None, 0)
+        door = Door.of(access.secrets)
+        place = Place.parse(after) if after else Place.start(first, last, window.by)
+        found, _ = await self._step(door, place, _THIN)
+        found = await self._onward(door, place, found, _THIN)
+        rows = listed_changes([_listed(row) for row in found.rows], window)
+        return Listing(rows, found.after.text() if found.after else None, found.total)
+
+    async def count(self, access: Access, window: Window) -> int | None:
+        """Return how many orders the store counts in a window, the trash included; None where it counts others, too."""
+        first, last = _seconds(window)
+        if last < first:
+            return 0
+        door, counted = Door.of(access.secrets), 0
+        for shelf in get_args(Shelf):
+            place = replace(Place.start(first, last, window.by), shelf=shelf)
+            try:
+                rows, answer = await self._list(door, place, {**_THIN, "per_page": 1})
+            except NotUnderstood:
+                return None
+            is_within = all(row.changed is not None and first <= row.changed <= last for row in rows)
+            if answer.total is None or not is_within:
+                # A store that does not filter by change time says nothing of it and counts everything.
+                return None
+            counted += answer.total
+        return counted
+
+    async def read_orders(
+        self, access: Access, external_ids: Sequence[str], *, way: Way
+    ) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Read orders by their ids in a list; what neither it nor the trash holds is asked for by itself."""
+        door, values = Door.of(access.secrets), dict[str, Any]()
+        for query in ({}, {"status": "trash"}):
+            rest = [number for number in external_ids if number not in values and _is_number(number)]
+            if rest:
+                values |= await self._included(door, rest, query)
+        found: dict[str, RawOrder | Unreadable | None] = {}
+        for number in external_ids:
+            value = values.get(number)
+            if value is None:
+                # A status that only a plugin knew is in no list.
+                found[number] = await self.read_order(access, number, way=way)
+            else:
+                found[number] = await self._to_order(access, door, value, way=way, fetched_at=self._clock.now())
+        return found
+
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order, be it in the trash; None when the store has none of that id."""
-        if not external_id.isascii() or not external_id.isdecimal():
+        if not _is_number(external_id):
             return None
         door, hasty = Door.of(access.secrets), way == "webhook"
         answer = await self._ask(door, f"{_ORDERS}/{external_id}", {"dp": DECIMALS}, hasty=hasty)
@@ -72,13 +127,23 @@ class OrderReader:
             return None
         return await self._to_order(access, door, value, way=way, fetched_at=self._clock.now())
 
-    async def _step(self, door: Door, place: Place) -> tuple[Step, timedelta]:
+    async def _onward(self, door: Door, place: Place, found: Step, shape: Mapping[str, object]) -> Step:
+        """Return the next step that gives something.
+
+        An empty trash, or a store that has to be asked in another way, is not worth a page of its own.
+        """
+        while not found.rows and found.after and (found.after.shelf, found.after.mode) != (place.shelf, place.mode):
+            place = found.after
+            found, _ = await self._step(door, place, shape)
+        return found
+
+    async def _step(self, door: Door, place: Place, shape: Mapping[str, object]) -> tuple[Step, timedelta]:
         """Return what the page at a place gives, and how far the store's clock is behind ours."""
         try:
-            rows, answer = await self._list(door, place)
+            rows, answer = await self._list(door, place, shape)
             if not continues(rows, place):
                 place = place.again()
-                rows, answer = await self._list(door, place)
+                rows, answer = await self._list(door, place, shape)
         except NotUnderstood as error:
             if place.mode == "all":
                 raise TransientError(f"The store cannot list its orders: {error.code}", retry_after=60.0) from error
@@ -86,14 +151,22 @@ class OrderReader:
             return Step((), place.whole()), timedelta()
         return step(rows, place, answer.total), -answer.ahead
 
-    async def _list(self, door: Door, place: Place) -> tuple[list[Row], StoreAnswer]:
-        answer = await self._client.ask(door, "GET", _ORDERS, {"dp": DECIMALS, **place.query()})
+    async def _list(self, door: Door, place: Place, shape: Mapping[str, object]) -> tuple[list[Row], StoreAnswer]:
+        answer = await self._client.ask(door, "GET", _ORDERS, {**place.query(), **shape})
         if answer is None or not isinstance(answer.value, list):
             raise TransientError("The store's list of orders cannot be read")
         rows = [Row(value, _number(value), _second(value, place.by)) for value in answer.value]
         if is_cut(rows, place, answer.total):
             raise TransientError("The store counts orders that it does not show")
         return rows, answer
+
+    async def _included(self, door: Door, numbers: Sequence[str], query: Mapping[str, object]) -> dict[str, Any]:
+        """Return those of so many orders that a list shows, as it shows them."""
+        asked = {**query, **_WHOLE, "include": ",".join(numbers), "per_page": LIMIT}
+        answer = await self._ask(door, _ORDERS, asked, hasty=False)
+        if answer is None or not isinstance(answer.value, list):
+            raise TransientError("The store's list of orders cannot be read")
+        return {str(number): value for value in answer.value if (number := _number(value)) is not None}
 
     async def _in_trash(self, door: Door, external_id: str, *, hasty: bool) -> Any:
         """Return the order from the trash, for stores that show it nowhere else."""
@@ -146,6 +219,15 @@ def _read_through(after: Place | None, window: Window) -> datetime:
     if after.shelf == "trash" or after.mode == "all":
         return window.start
     return max(window.start, datetime.fromtimestamp(after.second, tz=UTC))
+
+
+def _is_number(external_id: str) -> bool:
+    return external_id.isascii() and external_id.isdecimal()
+
+
+def _listed(row: Row) -> tuple[str | None, datetime | None]:
+    number = None if row.number is None else str(row.number)
+    return number, None if row.changed is None else datetime.fromtimestamp(row.changed, tz=UTC)
 
 
 def _has_refunds(value: object) -> bool:
