@@ -165,12 +165,13 @@ async def test_every_request_about_orders_is_one_of_the_model() -> None:
 
     page = await found.read_page(access, window, after=None, way="poll")
     await found.read_page(access, window, after=page.after, way="poll")
-    await found.read_order(access, order_id(1), way="poll")
+    await found.list_orders(access, window, after=None)
+    await found.read_orders(access, [order_id(1)], way="poll")
     http.replies[:] = [answer({"orders": []})]
     await found.probe(access)
 
     operations = [check(ORDERS, asked) for asked in http.asked]
-    assert operations == ["searchOrders", "searchOrders", "getOrder", "searchOrders"]
+    assert operations == ["searchOrders", "searchOrders", "searchOrders", "getOrder", "searchOrders"]
 
 
 async def test_every_request_about_notifications_is_one_of_the_model() -> None:

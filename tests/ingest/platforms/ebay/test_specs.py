@@ -123,6 +123,9 @@ async def requests_for_orders() -> list[Asked]:
     found, _ = connector(shop.answer)
     page = await found.read_page(ACCESS, Window(HOUR_AGO, NOW), after=None, way="poll")
     await found.read_page(ACCESS, Window(HOUR_AGO, NOW), after=page.after, way="poll")
+    await found.count_orders(ACCESS, Window(HOUR_AGO, NOW))
+    await found.list_orders(ACCESS, Window(HOUR_AGO, NOW), after=None)
+    await found.read_orders(ACCESS, ["1", "3", "999"], way="poll")
     return shop.asked
 
 

@@ -201,6 +201,13 @@ async def test_one_receipt_is_read_by_its_id() -> None:
     assert await found.read_order(ACCESS, "../../users/me", way="poll") is None
 
 
+async def test_no_receipt_is_gone_because_its_shop_is_not_found() -> None:
+    found = reader(Shop({7: 1}, is_lost=True))
+
+    with pytest.raises(TransientError):
+        await found.read_orders(ACCESS, ["7"], way="poll")
+
+
 def spoiling(shop: Shop, pages: dict[int, dict[str, Any]]) -> EtsyConnector:
     """A shop whose pages of these numbers, from 1, are answered otherwise."""
     number = 0

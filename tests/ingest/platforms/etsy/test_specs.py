@@ -63,15 +63,18 @@ def test_every_field_we_read_exists(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 async def test_every_parameter_we_send_exists_and_is_of_its_type(name: str) -> None:
     shop = Shop(dict.fromkeys(range(1, 300), 7))
-    await reader(shop).read_page(ACCESS, Window(NOW - timedelta(hours=1), NOW), after=None, way="poll")
+    hour = Window(NOW - timedelta(hours=1), NOW)
+    await reader(shop).read_page(ACCESS, hour, after=None, way="poll")
+    await reader(shop).list_orders(ACCESS, hour, after=None)
+    assert await reader(shop).count_orders(ACCESS, hour) == len(shop.seconds)
 
     parameters = {
         parameter["name"]: parameter["schema"]
         for parameter in spec(name)["paths"]["/v3/application/shops/{shop_id}/receipts"]["get"]["parameters"]
     }
 
-    [sent] = shop.queries
-    for key, text in sent.items():
+    assert [sent["limit"] for sent in shop.queries] == ["100", "100", "1"]
+    for key, text in [asked for sent in shop.queries for asked in sent.items()]:
         value = int(text) if parameters[key]["type"] == "integer" else text
         jsonschema.validate(value, parameters[key])
 

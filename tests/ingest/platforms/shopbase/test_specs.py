@@ -28,6 +28,7 @@ _TEMPLATE = re.compile(r"\{\w+:[^}]*\}")
 
 #: Which definition each of our payloads reads a part of, and what of it is known from elsewhere than the Swagger.
 READ = {
+    payloads.ShopbaseListed: ("OrderDto", set()),
     payloads.ShopbaseOrder: ("OrderDto", {"customer"}),
     payloads.ShopbaseLine: ("OrderLineItemDto", {"id"}),
     payloads.ShopbaseAddress: ("CustomerAddressDetail", set()),
@@ -50,6 +51,9 @@ async def every_request() -> list[Asked]:
         page = await found.read_page(ACCESS, Window(HOUR_AGO, NOW), after=after, way="poll")
         if (after := page.after) is None:
             break
+    await found.count_orders(ACCESS, Window(HOUR_AGO, NOW))
+    await found.list_orders(ACCESS, Window(HOUR_AGO, NOW), after=None)
+    await found.read_orders(ACCESS, ["1", "2"], way="poll")
     await found.read_order(ACCESS, "1", way="poll")
     await found.subscribe(ACCESS, callback_url="https://sync.example.com/webhooks/shopbase/store-1", app_url="")
     await found.unsubscribe(ACCESS)
