@@ -90,10 +90,12 @@ class KafkaShardLog:
                 # The first question to a new broker has it create the topic of all groups' positions.
                 if not error.retriable:
                     raise
-                await asyncio.sleep(_ASK_AGAIN_SECONDS)
             else:
-                offset: int = kept[self._place].offset
-                return offset
+                # While the coordinator loads them, the broker's refusal looks like an answer without places.
+                if self._place in kept:
+                    offset: int = kept[self._place].offset
+                    return offset
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     async def _send(self, messages: Sequence[OutboxMessage]) -> None:
         # Whole batches, a topic each: half the work of single sends. The shard is the partition.
