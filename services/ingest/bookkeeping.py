@@ -1,4 +1,4 @@
-"""Webhooks are answered when Kafka has the order; what the seller's report needs of them follows in batches.
+"""Webhooks, and single orders by API, are answered when Kafka has them; what the report needs follows in batches.
 
 What waits here is lost with the process: a crash loses a second of session rows and `seen` marks, never an order.
 The decision about the order still shows it, and the next poll lists it.
@@ -10,8 +10,9 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 
@@ -19,7 +20,7 @@ from schemas.ids import OrderKey, SessionId
 from schemas.order import OrderRevised
 from schemas.sessions import OrderOutcome
 from services.ingest.connector import StoreRef, Unreadable
-from services.ingest.listing import failed_outcome, outcome_of, result_of
+from services.ingest.listing import failed_outcome, outcome_of, result_of, seen_as
 from services.ingest.ports import Seen, SeenOrders, WebhookBooks
 from services.ingest.sessions import (
     Session,
@@ -27,7 +28,7 @@ from services.ingest.sessions import (
     told_end,
     told_part,
     told_start,
-    webhook_session_id,
+    hourly_session_id,
 )
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
@@ -50,11 +51,16 @@ _STANDSTILL = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One order that a webhook brought, and that Kafka has."""
+    """One order that a webhook, or a seller's single request, brought, and that Kafka has.
+
+    `by` is who brought it: "platform", or an API key's id.
+    """
 
     store: StoreRef
     at: datetime
     told: OrderRevised | Unreadable
+    way: Literal["webhook", "api", "form"] = "webhook"
+    by: str = "platform"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class _Batch:
 
 
 class Bookkeeping:
-    """Keeps notes of webhooks, one sync session a store, hour and process."""
+    """Keeps notes of webhooks and single orders, one sync session a store, hour and process; of keys, one each."""
 
     def __init__(self, books: WebhookBooks, seen: SeenOrders, *, instance: str, clock: Clock, metrics: Metrics) -> None:
         self._books = books
@@ -82,9 +88,9 @@ class Bookkeeping:
         """Whether notes are still written down."""
         return self._pulse.liveness()
 
-    def session_id(self, store_id: str, at: datetime) -> SessionId:
-        """The session that a webhook of this moment belongs to."""
-        return webhook_session_id(store_id, hour_of(at).start, self._instance)
+    def session_id(self, store_id: str, at: datetime, *, way: str = "webhook", by: str = "platform") -> SessionId:
+        """The session that a webhook, or a single order of the key `by`, of this moment belongs to."""
+        return hourly_session_id(store_id, hour_of(at).start, self._instance, way=way, by=by)
 
     def note(self, note: Note) -> None:
         """Remember; never waits."""
@@ -144,7 +150,7 @@ class Bookkeeping:
     def _by_session(self, notes: Sequence[Note]) -> dict[SessionId, list[Note]]:
         members: defaultdict[SessionId, list[Note]] = defaultdict(list)
         for note in notes:
-            members[self.session_id(note.store.store_id, note.at)].append(note)
+            members[self.session_id(note.store.store_id, note.at, way=note.way, by=note.by)].append(note)
         return members
 
     def _add_part(
@@ -168,10 +174,10 @@ class Bookkeeping:
             order = note.told.order
             result = result_of(note.told, known.get(order.key))
             if result != "existing":
-                seen[order.key] = known[order.key] = Seen(order.revised_at, note.told.event_id, session_id)
+                seen[order.key] = known[order.key] = replace(seen_as(note.told), session_id=session_id)
             outcome = outcome_of(order, result)
         self._metrics.increment(
-            "syncorder_orders_listed_total", platform=note.store.platform, way="webhook", result=outcome.result
+            "syncorder_orders_listed_total", platform=note.store.platform, way=note.way, result=outcome.result
         )
         return outcome
 
@@ -191,8 +197,8 @@ def _begun(session_id: SessionId, note: Note) -> Session:
         store_id=note.store.store_id,
         seller_id=note.store.seller_id,
         platform=note.store.platform,
-        way="webhook",
-        started_by="platform",
+        way=note.way,
+        started_by=note.by,
         window=window,
         started_at=note.at,
         read_through=window.start,

@@ -104,9 +104,12 @@ class Session:
         return replace(self, state=state, finished_at=now, problem=problem)
 
 
-def webhook_session_id(store_id: str, hour: datetime, instance: str) -> SessionId:
-    """The session of one store's webhooks in one UTC hour at one process, whose parts only it numbers."""
-    return SessionId(fact_id("webhook", store_id, hour.isoformat(), instance))
+def hourly_session_id(
+    store_id: str, hour: datetime, instance: str, *, way: str = "webhook", by: str = "platform"
+) -> SessionId:
+    """The session of what comes one by one to a store in one UTC hour at one process, whose parts only it numbers."""
+    key = () if way == "webhook" else (by,)
+    return SessionId(fact_id(way, store_id, hour.isoformat(), instance, *key))
 
 
 def hour_of(moment: datetime) -> Window:
@@ -149,8 +152,17 @@ def told_part(session: Session, outcomes: Sequence[OrderOutcome], *, now: dateti
     )
 
 
-def told_end(session: Session) -> Message:
-    """The message that a session ended. Raises ValueError when it did not."""
+def told_end(
+    session: Session,
+    *,
+    healed: str | None = None,
+    next_at: datetime | None = None,
+    next_because: str | None = None,
+) -> Message:
+    """The message that a session ended. Raises ValueError when it did not.
+
+    How far it is read says something of all changes only where the platform was asked for all of them: by a poll.
+    """
     if session.finished_at is None or session.state == "running":
         raise ValueError("a running session has no end to tell")
     return _message(
@@ -162,6 +174,10 @@ def told_end(session: Session) -> Message:
             store_id=session.store_id,
             state=session.state,
             problem=session.problem,
+            read_through=session.read_through if session.way == "poll" else None,
+            healed=healed,
+            next_at=next_at,
+            next_because=next_because,
         )
     )
 
