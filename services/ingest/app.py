@@ -26,6 +26,7 @@ from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.connector import Connector, Listener, Platform, Tools
 from services.ingest.linking import Linking
 from services.ingest.listening import Listening
+from services.ingest.planning import Planning
 from services.ingest.polling import Poller
 from services.ingest.ports import Lease, SyncLease
 from services.ingest.probing import Probing
@@ -33,7 +34,7 @@ from services.ingest.registry import find_platforms, platform_of
 from services.ingest.rehearsing import Rehearsing
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
-from services.ingest.reserve import Reserve
+from services.ingest.reserve import Counted, Reserve
 from services.ingest.schedule import Schedule
 from services.ingest.settings import IngestSettings
 from services.ingest.stores import StoreApi, store_routes
@@ -113,8 +114,8 @@ async def serve(
         pool, access_pool = pools
         stack.push_async_callback(_close, pool)
         stack.push_async_callback(_close, access_pool)
-        tools = Tools(http, clock, PostgresLimits(access_pool, clock))
-        limits = Reserve(tools.limits)
+        counted = PostgresLimits(access_pool, clock)
+        limits, tools = Reserve(counted), Tools(http, clock, Counted(counted))
         unhurried = connectors if connectors is not None else _connectors(platforms, replace(tools, limits=limits))
         connectors = connectors if connectors is not None else _connectors(platforms, tools)
         publisher = KafkaPublisher(settings.kafka, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS)
@@ -187,6 +188,8 @@ def _compose(
     tokens = Tokens(stores, PostgresSecrets(pool), vault, clock, metrics)
     subscriptions, probing = Subscriptions(stores, clock, settings.reachable_at), Probing(stores, clock)
     books = Bookkeeping(books_port, seen, instance=instance, clock=clock, metrics=metrics)
+    interval = timedelta(seconds=settings.poll_seconds) if settings.poll_seconds else None
+    planning = Planning(polls, limits, clock, metrics, interval)
     poller = Poller(
         connectors=connectors,
         stores=stores,
@@ -198,7 +201,7 @@ def _compose(
         publisher=publisher,
         clock=clock,
         metrics=metrics,
-        interval=timedelta(seconds=settings.poll_seconds) if settings.poll_seconds else None,
+        planning=planning,
     )
     schedule = Schedule(
         poller.poll,

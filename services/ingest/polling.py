@@ -8,26 +8,30 @@ revisions get the same event ids.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
 
 from schemas.ids import SessionId, fact_id
 from schemas.order import RawOrder
+from schemas.sessions import OrderOutcome
+from services.ingest.cadence import changed, cost_of_polls, length
 from services.ingest.connector import Connector, Page
 from services.ingest.listing import judge_page, results
 from services.ingest.patience import OutOfPatience, patiently
-from services.ingest.ports import Lease, Polls, SeenOrders, Stores
+from services.ingest.planning import Planning, linked_at
+from services.ingest.ports import Habits, Lease, NextPoll, Polls, SeenOrders, Stores
 from services.ingest.probing import Probing
+from services.ingest.reserve import Spent, spending
 from services.ingest.sessions import Session, told_end, told_part, told_start
 from services.ingest.store_reading import StoreReading, publish
-from services.ingest.subscriptions import Subscriptions
 from services.ingest.tokens import Tokens
-from services.ingest.windows import backoff, look_again, next_window, rest_after, rest_of
+from services.ingest.webhook_health import READ_AGAIN_WITHIN, WebhookHealth, healed, missed
+from services.ingest.webhook_ports import PushHealth
+from services.ingest.windows import backoff, look_again, next_window, rest_of
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
 from services.kit.kafka.publisher import Publisher
@@ -44,23 +48,30 @@ class _Run:
     connector: Connector
     session: Session
     reading: StoreReading
+    spent: Spent
+    #: Orders that changed in the part of the window that no poll read before.
+    changes: int = 0
+    access_accepted: bool = True
+    #: What is known of the store's webhooks, and how many orders they should have told and did not.
+    health: PushHealth = PushHealth()
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """Polls stores. `interval` replaces the platforms' own."""
+    """Polls stores."""
 
     connectors: Mapping[str, Connector]
     stores: Stores
     polls: Polls
     seen: SeenOrders
     tokens: Tokens
-    subscriptions: Subscriptions
+    webhook_health: WebhookHealth
     probing: Probing
     publisher: Publisher
     clock: Clock
     metrics: Metrics
-    interval: timedelta | None = None
+    planning: Planning
 
     async def poll(self, lease: Lease) -> None:
         """Poll the leased store once, going on where an interrupted poll stopped, and end the lease.
@@ -70,25 +81,36 @@ class Poller:
             TransientError: Postgres is away; the session stays open and the next holder goes on with it.
         """
         connector = self.connectors[lease.store.platform]
-        session = await self.polls.interrupted(lease) or await self._begun(lease, connector)
+        session = await self.polls.interrupted(lease)
         if session is None:
-            due = look_again(
-                cursor=lease.cursor, linked_at=_linked_at(lease), now=self.clock.now(), pace=connector.pace
-            )
-            await self.polls.give_back(lease, due=due)
-            return
+            later = await self.planning.put_off(lease, connector)
+            session = None if later else await self._begun(lease, connector)
+            if session is None:
+                later = later or self._look_again(lease, connector)
+                await self.polls.give_back(lease, due=later.at, because=later.because)
+                return
         reading = StoreReading(lease.store, connector, self.tokens, self.clock, "poll")
-        run = _Run(lease, connector, session, reading)
+        with spending() as spent:
+            await self._run(_Run(lease, connector, session, reading, spent))
+
+    async def _run(self, run: _Run) -> None:
         try:
             await self._subscribe(run)
             await self._read(run)
+            await self._look_for_missed(run)
         except OutOfPatience as error:
-            problem = f"{connector.name} could not be read to the end ({error}). The next sync goes on from here."
+            name = run.connector.name
+            problem = f"{name} could not be read to the end ({error}). The next sync goes on from here."
             await self._end(run, _unfinished(run.session), problem=problem, retry_after=error.retry_after)
         except AuthorizationError as error:
             await self._refused(run, error)
         else:
             await self._end(run, "succeeded")
+
+    def _look_again(self, lease: Lease, connector: Connector) -> NextPoll:
+        now, pace = self.clock.now(), connector.pace
+        due = look_again(cursor=lease.cursor, linked_at=linked_at(lease), now=now, pace=pace)
+        return NextPoll(due, f"{connector.name} lists a change only {length(pace.settle)} after it")
 
     async def _begun(self, lease: Lease, connector: Connector) -> Session | None:
         now = self.clock.now()
@@ -116,10 +138,25 @@ class Poller:
 
     async def _subscribe(self, run: _Run) -> None:
         store, now = run.lease.store, self.clock.now()
-        if self.subscriptions.due(store, now=now):
-            await self.subscriptions.ensure(store, run.connector, await run.reading.access())
+        run.health = await self.webhook_health.look(
+            store,
+            run.connector,
+            run.reading.access,
+            session_id=run.session.session_id,
+            changes_per_hour=run.lease.activity,
+        )
         if self.probing.due(store, now=now):
             await self.probing.ensure(store, run.connector, await run.reading.access())
+
+    async def _look_for_missed(self, run: _Run) -> None:
+        if run.missed:
+            run.health = await self.webhook_health.look_for_missed(
+                run.lease.store,
+                run.connector,
+                run.reading.access,
+                run.health,
+                session_id=run.session.session_id,
+            )
 
     async def _read(self, run: _Run) -> None:
         asked = rest_of(run.session.window, read_through=run.session.read_through)
@@ -166,6 +203,14 @@ class Poller:
             lambda: self.polls.record(run.lease, session, seen=listed.seen, messages=[part]), clock=self.clock
         )
         run.session = session
+        run.changes += _changes(run, listed.outcomes)
+        run.missed += missed(
+            listed.outcomes,
+            store=store,
+            health=run.health,
+            now=self.clock.now(),
+            pushes_changes=run.connector.pushes_changes,
+        )
         for result, count in results(listed.outcomes).items():
             self.metrics.increment(
                 "syncorder_orders_listed_total", count, platform=store.platform, way="poll", result=result
@@ -177,6 +222,7 @@ class Poller:
         problem = f"{run.connector.name} no longer accepts our access. Connect the store again."
         now = self.clock.now()
         await self.stores.change(store.store_id, lambda held: held.refused(problem, grant=store.grants, now=now))
+        run.access_accepted = False
         await self._end(run, _unfinished(run.session), problem=problem)
 
     async def _end(
@@ -188,17 +234,20 @@ class Poller:
         retry_after: float | None = None,
     ) -> None:
         now = self.clock.now()
-        succeeded = state == "succeeded"
         session = run.session.finished(state, now=now, problem=problem)
-        failures = 0 if succeeded else run.lease.failures + 1
-        rest = self._rest(run, session) if succeeded else backoff(failures, retry_after=retry_after)
+        failures = 0 if state == "succeeded" else run.lease.failures + 1
+        habits = _habits(run, session)
+        planned = await self._planned(run, session, habits, failures=failures, retry_after=retry_after)
+        comes = run.lease.store.settings.auto_sync and run.access_accepted
+        told = told_end(session, next_at=planned.at if comes else None, next_because=planned.because if comes else None)
         await self.polls.end(
             run.lease,
             session,
             cursor=session.read_through,
-            next_poll_at=now + rest,
+            next_poll=planned,
             failures=failures,
-            messages=[told_end(session)],
+            messages=[told],
+            habits=habits,
         )
         self.metrics.increment("syncorder_polls_total", platform=session.platform, state=state)
         log.info(
@@ -211,18 +260,38 @@ class Poller:
             failed=session.counts.failed,
         )
 
-    def _rest(self, run: _Run, session: Session) -> timedelta:
-        pace = run.connector.pace
-        rest = rest_after(
-            read_through=session.read_through, linked_at=_linked_at(run.lease), now=self.clock.now(), pace=pace
-        )
-        return min(self.interval, rest) if self.interval else rest
+    async def _planned(
+        self, run: _Run, session: Session, habits: Habits, *, failures: int, retry_after: float | None
+    ) -> NextPoll:
+        if not failures:
+            return await self.planning.next_poll(
+                run.lease, run.connector, habits, spent=run.spent, read_through=session.read_through
+            )
+        rest = backoff(failures, retry_after=retry_after)
+        because = f"{run.connector.name} could not be read to the end; it is tried again after {length(rest)}"
+        return NextPoll(self.clock.now() + rest, because)
 
 
 def _unfinished(session: Session) -> Literal["partial", "failed"]:
     return "partial" if session.counts.listed else "failed"
 
 
-def _linked_at(lease: Lease) -> datetime:
-    # Only linked stores are leased, and every linked store has the moment.
-    return lease.store.linked_at or lease.claimed_at
+def _changes(run: _Run, outcomes: Sequence[OrderOutcome]) -> int:
+    """How many of these changed after what the polls before had read: the overlap is listed again and again."""
+    since = run.lease.cursor or run.session.window.start
+    return sum(
+        outcome.result in {"new", "updated"} or bool(outcome.revised_at and outcome.revised_at >= since)
+        for outcome in outcomes
+        if outcome.result != "failed"
+    )
+
+
+def _habits(run: _Run, session: Session) -> Habits:
+    """The store's habits after a run; of one that was interrupted, the parts told before count, too."""
+    lease = run.lease
+    passed = session.read_through - max(lease.cursor or session.window.start, session.window.start)
+    changes = max(run.changes, session.counts.new + session.counts.updated)
+    taken = {budget: cost for budget, (cost, _) in run.spent.of.items()}
+    return Habits(
+        changed(lease.activity, changes=changes, passed=passed), cost_of_polls(lease.costs, taken, passed=passed)
+    )

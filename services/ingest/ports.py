@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from schemas.ids import OrderKey, SessionId, StoreId
+from services.ingest.cadence import Sharer
 from services.ingest.sessions import Session
 from services.ingest.store import Store
 from services.ingest.syncs import Sync
@@ -126,11 +127,16 @@ class Authorizations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The newest revision of an order that is in Kafka for certain, and the session that listed it last."""
+    """The newest revision of an order that is in Kafka for certain, and the session that listed it last.
+
+    `open` says that more is to be expected of the order, `read_at` when the revision was read.
+    """
 
     revised_at: datetime
     event_id: str
     session_id: SessionId | None = None
+    open: bool = True
+    read_at: datetime | None = None
 
 
 class SeenOrders(Protocol):
@@ -145,7 +151,8 @@ class SeenOrders(Protocol):
 class Lease:
     """The right to poll a store, until it expires unrenewed. `number` rises with every lease of the store.
 
-    `asked_by` is the API key that asked for this poll; None: it was due.
+    `asked_by` is the API key that asked for this poll; None: it was due. `activity` is the store's changes per hour
+    (None: not known yet), `costs` what a poll of it takes of each call budget.
     """
 
     store: Store
@@ -155,6 +162,24 @@ class Lease:
     failures: int
     claimed_at: datetime
     asked_by: str | None = None
+    activity: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NextPoll:
+    """When a store is polled next, and why then: the rest of a sentence after "because"."""
+
+    at: datetime
+    because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """A store's changes per hour, and what a poll of it takes of each call budget."""
+
+    activity: float
+    costs: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +189,7 @@ class Progress:
     cursor: datetime | None = None
     next_poll_at: datetime | None = None
     last_poll_at: datetime | None = None
+    next_because: str | None = None
 
 
 class Polls(Protocol):
@@ -176,15 +202,23 @@ class Polls(Protocol):
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[Lease]:
-        """Lease stores that are due and free, the longest due first; linked ones only."""
+        """Lease stores that are due and free; linked ones only.
+
+        First those that somebody asked for, then those never polled, then those that rested the longest for what they
+        were to rest: after a downtime, all are late by the same factor.
+        """
         ...
 
     async def renew(self, lease: Lease, *, until: datetime) -> None:
         """Keep the lease for longer."""
         ...
 
-    async def give_back(self, lease: Lease, *, due: datetime) -> None:
+    async def give_back(self, lease: Lease, *, due: datetime, because: str | None = None) -> None:
         """End the lease without a result; the store is due again at `due`."""
+        ...
+
+    async def sharers(self, budgets: Collection[str]) -> Mapping[str, Sequence[Sharer]]:
+        """Name the stores whose polls take from these budgets by themselves: linked, and synced automatically."""
         ...
 
     async def ask(self, store_id: str, *, by: str, now: datetime) -> None:
@@ -219,11 +253,12 @@ class Polls(Protocol):
         session: Session,
         *,
         cursor: datetime | None,
-        next_poll_at: datetime,
+        next_poll: NextPoll,
         failures: int,
         messages: Sequence[Message],
+        habits: Habits | None = None,
     ) -> None:
-        """Keep the session's end, move the cursor (never back), end the lease."""
+        """Keep the session's end, move the cursor (never back), end the lease; None: its habits are as before."""
         ...
 
 

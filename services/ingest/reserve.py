@@ -1,7 +1,7 @@
-"""Budgets for work that can wait: it leaves a share of each to what cannot.
+"""Budgets that are counted by who takes from them; work that can wait leaves a share of each to what cannot.
 
-The connectors of manual syncs are built with these limits, those of polls and webhooks with the plain ones, so neither
-a connector nor its client knows for whom it reads, and no call can take the wrong budget by a forgotten argument.
+The connectors of manual syncs are built with `Reserve`, those of polls and webhooks with `Counted`, so neither a
+connector nor its client knows for whom it reads, and no call can take the wrong budget by a forgotten argument.
 """
 
 from __future__ import annotations
@@ -44,19 +44,17 @@ def spending() -> Iterator[Spent]:
         _SPENT.reset(token)
 
 
-class Reserve:
-    """`Limits` that leave a share, by the size that the caller states; a bucket of one call is taken from in turn."""
+class Counted:
+    """`Limits` that tell whoever is `spending` what was taken."""
 
-    def __init__(self, limits: Limits, *, share: float = SHARE) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._share = share
 
     async def take(
         self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
     ) -> None:
         """See `Limits`."""
-        reserve = reserved(limit, cost, share=self._share)
-        await self._limits.take(name, cost, limit=limit, patience=patience, leave=max(leave, reserve))
+        await self._limits.take(name, cost, limit=limit, patience=patience, leave=leave)
         if (spent := _SPENT.get()) is not None:
             spent.add(name, cost, limit)
 
@@ -73,6 +71,21 @@ class Reserve:
     async def close(self, name: str, *, seconds: float) -> None:
         """See `Limits`."""
         await self._limits.close(name, seconds=seconds)
+
+
+class Reserve(Counted):
+    """`Limits` that leave a share, by the size that the caller states; a bucket of one call is taken from in turn."""
+
+    def __init__(self, limits: Limits, *, share: float = SHARE) -> None:
+        super().__init__(limits)
+        self._share = share
+
+    async def take(
+        self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
+    ) -> None:
+        """See `Limits`."""
+        reserve = reserved(limit, cost, share=self._share)
+        await super().take(name, cost, limit=limit, patience=patience, leave=max(leave, reserve))
 
 
 def reserved(limit: Limit, cost: float, *, share: float = SHARE) -> float:

@@ -12,6 +12,27 @@ CREATE TABLE ingest.authorizations (
 
 COMMENT ON COLUMN ingest.authorizations.memory IS 'sealed: what the platform''s connector must remember until the seller is back';
 
+CREATE TABLE ingest.given_orders (
+    order_key text NOT NULL,
+    store_id text NOT NULL,
+    reference text NOT NULL,
+    content text NOT NULL,
+    revision integer NOT NULL,
+    state text NOT NULL,
+    test boolean NOT NULL,
+    given_at timestamp with time zone NOT NULL,
+    revised_at timestamp with time zone NOT NULL,
+    kept text NOT NULL,
+    CONSTRAINT given_orders_state_check CHECK ((state = ANY (ARRAY['given'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE ingest.given_orders IS 'without personal data; a row may be there before Kafka has the order';
+
+COMMENT ON COLUMN ingest.given_orders.content IS 'what identifies the content as it was given, buyer included';
+
+COMMENT ON COLUMN ingest.given_orders.kept IS 'the raw order without its buyer: what a cancellation is told with';
+
 CREATE TABLE ingest.migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -37,6 +58,14 @@ ALTER TABLE ingest.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE ingest.poll_costs (
+    budget text NOT NULL,
+    store_id text NOT NULL,
+    cost double precision NOT NULL
+);
+
+COMMENT ON TABLE ingest.poll_costs IS 'what one poll of a store takes of a call budget, by the name in access.limits';
+
 CREATE TABLE ingest.polls (
     store_id text NOT NULL,
     cursor timestamp with time zone,
@@ -48,7 +77,10 @@ CREATE TABLE ingest.polls (
     lease_number bigint DEFAULT 0 NOT NULL,
     lease_expires_at timestamp with time zone,
     claimed_at timestamp with time zone,
-    asked_by text
+    asked_by text,
+    next_because text,
+    rest_seconds double precision DEFAULT 0 NOT NULL,
+    activity double precision
 );
 
 COMMENT ON COLUMN ingest.polls.cursor IS 'everything changed before it is in Kafka';
@@ -58,6 +90,12 @@ COMMENT ON COLUMN ingest.polls.next_poll_at IS 'null: at once';
 COMMENT ON COLUMN ingest.polls.lease_number IS 'rises with each lease, so that a holder who lost it can write nothing';
 
 COMMENT ON COLUMN ingest.polls.asked_by IS 'the API key that asked for a poll';
+
+COMMENT ON COLUMN ingest.polls.next_because IS 'why at next_poll_at, for the seller';
+
+COMMENT ON COLUMN ingest.polls.rest_seconds IS 'how long the store was to rest after its last poll';
+
+COMMENT ON COLUMN ingest.polls.activity IS 'changed orders per hour; null: not known yet';
 
 CREATE TABLE ingest.seen_orders (
     order_key text NOT NULL,
@@ -186,14 +224,45 @@ COMMENT ON COLUMN ingest.syncs.outside IS 'orders listed only because the window
 
 COMMENT ON COLUMN ingest.syncs.place_after IS 'the platform''s cursor, good for the window of place_start and place_end';
 
+CREATE TABLE ingest.webhook_health (
+    store_id text NOT NULL,
+    heard_at timestamp with time zone,
+    refused_at timestamp with time zone,
+    checked_at timestamp with time zone,
+    doubted_at timestamp with time zone,
+    fruitless integer DEFAULT 0 NOT NULL,
+    mended jsonb DEFAULT '[]'::jsonb NOT NULL,
+    mended_in text,
+    right_at timestamp with time zone
+)
+WITH (fillfactor='80');
+
+COMMENT ON COLUMN ingest.webhook_health.heard_at IS 'the last genuine webhook that told of an order';
+
+COMMENT ON COLUMN ingest.webhook_health.refused_at IS 'a delivery that did not verify, at most one in some minutes';
+
+COMMENT ON COLUMN ingest.webhook_health.doubted_at IS 'the last look for silence or for what webhooks missed';
+
+COMMENT ON COLUMN ingest.webhook_health.fruitless IS 'how many such looks in a row found nothing to mend';
+
+COMMENT ON COLUMN ingest.webhook_health.mended_in IS 'the poll session that tells of what was mended';
+
+COMMENT ON COLUMN ingest.webhook_health.right_at IS 'until when, for certain, what was mended had worked';
+
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_pkey PRIMARY KEY (state_digest);
+
+ALTER TABLE ONLY ingest.given_orders
+    ADD CONSTRAINT given_orders_pkey PRIMARY KEY (order_key);
 
 ALTER TABLE ONLY ingest.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY ingest.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ingest.poll_costs
+    ADD CONSTRAINT poll_costs_pkey PRIMARY KEY (budget, store_id);
 
 ALTER TABLE ONLY ingest.polls
     ADD CONSTRAINT polls_pkey PRIMARY KEY (store_id);
@@ -213,7 +282,12 @@ ALTER TABLE ONLY ingest.stores
 ALTER TABLE ONLY ingest.syncs
     ADD CONSTRAINT syncs_pkey PRIMARY KEY (sync_id);
 
+ALTER TABLE ONLY ingest.webhook_health
+    ADD CONSTRAINT webhook_health_pkey PRIMARY KEY (store_id);
+
 CREATE INDEX authorizations_by_store ON ingest.authorizations USING btree (store_id);
+
+CREATE INDEX poll_costs_by_store ON ingest.poll_costs USING btree (store_id);
 
 CREATE INDEX sessions_finished ON ingest.sessions USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
@@ -236,6 +310,9 @@ CREATE INDEX syncs_unfinished ON ingest.syncs USING btree (store_id, sync_id) WH
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY ingest.poll_costs
+    ADD CONSTRAINT poll_costs_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY ingest.polls
     ADD CONSTRAINT polls_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
 
@@ -247,3 +324,6 @@ ALTER TABLE ONLY ingest.store_secrets
 
 ALTER TABLE ONLY ingest.syncs
     ADD CONSTRAINT syncs_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.webhook_health
+    ADD CONSTRAINT webhook_health_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;

@@ -65,6 +65,7 @@ class StoreView(BaseModel):
     """A store as its seller sees it. `read_through`: everything changed before it was read.
 
     `capabilities` is what the store may do as a probe found it; `access_ends_at` is when it must be connected again.
+    `next_sync_because` says why the store is read next at `next_sync_at` (None: not by itself), after "because".
     """
 
     store_id: str
@@ -85,6 +86,8 @@ class StoreView(BaseModel):
     read_through: datetime | None
     last_poll_at: datetime | None
     next_poll_at: datetime | None
+    next_sync_at: datetime | None
+    next_sync_because: str | None
     authorization: AuthorizationView | None = None
 
 
@@ -132,6 +135,7 @@ class PageQuery(BaseModel):
 
 def store_view(store: Store, progress: Progress) -> StoreView:
     """A store as its seller sees it."""
+    next_sync_at, next_sync_because = next_sync(store, progress)
     return StoreView(
         store_id=store.store_id,
         platform=store.platform,
@@ -151,4 +155,17 @@ def store_view(store: Store, progress: Progress) -> StoreView:
         read_through=progress.cursor,
         last_poll_at=progress.last_poll_at,
         next_poll_at=progress.next_poll_at,
+        next_sync_at=next_sync_at,
+        next_sync_because=next_sync_because,
     )
+
+
+def next_sync(store: Store, progress: Progress) -> tuple[datetime | None, str | None]:
+    """When a store is read next by itself, and why then or why not, as the rest of a sentence after "because"."""
+    if store.state != "linked":
+        return None, "it is not connected"
+    if not store.settings.auto_sync:
+        return None, "automatic sync is off"
+    if progress.next_poll_at is None:
+        return store.linked_at, "it was never read yet"
+    return progress.next_poll_at, progress.next_because

@@ -33,16 +33,14 @@ def look_again(*, cursor: datetime | None, linked_at: datetime, now: datetime, p
     return first if cursor is None and first > now else now + pace.settle
 
 
-def rest_after(*, read_through: datetime, linked_at: datetime, now: datetime, pace: Pace) -> timedelta:
-    """How long a store rests after a poll that succeeded.
+def until_settled(*, read_through: datetime, linked_at: datetime, now: datetime, pace: Pace) -> timedelta | None:
+    """How long a store rests after its first poll; None after any other.
 
-    The first poll begins at once and cannot reach the moment of linking; what changed just before it is not left for a
-    whole interval.
+    The first poll begins at once and cannot reach the moment of linking; what changed just before it is not left until
+    a store is usually polled again.
     """
-    until_settled = linked_at + pace.settle - now
-    if read_through < linked_at and until_settled > timedelta():
-        return min(until_settled, pace.interval)
-    return pace.interval
+    rest = linked_at + pace.settle - now
+    return rest if read_through < linked_at and rest > timedelta() else None
 
 
 def rest_of(window: Window, *, read_through: datetime) -> Asked:

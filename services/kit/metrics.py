@@ -37,10 +37,16 @@ MetricName = Literal[
     "syncorder_webhooks_total",
     # counter: orders that a platform's queue named, by platform and outcome
     "syncorder_hints_total",
+    # counter: subscriptions to webhooks that did not work and were mended, by platform and ailment ("missing", …)
+    "syncorder_webhooks_mended_total",
     # counter: notes of webhooks that were given up because Postgres was away for too long
     "syncorder_webhook_notes_lost_total",
     # counter: polls ended by ingest, by platform and state
     "syncorder_polls_total",
+    # counter: polls put off because the platform's calls were used up, by platform
+    "syncorder_polls_put_off_total",
+    # gauge: stores that cannot be polled every 8 hours for want of calls, by platform
+    "syncorder_stores_short_of_calls",
     # counter: manual syncs ended by ingest, by platform and state
     "syncorder_syncs_total",
     # counter: orders that platforms told or listed, by platform, way and result
@@ -93,8 +99,13 @@ METRICS: Mapping[MetricName, Declared] = {
     "syncorder_unexpected_errors_total": Declared("counter", "Errors nobody expected.", ("where",)),
     "syncorder_webhooks_total": Declared("counter", "Webhooks answered.", ("platform", "outcome")),
     "syncorder_hints_total": Declared("counter", "Orders named by queues.", ("platform", "outcome")),
+    "syncorder_webhooks_mended_total": Declared("counter", "Webhooks mended.", ("platform", "ailment")),
     "syncorder_webhook_notes_lost_total": Declared("counter", "Notes of webhooks given up."),
     "syncorder_polls_total": Declared("counter", "Polls ended.", ("platform", "state")),
+    "syncorder_polls_put_off_total": Declared("counter", "Polls put off for want of calls.", ("platform",)),
+    "syncorder_stores_short_of_calls": Declared(
+        "gauge", "Stores that cannot be polled every 8 hours for want of calls.", ("platform",)
+    ),
     "syncorder_syncs_total": Declared("counter", "Manual syncs ended.", ("platform", "state")),
     "syncorder_orders_listed_total": Declared("counter", "Orders told or listed.", ("platform", "way", "result")),
     "syncorder_publish_seconds": Declared("histogram", "Seconds until Kafka acknowledged.", ("way",)),

@@ -12,6 +12,7 @@ import pytest
 
 from schemas.ids import OrderKey, SessionId, StoreId
 from schemas.sessions import OrderOutcome, Window
+from schemas.stores import StoreSettings
 from services.ingest.adapters.memory import Memory
 from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
 from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
@@ -19,12 +20,15 @@ from services.ingest.adapters.postgres import MIGRATIONS, SCHEMA
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
+from services.ingest.cadence import Sharer
 from services.ingest.ports import (
     AlreadyLinked,
     Authorization,
     Authorizations,
+    Habits,
     Lease,
     LeaseLost,
+    NextPoll,
     Outbox,
     Polls,
     Secrets,
@@ -279,7 +283,7 @@ async def test_a_lost_lease_allows_nothing(ports: Ports) -> None:
     with pytest.raises(LeaseLost):
         await ports.polls.record(old, advanced, seen={KEY: Seen(START, "e-1")}, messages=[told_start(advanced)])
     with pytest.raises(LeaseLost):
-        await ports.polls.end(old, ended, cursor=START, next_poll_at=START, failures=0, messages=[])
+        await ports.polls.end(old, ended, cursor=START, next_poll=NextPoll(START), failures=0, messages=[])
     with pytest.raises(LeaseLost):
         await ports.polls.give_back(old, due=START)
 
@@ -332,7 +336,7 @@ async def test_an_ended_poll_moves_the_cursor_forward_only_and_frees_the_store(p
             lease,
             begun.finished("succeeded", now=START),
             cursor=cursor,
-            next_poll_at=START + timedelta(minutes=number + 1),
+            next_poll=NextPoll(START + timedelta(minutes=number + 1), f"because {number}"),
             failures=number,
             messages=[],
         )
@@ -340,11 +344,91 @@ async def test_an_ended_poll_moves_the_cursor_forward_only_and_frees_the_store(p
     progress = (await ports.polls.progress(["st-1"]))["st-1"]
     assert progress.cursor == START
     assert progress.next_poll_at == START + timedelta(minutes=2)
+    assert progress.next_because == "because 1"
     assert progress.last_poll_at == START
     assert await ports.lease(after=timedelta(seconds=90)) is None
     lease = await ports.leased(after=timedelta(minutes=2))
     assert (lease.cursor, lease.failures) == (START, 1)
     assert await ports.polls.interrupted(lease) is None
+
+
+async def ended(ports: Ports, store_id: str, *, at: timedelta, rest: timedelta, habits: Habits | None = None) -> None:
+    """One poll of the store, which rests for `rest` from `at`."""
+    now = START + at
+    leases = await ports.polls.claim(owner="process-1", platforms=["twin"], limit=10, now=now, until=now + LEASE)
+    for lease in leases:
+        if lease.store.store_id != store_id:
+            await ports.polls.give_back(lease, due=now)
+            continue
+        begun = session(lease, session_id=SessionId(f"{store_id}-{now.isoformat()}"))
+        await ports.polls.begin(lease, begun, messages=[])
+        over = begun.finished("succeeded", now=now)
+        next_poll = NextPoll(now + rest, "it is so")
+        await ports.polls.end(lease, over, cursor=now, next_poll=next_poll, failures=0, messages=[], habits=habits)
+
+
+async def test_a_stores_habits_are_kept_and_shared_with_those_of_the_same_budget(ports: Ports) -> None:
+    for store_id in ("st-1", "st-2", "st-3"):
+        await ports.stores.add(linked_store(store_id))
+    await ports.stores.change("st-3", lambda held: held.unlinked(now=START))
+    await ended(ports, "st-1", at=timedelta(), rest=LEASE, habits=Habits(2.0, {"app": 1.5, "own": 3.0}))
+    await ended(ports, "st-2", at=timedelta(), rest=timedelta(hours=9), habits=Habits(0.5, {"app": 1.0}))
+
+    lease = await ports.leased(after=LEASE)
+    shared = await ports.polls.sharers(["app", "own", "other"])
+
+    assert (lease.activity, lease.costs) == (2.0, {"app": 1.5, "own": 3.0})
+    assert sorted(shared["app"], key=lambda one: one.store_id) == [Sharer("st-1", 2.0, 1.5), Sharer("st-2", 0.5, 1.0)]
+    assert (shared["own"], shared["other"]) == ([Sharer("st-1", 2.0, 3.0)], [])
+
+
+async def test_a_budget_that_polls_no_longer_take_from_is_not_shared_and_unknown_habits_stay(ports: Ports) -> None:
+    await ports.stores.add(linked_store())
+    await ended(ports, "st-1", at=timedelta(), rest=LEASE, habits=Habits(2.0, {"app": 1.5, "own": 3.0}))
+    await ended(ports, "st-1", at=LEASE, rest=LEASE, habits=Habits(1.0, {"own": 2.0}))
+    await ended(ports, "st-1", at=2 * LEASE, rest=LEASE)
+
+    shared = await ports.polls.sharers(["app", "own"])
+
+    assert shared == {"app": [], "own": [Sharer("st-1", 1.0, 2.0)]}
+
+
+async def test_a_store_that_is_pushed_or_not_synced_by_itself_is_told_apart(ports: Ports) -> None:
+    for store_id in ("st-1", "st-2"):
+        await ports.stores.add(linked_store(store_id))
+        await ended(ports, store_id, at=timedelta(), rest=timedelta(hours=1), habits=Habits(2.0, {"app": 1.0}))
+    await ports.stores.change("st-1", lambda held: held.subscribed(("orders",), to="https://a.example", now=START))
+    await ports.stores.change("st-2", lambda held: replace(held, settings=StoreSettings(auto_sync=False)))
+
+    shared = await ports.polls.sharers(["app"])
+
+    assert shared == {"app": [Sharer("st-1", 2.0, 1.0, pushed=True)]}
+
+
+async def test_after_a_downtime_the_store_that_is_late_by_the_greatest_factor_comes_first(ports: Ports) -> None:
+    rests = {"st-1": timedelta(hours=7), "st-2": timedelta(minutes=3), "st-3": timedelta(hours=1)}
+    for store_id, rest in rests.items():
+        await ports.stores.add(linked_store(store_id))
+        await ended(ports, store_id, at=timedelta(), rest=rest)
+    await ports.stores.add(linked_store("st-4"))
+
+    order = [(await ports.leased(owner=str(turn), after=timedelta(days=1))).store.store_id for turn in range(4)]
+
+    assert order == ["st-4", "st-2", "st-3", "st-1"]
+
+
+async def test_a_poll_that_is_put_off_says_why_and_keeps_its_place(ports: Ports) -> None:
+    for store_id in ("st-1", "st-2"):
+        await ports.stores.add(linked_store(store_id))
+        await ended(ports, store_id, at=timedelta(), rest=timedelta(hours=1 if store_id == "st-1" else 2))
+    lease = await ports.leased(after=timedelta(hours=3))
+    await ports.polls.give_back(lease, due=START + timedelta(hours=4), because="calls are used up")
+
+    progress = (await ports.polls.progress(["st-1"]))["st-1"]
+    again = await ports.leased(after=timedelta(hours=4))
+
+    assert progress.next_because == "calls are used up"
+    assert again.store.store_id == "st-1"
 
 
 async def test_a_poll_asked_for_while_one_runs_follows_it(ports: Ports) -> None:
@@ -358,7 +442,7 @@ async def test_a_poll_asked_for_while_one_runs_follows_it(ports: Ports) -> None:
         lease,
         begun.finished("succeeded", now=START),
         cursor=START,
-        next_poll_at=START + timedelta(hours=1),
+        next_poll=NextPoll(START + timedelta(hours=1)),
         failures=0,
         messages=[],
     )

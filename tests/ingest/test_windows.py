@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.ports import LeaseLost
-from services.ingest.windows import backoff, next_window, rest_after, rest_of
+from services.ingest.windows import backoff, next_window, rest_of, until_settled
 from tests.ingest.twin_platform import PACE
 from tests.ingest.workbench import LEASE, START, STORE, Workbench
 
@@ -50,16 +50,15 @@ def test_the_first_window_is_read_at_once_and_what_settles_then_is_not_left_for_
 
     assert first is not None
     assert first.end == soon - PACE.settle
-    assert (
-        rest_after(read_through=first.end, linked_at=linked_at, now=soon, pace=PACE) == linked_at + PACE.settle - soon
-    )
-    assert rest_after(read_through=linked_at, linked_at=linked_at, now=START + HOUR, pace=PACE) == PACE.interval
+    rest = until_settled(read_through=first.end, linked_at=linked_at, now=soon, pace=PACE)
+    assert rest == linked_at + PACE.settle - soon
+    assert until_settled(read_through=linked_at, linked_at=linked_at, now=START + HOUR, pace=PACE) is None
 
 
 def test_a_platform_that_never_reaches_the_moment_of_linking_is_not_asked_without_rest() -> None:
     late = START + 10 * PACE.settle
 
-    assert rest_after(read_through=START - HOUR, linked_at=START, now=late, pace=PACE) == PACE.interval
+    assert until_settled(read_through=START - HOUR, linked_at=START, now=late, pace=PACE) is None
 
 
 def test_the_rest_of_a_window_never_leaves_it() -> None:

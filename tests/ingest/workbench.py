@@ -22,6 +22,7 @@ from services.ingest.adapters.memory.syncs import MemorySyncs
 from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.connector import Connector
 from services.ingest.linking import Linking
+from services.ingest.planning import Planning
 from services.ingest.polling import Poller
 from services.ingest.ports import Lease
 from services.ingest.probing import Probing
@@ -33,6 +34,7 @@ from services.ingest.tokens import Tokens, seal_secrets
 from services.ingest.webhooks import Webhooks
 from services.kit.clock import Clock, ManualClock
 from services.kit.kafka.publisher import MemoryPublisher
+from services.kit.limits import Limits, MemoryLimits
 from services.kit.metrics import Metrics
 from services.kit.vault import Vault
 from tests.ingest.twin_platform import TwinConnector
@@ -57,9 +59,12 @@ class Ingestion:
     metrics: Metrics = field(default_factory=Metrics)
     vault: Vault = _VAULT
     reachable_at: str = "https://sync.example"
+    #: What the connectors' calls are counted in; None: budgets that nobody takes from.
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         connectors = self.connectors
+        self.limits = self.limits or MemoryLimits(self.clock)
         self.stores, self.polls = MemoryStores(self.memory), MemoryPolls(self.memory)
         self.seen, self.webhook_books = MemorySeenOrders(self.memory), MemoryWebhookBooks(self.memory)
         self.authorizations = MemoryAuthorizations(self.memory)
@@ -78,6 +83,7 @@ class Ingestion:
             clock=self.clock,
             reachable_at=self.reachable_at,
         )
+        self.planning = Planning(self.polls, self.limits, self.clock, self.metrics)
         self.poller = Poller(
             connectors=connectors,
             stores=self.stores,
@@ -89,6 +95,7 @@ class Ingestion:
             publisher=self.publisher,
             clock=self.clock,
             metrics=self.metrics,
+            planning=self.planning,
         )
         self.syncs = MemorySyncs(self.memory)
         self.sync_runner = SyncRunner(

@@ -1,6 +1,6 @@
 -- name: claim_polls
--- Leases linked stores that are due and free to $1, the longest due first; rows that another process is claiming are
--- passed over. A store whose automatic sync is off is due only when somebody asked; what was asked for makes it due at
+-- Leases linked stores that are due and free to $1: those asked for first, then those never polled, then those that
+-- rested the longest for what they were to rest. Rows that another process is claiming are passed over. A store whose automatic sync is off is due only when somebody asked; what was asked for makes it due at
 -- once, but only once: a poll that fails is tried again when its wait is over, or when its process is gone.
 UPDATE polls
 SET lease_owner = $1, lease_number = polls.lease_number + 1, lease_expires_at = $5, claimed_at = $4
@@ -21,13 +21,32 @@ FROM (
           OR (stores.auto_sync AND COALESCE(due.next_poll_at, '-infinity') <= $4)
       )
       AND COALESCE(due.lease_expires_at, '-infinity') <= $4
-    ORDER BY due.asked_at NULLS LAST, due.next_poll_at NULLS FIRST
+    ORDER BY due.asked_at NULLS LAST,
+        EXTRACT(EPOCH FROM $4::timestamptz - due.last_poll_at) / GREATEST(due.rest_seconds, 60) DESC NULLS FIRST
     LIMIT $3
     FOR UPDATE OF due SKIP LOCKED
 ) AS chosen, stores
 WHERE polls.store_id = chosen.store_id AND stores.store_id = chosen.store_id
-RETURNING stores.*, polls.lease_number, polls.cursor, polls.failures,
-    CASE WHEN polls.asked_at IS NOT NULL THEN polls.asked_by END AS asked_by;
+RETURNING stores.*, polls.lease_number, polls.cursor, polls.failures, polls.activity,
+    CASE WHEN polls.asked_at IS NOT NULL THEN polls.asked_by END AS asked_by,
+    ARRAY(SELECT budget FROM poll_costs WHERE store_id = polls.store_id ORDER BY budget) AS budgets,
+    ARRAY(SELECT cost FROM poll_costs WHERE store_id = polls.store_id ORDER BY budget) AS costs;
+
+-- name: sharers_of_budgets
+-- The stores whose polls take from budgets by themselves.
+SELECT poll_costs.budget, poll_costs.store_id, poll_costs.cost, polls.activity,
+    cardinality(stores.subscriptions) > 0 AND stores.push_problem IS NULL AS pushed
+FROM poll_costs JOIN polls USING (store_id) JOIN stores USING (store_id)
+WHERE poll_costs.budget = ANY($1::text[]) AND stores.state = 'linked' AND stores.auto_sync;
+
+-- name: keep_costs
+-- Keeps what one poll of a store takes of each budget, and forgets the budgets that it takes nothing of.
+WITH forgotten AS (
+    DELETE FROM poll_costs WHERE store_id = $1 AND budget <> ALL($2::text[])
+)
+INSERT INTO poll_costs (budget, store_id, cost)
+SELECT taken.budget, $1, taken.cost FROM unnest($2::text[], $3::float8[]) AS taken (budget, cost)
+ON CONFLICT (budget, store_id) DO UPDATE SET cost = excluded.cost;
 
 -- name: renew_lease
 -- Keeps a lease for longer, if it is still the newest of its store.
@@ -41,14 +60,16 @@ SELECT store_id FROM polls WHERE store_id = $1 AND lease_owner = $2 AND lease_nu
 
 -- name: give_back_lease
 -- Ends a lease without a result.
-UPDATE polls SET lease_owner = NULL, lease_expires_at = NULL, next_poll_at = $4
+UPDATE polls
+SET lease_owner = NULL, lease_expires_at = NULL, next_poll_at = $4, next_because = COALESCE($5, next_because)
 WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3
 RETURNING store_id;
 
 -- name: end_poll
 -- Ends a lease with a result. The cursor never moves back, and what was asked for meanwhile is due at once.
 UPDATE polls
-SET cursor = GREATEST(cursor, $4), next_poll_at = $5, failures = $6, last_poll_at = $7,
+SET cursor = GREATEST(cursor, $4), next_poll_at = $5, failures = $6, last_poll_at = $7, next_because = $8,
+    activity = COALESCE($9, activity), rest_seconds = GREATEST(EXTRACT(EPOCH FROM $5::timestamptz - $7::timestamptz), 0),
     asked_at = CASE WHEN asked_at > claimed_at THEN asked_at END,
     lease_owner = NULL, lease_expires_at = NULL
 WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3
@@ -66,7 +87,7 @@ WHERE store_id = $1;
 
 -- name: progress_of_polls
 -- How far stores are read.
-SELECT store_id, cursor, next_poll_at, last_poll_at FROM polls WHERE store_id = ANY($1::text[]);
+SELECT store_id, cursor, next_poll_at, last_poll_at, next_because FROM polls WHERE store_id = ANY($1::text[]);
 
 -- name: seen_orders
 -- What is known of a page of orders.
@@ -133,9 +154,9 @@ SET state = excluded.state, read_through = excluded.read_through, part = exclude
 WHERE held.part <= excluded.part AND held.state = 'running';
 
 -- name: abandoned_webhook_sessions
--- Webhook sessions whose hour is long over and whose process is gone.
+-- Sessions of an hour that is long over and whose process is gone.
 SELECT * FROM sessions
-WHERE way = 'webhook' AND state = 'running' AND window_end < $1
+WHERE way IN ('webhook', 'api', 'form') AND state = 'running' AND window_end < $1
 ORDER BY session_id LIMIT 500 FOR UPDATE SKIP LOCKED;
 
 -- name: forget_sessions

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.ids import OrderKey
 from services.ingest.ports import Authorization, Seen
 from services.ingest.sessions import Session
 from services.ingest.store import Store
 from services.ingest.syncs import Sync
+from services.ingest.webhook_ports import PushHealth
 from services.kit.kafka.publisher import Message
 
 
@@ -28,6 +29,10 @@ class Poll:
     owner: str | None = None
     number: int = 0
     expires_at: datetime | None = None
+    next_because: str | None = None
+    rest: timedelta = timedelta()
+    activity: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -61,6 +66,7 @@ class Memory:
     polling: dict[str, str] = field(default_factory=dict)
     seen: dict[OrderKey, Seen] = field(default_factory=dict)
     syncs: dict[str, SyncRow] = field(default_factory=dict)
+    webhook_health: dict[str, PushHealth] = field(default_factory=dict)
     outbox: list[Message] = field(default_factory=list)
 
     def keep_seen(self, seen: Mapping[OrderKey, Seen]) -> None:

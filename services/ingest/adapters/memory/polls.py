@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.ids import OrderKey
 from services.ingest.adapters.memory import Memory, Poll
-from services.ingest.ports import Lease, LeaseLost, Progress, Seen
+from services.ingest.cadence import PRIOR, Sharer
+from services.ingest.ports import Habits, Lease, LeaseLost, NextPoll, Progress, Seen
 from services.ingest.sessions import Session, told_end
 from services.kit.kafka.publisher import Message
+
+#: A store that was to rest for less was a failure's to be tried again, and is not the more urgent for it.
+_LEAST_REST = timedelta(minutes=1)
 
 
 class MemoryPolls:
@@ -22,9 +28,8 @@ class MemoryPolls:
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[Lease]:
         """Whatever is due and free."""
-        chosen = sorted(
-            (store_id for store_id in self._memory.stores if self._due(store_id, platforms, now)), key=self._urgency
-        )[:limit]
+        due = (store_id for store_id in self._memory.stores if self._due(store_id, platforms, now))
+        chosen = heapq.nsmallest(limit, due, key=lambda store_id: self._urgency(store_id, now))
         return [self._leased(store_id, owner, now, until) for store_id in chosen]
 
     async def renew(self, lease: Lease, *, until: datetime) -> None:
@@ -32,11 +37,23 @@ class MemoryPolls:
         poll = self._held(lease)
         poll.expires_at = max(poll.expires_at or until, until)
 
-    async def give_back(self, lease: Lease, *, due: datetime) -> None:
+    async def give_back(self, lease: Lease, *, due: datetime, because: str | None = None) -> None:
         """If it is still ours."""
         poll = self._held(lease)
         poll.owner = poll.expires_at = None
-        poll.next_poll_at = due
+        poll.next_poll_at, poll.next_because = due, because or poll.next_because
+
+    async def sharers(self, budgets: Collection[str]) -> Mapping[str, Sequence[Sharer]]:
+        """Whoever took from them."""
+        found: dict[str, list[Sharer]] = {budget: [] for budget in budgets}
+        for store_id, poll in self._memory.polls.items():
+            store = self._memory.stores[store_id]
+            if store.state == "linked" and store.settings.auto_sync:
+                activity = PRIOR if poll.activity is None else poll.activity
+                pushed = bool(store.subscriptions) and store.push_problem is None
+                for budget in found.keys() & poll.costs.keys():
+                    found[budget].append(Sharer(store_id, activity, poll.costs[budget], pushed))
+        return found
 
     async def ask(self, store_id: str, *, by: str, now: datetime) -> None:
         """At once."""
@@ -57,7 +74,7 @@ class MemoryPolls:
     async def progress(self, store_ids: Collection[str]) -> Mapping[str, Progress]:
         """Of those that exist."""
         return {
-            store_id: Progress(poll.cursor, poll.next_poll_at, poll.last_poll_at)
+            store_id: Progress(poll.cursor, poll.next_poll_at, poll.last_poll_at, poll.next_because)
             for store_id in store_ids
             if (poll := self._memory.polls.get(store_id))
         }
@@ -91,14 +108,20 @@ class MemoryPolls:
         session: Session,
         *,
         cursor: datetime | None,
-        next_poll_at: datetime,
+        next_poll: NextPoll,
         failures: int,
         messages: Sequence[Message],
+        habits: Habits | None = None,
     ) -> None:
         """Under the lease."""
         poll = self._held(lease)
         poll.cursor = max(filter(None, (poll.cursor, cursor)), default=None)
-        poll.next_poll_at, poll.failures, poll.last_poll_at = next_poll_at, failures, session.finished_at
+        poll.next_poll_at, poll.failures, poll.last_poll_at = next_poll.at, failures, session.finished_at
+        poll.next_because = next_poll.because
+        if session.finished_at:
+            poll.rest = max(next_poll.at - session.finished_at, timedelta())
+        if habits:
+            poll.activity, poll.costs = habits.activity, dict(habits.costs)
         if poll.asked_at and poll.claimed_at and poll.asked_at <= poll.claimed_at:
             poll.asked_at = None
         poll.owner = poll.expires_at = None
@@ -117,16 +140,18 @@ class MemoryPolls:
             store.state == "linked" and store.platform in platforms and (automatic or _asked_is_due(poll, now)) and free
         )
 
-    def _urgency(self, store_id: str) -> tuple[bool, float, float]:
+    def _urgency(self, store_id: str, now: datetime) -> tuple[bool, float, float]:
         poll = self._memory.polls[store_id]
         asked = poll.asked_at.timestamp() if poll.asked_at else 0.0
-        return poll.asked_at is None, asked, poll.next_poll_at.timestamp() if poll.next_poll_at else 0.0
+        late = (now - poll.last_poll_at) / max(poll.rest, _LEAST_REST) if poll.last_poll_at else math.inf
+        return poll.asked_at is None, asked, -late
 
     def _leased(self, store_id: str, owner: str, now: datetime, until: datetime) -> Lease:
         poll = self._memory.polls[store_id]
         poll.owner, poll.number, poll.expires_at, poll.claimed_at = owner, poll.number + 1, until, now
         asked_by = poll.asked_by if poll.asked_at is not None else None
-        return Lease(self._memory.stores[store_id], owner, poll.number, poll.cursor, poll.failures, now, asked_by)
+        store, habits = self._memory.stores[store_id], (poll.activity, poll.costs)
+        return Lease(store, owner, poll.number, poll.cursor, poll.failures, now, asked_by, *habits)
 
     def _held(self, lease: Lease) -> Poll:
         poll = self._memory.polls.get(lease.store.store_id)
@@ -166,7 +191,9 @@ class MemoryWebhookBooks:
         abandoned = [
             session
             for session in self._memory.sessions.values()
-            if session.way == "webhook" and session.state == "running" and session.window.end < before
+            if session.way in {"webhook", "api", "form"}
+            and session.state == "running"
+            and session.window.end < before
         ]
         for session in abandoned:
             ended = session.finished("succeeded", now=now)

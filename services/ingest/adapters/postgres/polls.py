@@ -12,7 +12,8 @@ from schemas.sessions import Window
 from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import message_columns, put
 from services.ingest.adapters.postgres.stores import store_of
-from services.ingest.ports import Lease, LeaseLost, Progress, Seen
+from services.ingest.cadence import PRIOR, Sharer
+from services.ingest.ports import Habits, Lease, LeaseLost, NextPoll, Progress, Seen
 from services.ingest.sessions import Counts, Session, told_end
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import translated_errors
@@ -42,6 +43,8 @@ class PostgresPolls:
                 failures=row["failures"],
                 claimed_at=now,
                 asked_by=row["asked_by"],
+                activity=row["activity"],
+                costs=dict(zip(row["budgets"], row["costs"], strict=True)),
             )
             for row in rows
         ]
@@ -51,10 +54,21 @@ class PostgresPolls:
         with translated_errors():
             _held(await self._pool.fetchval(_SQL.renew_lease, *_holder(lease), until))
 
-    async def give_back(self, lease: Lease, *, due: datetime) -> None:
+    async def give_back(self, lease: Lease, *, due: datetime, because: str | None = None) -> None:
         """If it is still ours."""
         with translated_errors():
-            _held(await self._pool.fetchval(_SQL.give_back_lease, *_holder(lease), due))
+            _held(await self._pool.fetchval(_SQL.give_back_lease, *_holder(lease), due, because))
+
+    async def sharers(self, budgets: Collection[str]) -> Mapping[str, Sequence[Sharer]]:
+        """In one statement."""
+        if not budgets:
+            return {}
+        with translated_errors():
+            rows = await self._pool.fetch(_SQL.sharers_of_budgets, list(budgets))
+        found: dict[str, list[Sharer]] = {budget: [] for budget in budgets}
+        for budget, store_id, cost, activity, pushed in rows:
+            found[budget].append(Sharer(store_id, PRIOR if activity is None else activity, cost, pushed))
+        return found
 
     async def ask(self, store_id: str, *, by: str, now: datetime) -> None:
         """Whoever polls the store now polls it again afterwards."""
@@ -76,7 +90,7 @@ class PostgresPolls:
         """In one statement."""
         with translated_errors():
             rows = await self._pool.fetch(_SQL.progress_of_polls, list(store_ids))
-        return {row["store_id"]: Progress(row["cursor"], row["next_poll_at"], row["last_poll_at"]) for row in rows}
+        return {store_id: Progress(*progress) for store_id, *progress in rows}
 
     async def interrupted(self, lease: Lease) -> Session | None:
         """There is at most one, by a unique index."""
@@ -115,17 +129,23 @@ class PostgresPolls:
         session: Session,
         *,
         cursor: datetime | None,
-        next_poll_at: datetime,
+        next_poll: NextPoll,
         failures: int,
         messages: Sequence[Message],
+        habits: Habits | None = None,
     ) -> None:
         """Under the lease, in one transaction."""
+        ended = (cursor, next_poll.at, failures, session.finished_at, next_poll.because)
         with translated_errors():
             async with self._pool.acquire() as connection, connection.transaction():
-                ended = await connection.fetchval(
-                    _SQL.end_poll, *_holder(lease), cursor, next_poll_at, failures, session.finished_at
+                _held(
+                    await connection.fetchval(
+                        _SQL.end_poll, *_holder(lease), *ended, habits.activity if habits else None
+                    )
                 )
-                _held(ended)
+                if habits and dict(habits.costs) != dict(lease.costs):
+                    costs = list(habits.costs), list(habits.costs.values())
+                    await connection.execute(_SQL.keep_costs, lease.store.store_id, *costs)
                 await connection.execute(_SQL.keep_session, *_values(session))
                 await put(connection, messages)
 
