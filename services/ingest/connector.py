@@ -452,7 +452,8 @@ class Platform:
 
     `settings` is the model of the platform's own settings (app credentials, `PLATFORM_URL_<SLUG>`); `connect`
     builds the connector from them, and `listen` the listener of its queue (None: it has none, or it is not set up).
-    `history` tells how far back a store's orders are given.
+    `history` tells how far back a store's orders are given. `reads` False: its orders are given to us, by API, file
+    or form; nothing is polled, listed or pushed, and linking a store takes nothing but its name.
     """
 
     slug: str
@@ -461,3 +462,4 @@ class Platform:
     connect: Callable[[BaseSettings, Tools], Connector]
     listen: Callable[[BaseSettings], Listener | None] | None = None
     history: History | None = None
+    reads: bool = True

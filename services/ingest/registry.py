@@ -52,3 +52,14 @@ def name_of(slug: str) -> str | None:
     """What people call the platform; None when no folder has this slug."""
     platform = find_platforms().get(slug)
     return platform.name if platform else None
+
+
+def is_read(slug: str) -> bool:
+    """Whether orders are read from the platform; of the others, sellers give them to us."""
+    platform = find_platforms().get(slug)
+    return platform is None or platform.reads
+
+
+def slugs_read() -> tuple[str, ...]:
+    """The slugs of the platforms that orders are read from, ascending."""
+    return tuple(slug for slug in slugs() if is_read(slug))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -11,6 +13,7 @@ from services.ingest.callback_page import callback_page
 from services.ingest.connector import LinkingRefused
 from services.ingest.linking import Linking, NewStore, read_callback, renamed
 from services.ingest.ports import Lease, Polls, Progress, Stores
+from services.ingest.registry import is_read
 from services.ingest.rereading import Rereading
 from services.ingest.schedule import Schedule
 from services.ingest.store import Store
@@ -36,6 +39,8 @@ from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
 
 READ, WRITE = "stores:read", "stores:write"
+#: Before any order.
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,15 @@ class StoreApi:
     clock: Clock
 
     async def link_store(self, request: web.Request, *, body: LinkStore) -> StoreView:
-        """With credentials the store is proven and linked at once; without it waits for an authorization."""
+        """With credentials the store is proven and linked at once; without it waits for an authorization.
+
+        A store that orders are given to needs neither: it is linked with its name alone.
+        """
         self._refuse_unknown(body.platform)
         new = _new_store(principal(request).seller_id, body)
-        if body.credentials is None:
+        if body.credentials is None and (is_read(body.platform) or body.request is not None):
             return await self._pending(new, body.request)
-        credentials = {name: value.get_secret_value() for name, value in body.credentials.items()}
+        credentials = {name: value.get_secret_value() for name, value in (body.credentials or {}).items()}
         try:
             store = await self.linking.link_with_credentials(new, credentials)
         except LinkingRefused as error:
@@ -109,6 +117,7 @@ class StoreApi:
         store = await self._own(request, path.store_id)
         if store.state != "linked":
             raise Problem(409, "store_not_linked", "Only a linked store can be polled.", state=store.state)
+        refuse_unread([store])
         await self.polls.ask(store.store_id, by=principal(request).key_id, now=self.clock.now())
         self.schedule.wake()
         return await self._view(store)
@@ -119,6 +128,7 @@ class StoreApi:
         self._refuse_unknown(store.platform)
         if store.state != "linked":
             raise Problem(409, "store_not_linked", "Only a linked store can be read.", state=store.state)
+        refuse_unread([store])
         try:
             outcome = await self.rereading.read(store, path.external_id)
         except AuthorizationError as error:
@@ -252,12 +262,26 @@ def _add_authorization_routes(routes: Routes, api: StoreApi) -> None:
     )
 
 
+def refuse_unread(stores: Sequence[Store]) -> None:
+    """Raise Problem (409) where orders are given to one of these stores: there is nothing to read."""
+    given = [store.store_id for store in stores if not is_read(store.platform)]
+    if given:
+        raise Problem(
+            409,
+            "store_not_read",
+            "Orders are given to this store; there is nowhere to read them from.",
+            "Give orders by API or file, or leave this store out.",
+            stores=given,
+        )
+
+
 def _new_store(seller_id: str, body: LinkStore) -> NewStore:
     return NewStore(
         seller_id=seller_id,
         platform=body.platform,
         name=body.name,
-        import_since=body.import_since,
+        # Whoever gives us an order, however old, wants it made.
+        import_since=body.import_since or (None if is_read(body.platform) else LONG_AGO),
         settings=StoreSettings().model_copy(update=body.settings.model_dump(exclude_none=True)),
     )
 

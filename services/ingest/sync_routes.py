@@ -17,6 +17,7 @@ from services.ingest.ports import Stores, SyncLease, Syncs
 from services.ingest.rehearsing import Rehearsing
 from services.ingest.schedule import Schedule
 from services.ingest.store import Store
+from services.ingest.stores import refuse_unread
 from services.ingest.sync_views import (
     MOST_STORES,
     MOST_UNFINISHED,
@@ -122,6 +123,7 @@ class SyncApi:
                 "Connect these stores again, or leave them out.",
                 stores=at_rest,
             )
+        refuse_unread(chosen)
         return chosen
 
     async def _of_platform(self, seller_id: str, platform: str) -> list[Store]:
@@ -133,6 +135,7 @@ class SyncApi:
             after = page[-1].store_id
         if not found:
             raise Problem(409, "store_not_linked", "No store of this platform is linked.", "Link one first.", stores=[])
+        refuse_unread(found)
         if len(found) > MOST_STORES:
             raise Problem(422, "too_many_stores", f"Name at most {MOST_STORES} of the stores of this platform at once.")
         return found

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from schemas.order import RawOrder
 from services.ingest.connector import StoreRef, UnreadablePayload
 from services.ingest.parsing import answer_object, json_object, parsed
-from services.ingest.registry import slugs
+from services.ingest.registry import slugs_read
 from tests.bench.figures import Figure
 from tests.ingest.platforms.golden import FETCHED_AT, cases, payload, store_ref
 
@@ -75,7 +75,7 @@ def _reads_numbers(model: type[BaseModel], bodies: Sequence[bytes]) -> bool:
 
 def measure() -> list[Figure]:
     """Orders a second of each platform, over all its recorded payloads, again and again."""
-    return [_figure(platform) for platform in slugs()]
+    return [_figure(platform) for platform in slugs_read()]
 
 
 def recorded(platform: str) -> list[bytes]:
