@@ -22,6 +22,7 @@ from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
+from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
 from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.connector import Connector, Listener, Platform, Tools
 from services.ingest.linking import Linking
@@ -30,7 +31,7 @@ from services.ingest.planning import Planning
 from services.ingest.polling import Poller
 from services.ingest.ports import Lease, SyncLease
 from services.ingest.probing import Probing
-from services.ingest.registry import find_platforms, platform_of
+from services.ingest.registry import find_platforms, is_read, platform_of
 from services.ingest.rehearsing import Rehearsing
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
@@ -43,6 +44,7 @@ from services.ingest.sync_routes import SyncApi, sync_routes
 from services.ingest.sync_runs import SyncRunner
 from services.ingest.tidying import Tidying
 from services.ingest.tokens import Tokens
+from services.ingest.webhook_health import WebhookHealth
 from services.ingest.webhook_routes import WebhookApi, webhook_routes
 from services.ingest.webhooks import Webhooks
 from services.kit.clock import Clock, SystemClock
@@ -84,6 +86,7 @@ class _Parts:
     schedule: Schedule[Lease]
     sync_schedule: Schedule[SyncLease]
     books: Bookkeeping
+    webhook_health: WebhookHealth
     relay: Relay
     tidying: Tidying
     listening: Listening
@@ -190,13 +193,14 @@ def _compose(
     books = Bookkeeping(books_port, seen, instance=instance, clock=clock, metrics=metrics)
     interval = timedelta(seconds=settings.poll_seconds) if settings.poll_seconds else None
     planning = Planning(polls, limits, clock, metrics, interval)
+    webhook_health = WebhookHealth(PostgresPushRecords(pool), polls, subscriptions, clock=clock, metrics=metrics)
     poller = Poller(
         connectors=connectors,
         stores=stores,
         polls=polls,
         seen=seen,
         tokens=tokens,
-        subscriptions=subscriptions,
+        webhook_health=webhook_health,
         probing=probing,
         publisher=publisher,
         clock=clock,
@@ -207,7 +211,7 @@ def _compose(
         poller.poll,
         polls,
         owner=instance,
-        platforms=list(connectors),
+        platforms=[slug for slug in connectors if is_read(slug)],
         at_once=settings.poll_stores_at_once,
         clock=clock,
         metrics=metrics,
@@ -254,6 +258,7 @@ def _compose(
         tokens=tokens,
         books=books,
         outbox=books_port,
+        health=webhook_health,
         publisher=publisher,
         clock=clock,
         metrics=metrics,
@@ -269,6 +274,7 @@ def _compose(
         schedule,
         sync_schedule,
         books,
+        webhook_health,
         Relay(PostgresOutbox(pool), publisher, clock),
         Tidying(authorizations, books_port, syncs, clock),
         Listening(listeners, webhooks, clock=clock, metrics=metrics),
@@ -280,6 +286,7 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         group.create_task(parts.schedule.run(stop))
         group.create_task(parts.sync_schedule.run(stop))
         group.create_task(parts.books.run(stop))
+        group.create_task(parts.webhook_health.run(stop))
         group.create_task(parts.relay.run(stop))
         group.create_task(parts.tidying.run(stop))
         group.create_task(parts.listening.run(stop))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
@@ -53,7 +53,7 @@ class _Run:
     changes: int = 0
     access_accepted: bool = True
     #: What is known of the store's webhooks, and how many orders they should have told and did not.
-    health: PushHealth = PushHealth()
+    health: PushHealth = field(default_factory=PushHealth)
     missed: int = 0
 
 
@@ -239,7 +239,12 @@ class Poller:
         habits = _habits(run, session)
         planned = await self._planned(run, session, habits, failures=failures, retry_after=retry_after)
         comes = run.lease.store.settings.auto_sync and run.access_accepted
-        told = told_end(session, next_at=planned.at if comes else None, next_because=planned.because if comes else None)
+        told = told_end(
+            session,
+            healed=healed(run.health, session, platform=run.connector.name, now=now),
+            next_at=planned.at if comes else None,
+            next_because=planned.because if comes else None,
+        )
         await self.polls.end(
             run.lease,
             session,
@@ -264,12 +269,20 @@ class Poller:
         self, run: _Run, session: Session, habits: Habits, *, failures: int, retry_after: float | None
     ) -> NextPoll:
         if not failures:
-            return await self.planning.next_poll(
+            planned = await self.planning.next_poll(
                 run.lease, run.connector, habits, spent=run.spent, read_through=session.read_through
             )
+            return self._soon(run, session, planned)
         rest = backoff(failures, retry_after=retry_after)
         because = f"{run.connector.name} could not be read to the end; it is tried again after {length(rest)}"
         return NextPoll(self.clock.now() + rest, because)
+
+    def _soon(self, run: _Run, session: Session, planned: NextPoll) -> NextPoll:
+        """At once after webhooks were mended: what changed while they were is in no window yet."""
+        due = self.clock.now() + run.connector.pace.settle + READ_AGAIN_WITHIN
+        if run.health.mended_in != session.session_id or planned.at <= due:
+            return planned
+        return NextPoll(due, "webhooks were mended, and what changed meanwhile is read at once")
 
 
 def _unfinished(session: Session) -> Literal["partial", "failed"]:

@@ -36,6 +36,7 @@ from services.ingest.ports import SeenOrders, Stores, WebhookBooks
 from services.ingest.privacy import PrivacyFact, asked_of_platform, asked_of_store
 from services.ingest.store import Store
 from services.ingest.tokens import Tokens
+from services.ingest.webhook_health import WebhookHealth
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.problems import Problem, not_found
@@ -59,6 +60,7 @@ class Webhooks:
     tokens: Tokens
     books: Bookkeeping
     outbox: WebhookBooks
+    health: WebhookHealth
     publisher: Publisher
     clock: Clock
     metrics: Metrics
@@ -78,7 +80,11 @@ class Webhooks:
         opened = await self.accesses.get(store_id)
         if opened is None or opened.store.platform != platform:
             raise not_found("store")
-        await self._verify(connector, opened.access, delivery)
+        try:
+            await self._verify(connector, opened.access, delivery)
+        except Problem:
+            await self.health.refuse(opened.store)
+            raise
         return await self._tell(connector, opened.store, delivery)
 
     async def take_for_app(self, platform: str, delivery: Delivery) -> str:
@@ -104,6 +110,7 @@ class Webhooks:
         """Read an order that the platform's queue names, for each store that it is about; raises like `take`."""
         connector, outcome = self._connector(platform), "unknown_store"
         for store in await self.stores.of_platform(platform, store_external_id):
+            self.health.hear(store.store_id)
             outcome = "sync_off"
             if store.state == "linked" and store.settings.auto_sync:
                 outcome = await self._follow(connector, store, OrderHinted(order_external_id))
@@ -130,6 +137,7 @@ class Webhooks:
     async def _tell(self, connector: Connector, store: Store, delivery: Delivery) -> str:
         fact = self._read(connector, store.ref, delivery)
         if isinstance(fact, OrderTold | OrderHinted):
+            self.health.hear(store.store_id)
             if store.state == "unlinked":
                 return "unlinked"
             if not store.settings.auto_sync:

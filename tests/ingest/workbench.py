@@ -19,6 +19,7 @@ from services.ingest.adapters.memory import Memory
 from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
 from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
 from services.ingest.adapters.memory.syncs import MemorySyncs
+from services.ingest.adapters.memory.webhook_health import MemoryPushRecords
 from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.connector import Connector
 from services.ingest.linking import Linking
@@ -31,6 +32,7 @@ from services.ingest.store import Store
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.sync_runs import SyncRunner
 from services.ingest.tokens import Tokens, seal_secrets
+from services.ingest.webhook_health import WebhookHealth
 from services.ingest.webhooks import Webhooks
 from services.kit.clock import Clock, ManualClock
 from services.kit.kafka.publisher import MemoryPublisher
@@ -71,6 +73,9 @@ class Ingestion:
         self.tokens = Tokens(self.stores, MemorySecrets(self.memory), self.vault, self.clock, self.metrics)
         self.subscriptions = Subscriptions(self.stores, self.clock, self.reachable_at)
         self.probing = Probing(self.stores, self.clock)
+        self.webhook_health = WebhookHealth(
+            MemoryPushRecords(self.memory), self.polls, self.subscriptions, clock=self.clock, metrics=self.metrics
+        )
         self.linking = Linking(
             connectors=connectors,
             stores=self.stores,
@@ -90,7 +95,7 @@ class Ingestion:
             polls=self.polls,
             seen=self.seen,
             tokens=self.tokens,
-            subscriptions=self.subscriptions,
+            webhook_health=self.webhook_health,
             probing=self.probing,
             publisher=self.publisher,
             clock=self.clock,
@@ -119,6 +124,7 @@ class Ingestion:
             tokens=self.tokens,
             books=self.books,
             outbox=self.webhook_books,
+            health=self.webhook_health,
             publisher=self.publisher,
             clock=self.clock,
             metrics=self.metrics,

@@ -1,0 +1,277 @@
+"""Webhooks that stopped coming are noticed and mended, and the sync that reads what they missed says so.
+
+The platform is asked hourly, and at once when something speaks against a store's webhooks: one that did not verify,
+a silence that is unlikely for this store, or an order that a poll found and no webhook told. None of it can be caused
+more than now and then by somebody else's forged deliveries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+import structlog
+
+from schemas.ids import SessionId
+from schemas.sessions import OrderOutcome
+from services.ingest.connector import Access, Ailment, Connector, Mended
+from services.ingest.ports import Polls
+from services.ingest.sessions import Session
+from services.ingest.store import Store
+from services.ingest.subscriptions import CHECKED_EVERY, Subscriptions
+from services.ingest.webhook_ports import PushHealth, PushRecords
+from services.kit.clock import Clock
+from services.kit.errors import TransientError
+from services.kit.metrics import Metrics
+
+log = structlog.get_logger()
+
+#: What speaks against a store's webhooks.
+Doubt = Literal["refused", "silent", "missed"]
+
+#: Deliveries that do not verify cause one look in this time, however many they are.
+REFUSALS_COUNT_EVERY = timedelta(minutes=10)
+#: So long after a doubt that came to nothing the next one counts; twice as long after each further one, up to an hour.
+DOUBTED_EVERY = timedelta(minutes=10)
+#: A silence that a healthy store keeps less often than this is a reason to look.
+UNLIKELY = 0.001
+#: How long after its change an order should have been told by a webhook.
+TOLD_WITHIN = timedelta(minutes=2)
+#: What changed while the webhooks were being mended is read so soon after the platform can be asked for it.
+READ_AGAIN_WITHIN = timedelta(seconds=5)
+
+_KEPT_EVERY_SECONDS = 5.0
+_NAMED = 3
+_FOUND: dict[Ailment, str] = {
+    "missing": "had been removed on {platform}",
+    "paused": "had been paused on {platform}",
+    "disabled": "had been switched off by {platform}",
+    "wrong_address": "went to another address",
+    "wrong_secret": "came with a wrong signature",
+}
+
+
+def silence_is_unlikely(*, changes_per_hour: float, since: datetime, now: datetime) -> bool:
+    """Tell whether a store that changes so often would hardly be silent for so long.
+
+    Changes that come independently of each other stay away for t hours with the chance exp(-changes_per_hour x t).
+    """
+    hours = (now - since) / timedelta(hours=1)
+    return math.exp(-max(changes_per_hour, 0.0) * max(hours, 0.0)) < UNLIKELY
+
+
+def looked_at(store: Store, health: PushHealth) -> datetime | None:
+    """Return when the platform was last asked for the store's subscriptions, by a check or by linking."""
+    return max(filter(None, (health.checked_at, store.subscribed_at)), default=None)
+
+
+def doubt(store: Store, health: PushHealth, *, changes_per_hour: float | None, now: datetime) -> Doubt | None:
+    """Return what speaks against a store's webhooks before anything is read; None where the platform pushes nothing."""
+    looked = looked_at(store, health)
+    if not store.subscriptions or looked is None:
+        return None
+    if health.refused_at is not None and health.refused_at > looked:
+        return "refused"
+    since = max(looked, health.heard_at or looked)
+    if changes_per_hour is not None and _may_doubt(health, now=now):
+        return "silent" if silence_is_unlikely(changes_per_hour=changes_per_hour, since=since, now=now) else None
+    return None
+
+
+def is_missed(outcome: OrderOutcome, *, since: datetime, now: datetime, pushes_changes: bool) -> bool:
+    """Tell whether a webhook should have told of what a poll found: a change after `since` that is no news of now."""
+    changed_at = outcome.revised_at if pushes_changes else outcome.placed_at
+    told = outcome.result == "new" or (outcome.result == "updated" and pushes_changes)
+    return told and changed_at is not None and since < changed_at <= now - TOLD_WITHIN
+
+
+def missed(
+    outcomes: Sequence[OrderOutcome], *, store: Store, health: PushHealth, now: datetime, pushes_changes: bool
+) -> int:
+    """Count what a page shows that a webhook should have told since the last look at the store's subscriptions."""
+    since = looked_at(store, health)
+    if not store.subscriptions or since is None:
+        return 0
+    return sum(is_missed(one, since=since, now=now, pushes_changes=pushes_changes) for one in outcomes)
+
+
+def healed(health: PushHealth, session: Session, *, platform: str, now: datetime) -> str | None:
+    """Return what the seller is told of the webhooks that were mended in a session that has ended; None: none were."""
+    if health.mended_in != session.session_id or not health.mended:
+        return None
+    broken = [_broken(ailment, topics, platform) for ailment, topics in _by_ailment(health.mended)]
+    right = "" if health.right_at is None else f" (they were last seen right at {_clock_time(health.right_at, now)})"
+    came = session.counts.new + session.counts.updated
+    orders = "1 order" if came == 1 else f"{came} orders"
+    start = _clock_time(session.window.start, now)
+    if session.state == "succeeded":
+        read = f"everything changed since {start} was read again: {orders if came else 'no order'} came this way."
+    else:
+        read = f"what changed since {start} is being read again: {orders if came else 'no order'} came so far."
+    return f"Webhooks for {', those for '.join(broken)}{right}; they were set up again, and {read}"
+
+
+class WebhookHealth:
+    """Watches over the webhooks of this process's stores."""
+
+    def __init__(
+        self, records: PushRecords, polls: Polls, subscriptions: Subscriptions, *, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._records = records
+        self._polls = polls
+        self._subscriptions = subscriptions
+        self._clock = clock
+        self._metrics = metrics
+        self._heard: dict[str, datetime] = {}
+        self._refused: dict[str, datetime] = {}
+
+    def hear(self, store_id: str) -> None:
+        """Note that a store's webhook came and is genuine; never waits."""
+        self._heard[store_id] = self._clock.now()
+
+    async def refuse(self, store: Store) -> None:
+        """Note that what came for a store did not verify; it is polled at once, if that is the first for some time."""
+        now = self._clock.now()
+        last = self._refused.get(store.store_id)
+        if not _is_watched(store) or (last is not None and now - last < REFUSALS_COUNT_EVERY):
+            return
+        self._refused[store.store_id] = now
+        with suppress(TransientError):  # the next one is noted, or the hourly look finds what is wrong
+            if await self._records.refuse(store.store_id, now=now, unless_since=now - REFUSALS_COUNT_EVERY):
+                await self._polls.ask(store.store_id, by="schedule", now=now)
+                log.warning("webhook.doubted", store_id=store.store_id, doubt="refused")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write down what was heard, until `stop`."""
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _KEPT_EVERY_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write down what was heard; while Postgres is away it is kept for the next time."""
+        heard, self._heard = self._heard, {}
+        try:
+            if heard:
+                await self._records.hear(heard)
+        except TransientError as error:
+            self._heard = heard | self._heard
+            log.warning("webhook_health.waiting", problem=str(error))
+
+    async def look(
+        self,
+        store: Store,
+        connector: Connector,
+        access: Callable[[], Awaitable[Access]],
+        *,
+        session_id: SessionId,
+        changes_per_hour: float | None,
+    ) -> PushHealth:
+        """Ask the platform, and mend, before a poll where that is due or something speaks for it.
+
+        Raises TransientError when Postgres is away, and whatever `access` raises.
+        """
+        await self.flush()
+        now = self._clock.now()
+        health = await self._records.get(store.store_id)
+        found = doubt(store, health, changes_per_hour=changes_per_hour, now=now)
+        if found is None and not self._subscriptions.due(store, now=now):
+            return health
+        return await self._check(store, connector, await access(), health, session_id=session_id, found=found)
+
+    async def look_for_missed(
+        self,
+        store: Store,
+        connector: Connector,
+        access: Callable[[], Awaitable[Access]],
+        health: PushHealth,
+        *,
+        session_id: SessionId,
+    ) -> PushHealth:
+        """Ask the platform, and mend, after a poll found what no webhook told; raises like `look`."""
+        if not store.subscriptions or not _may_doubt(health, now=self._clock.now()):
+            return health
+        return await self._check(store, connector, await access(), health, session_id=session_id, found="missed")
+
+    async def _check(
+        self,
+        store: Store,
+        connector: Connector,
+        access: Access,
+        health: PushHealth,
+        *,
+        session_id: SessionId,
+        found: Doubt | None,
+    ) -> PushHealth:
+        if found is not None:
+            log.warning("webhook.doubted", store_id=store.store_id, doubt=found)
+        subscribed = await self._subscriptions.ensure(store, connector, access, anew=found == "refused")
+        mended = subscribed.mended if subscribed is not None else ()
+        checked = _after(store, health, mended, session_id=session_id, found=found, now=self._clock.now())
+        await self._records.keep(store.store_id, checked)
+        for one in mended:
+            self._metrics.increment("syncorder_webhooks_mended_total", platform=store.platform, ailment=one.ailment)
+        if mended:
+            log.warning("webhook.mended", store_id=store.store_id, mended=[(one.topic, one.ailment) for one in mended])
+        return checked
+
+
+def _after(
+    store: Store,
+    health: PushHealth,
+    mended: Sequence[Mended],
+    *,
+    session_id: SessionId,
+    found: Doubt | None,
+    now: datetime,
+) -> PushHealth:
+    checked = replace(health, checked_at=now)
+    if found in {"silent", "missed"}:
+        checked = replace(checked, doubted_at=now, fruitless=0 if mended else health.fruitless + 1)
+    if not mended:
+        return checked
+    right_at = looked_at(store, health)
+    if len(mended) == len(store.subscriptions):
+        # What was heard meanwhile came from one of those that are broken now.
+        right_at = max(filter(None, (right_at, health.heard_at)), default=None)
+    if health.mended_in == session_id:
+        mended, right_at = (*health.mended, *mended), health.right_at
+    return replace(checked, mended=tuple(mended), mended_in=session_id, right_at=right_at)
+
+
+def _is_watched(store: Store) -> bool:
+    return store.state == "linked" and store.settings.auto_sync and bool(store.subscriptions)
+
+
+def _may_doubt(health: PushHealth, *, now: datetime) -> bool:
+    if health.doubted_at is None:
+        return True
+    # Beyond an hour the hourly look is sooner.
+    rest = min(DOUBTED_EVERY * (1 << min(health.fruitless, 8)), CHECKED_EVERY)
+    return now - health.doubted_at >= rest
+
+
+def _by_ailment(mended: Sequence[Mended]) -> list[tuple[Ailment, list[str]]]:
+    found: dict[Ailment, list[str]] = {}
+    for one in mended:
+        topics = found.setdefault(one.ailment, [])
+        if one.topic not in topics:
+            topics.append(one.topic)
+    return list(found.items())
+
+
+def _broken(ailment: Ailment, topics: Sequence[str], platform: str) -> str:
+    if len(topics) > _NAMED:
+        named = f"{', '.join(topics[: _NAMED - 1])} and {len(topics) - _NAMED + 1} more topics"
+    else:
+        named = " and ".join(filter(None, (", ".join(topics[:-1]), topics[-1])))
+    return f"{named} {_FOUND[ailment].format(platform=platform)}"
+
+
+def _clock_time(moment: datetime, now: datetime) -> str:
+    return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M} UTC"
