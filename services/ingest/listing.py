@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import orjson
@@ -23,6 +23,8 @@ LARGEST_EVENT_BYTES = MAX_MESSAGE_BYTES - 8 * 1024
 
 #: Payments that never arrived, or not wholly: orders that a `paid_only` store does not import for a start.
 UNPAID = frozenset({"pending", "authorized", "partially_paid", "voided", "expired"})
+#: Payments after which nothing more is to be expected of an order.
+_PAID_BACK = frozenset({"refunded", "voided", "expired"})
 
 
 @dataclass(slots=True)
@@ -60,7 +62,8 @@ def judge_page(
         event = order_revised(order, session_id=session_id)
         result = result_of(event, held)
         if result == "existing" and held is not None:
-            listed.seen[order.key] = Seen(held.revised_at, held.event_id, session_id)
+            still_open = is_open(order) if held.event_id == event.event_id else held.open
+            listed.seen[order.key] = replace(held, session_id=session_id, open=still_open)
             if session_id is not None and held.session_id == session_id:
                 continue
         else:
@@ -69,10 +72,26 @@ def judge_page(
                 _add_unreadable(listed, too_large(order), store=store, now=now)
                 continue
             listed.messages.append(message)
-            listed.seen[order.key] = Seen(order.revised_at, event.event_id, session_id)
+            listed.seen[order.key] = seen_as(event)
         known[order.key] = listed.seen[order.key]
         listed.outcomes.append(outcome_of(order, result))
     return listed
+
+
+def is_open(order: RawOrder) -> bool:
+    """Whether more is to be expected of an order: it is not shipped, cancelled, paid back or deleted."""
+    return (
+        order.fulfilment != "fulfilled"
+        and order.cancelled_at is None
+        and not order.deleted
+        and order.payment not in _PAID_BACK
+    )
+
+
+def seen_as(event: OrderRevised) -> Seen:
+    """The revision as it is kept once Kafka has it."""
+    order = event.order
+    return Seen(order.revised_at, event.event_id, event.session_id, open=is_open(order), read_at=order.fetched_at)
 
 
 def result_of(event: OrderRevised, held: Seen | None) -> OrderResult:

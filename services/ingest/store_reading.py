@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from schemas.order import Way
-from services.ingest.connector import Access, Connector, Page, Window
+from schemas.order import RawOrder, Way
+from services.ingest.connector import Access, Connector, Listing, Page, Unreadable, Window
 from services.ingest.patience import ENOUGH_SECONDS, patiently
 from services.ingest.store import Store
 from services.ingest.tokens import Tokens
@@ -15,6 +16,8 @@ from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
 from services.kit.kafka.publisher import Message, Publisher
 from services.kit.metrics import Metrics
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -41,17 +44,37 @@ class StoreReading:
         return self.held
 
     async def page(self, window: Window, after: str | None) -> Page:
-        """One page, with renewed access where the platform refused ours."""
+        """One page."""
+        return await self._ask(lambda access: self.connector.read_page(access, window, after=after, way=self.way))
 
-        async def read() -> Page:
+    async def listing(self, window: Window, after: str | None) -> Listing:
+        """One part of the list."""
+        return await self._ask(lambda access: self.connector.list_orders(access, window, after=after))
+
+    async def count(self, window: Window) -> int | None:
+        """The platform's own count."""
+        return await self._ask(lambda access: self.connector.count_orders(access, window))
+
+    async def order(self, external_id: str) -> RawOrder | Unreadable | None:
+        """One order."""
+        return await self._ask(lambda access: self.connector.read_order(access, external_id, way=self.way))
+
+    async def orders(self, external_ids: Sequence[str]) -> Mapping[str, RawOrder | Unreadable | None]:
+        """Orders by their ids, at most as many as the connector reads at once."""
+        return await self._ask(lambda access: self.connector.read_orders(access, external_ids, way=self.way))
+
+    async def _ask(self, call: Callable[[Access], Awaitable[T]]) -> T:
+        """Call the platform, with renewed access where it refused ours."""
+
+        async def asked() -> T:
             access = await self.access()
             try:
-                return await self.connector.read_page(access, window, after=after, way=self.way)
+                return await call(access)
             except AuthorizationError:
                 self.held = await self.tokens.after_refusal(self.connector, access)
-                return await self.connector.read_page(self.held, window, after=after, way=self.way)
+                return await call(self.held)
 
-        return await patiently(read, clock=self.clock, enough=self.enough)
+        return await patiently(asked, clock=self.clock, enough=self.enough)
 
 
 async def publish(publisher: Publisher, messages: Sequence[Message], *, way: Way, metrics: Metrics) -> None:
