@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.allow_hosts(["127.0.0.1"]), p
 CROWD = 260
 #: How often an answer is asked for again before a test gives up.
 TRIES = 60
+#: The id of no order.
+NEVER = "9999999999999999999"
 #: Platforms that say nothing of how many orders a window holds.
 COUNTLESS = {"amazon"}
 
@@ -134,12 +136,12 @@ async def test_orders_are_read_by_their_ids_and_only_what_is_not_there_is_none(s
         shop.pass_time(300 + shop.opened["lag"])
 
         found: dict[str, RawOrder | Unreadable | None] = {}
-        asked = [*alive, deleted, "0", "none of theirs"]
+        asked = [*alive, deleted, NEVER, "none of theirs"]
         for start in range(0, len(asked), connector.ids_at_once):
             found |= await connector.read_orders(access, asked[start : start + connector.ids_at_once], way="poll")
 
         assert list(found) == asked
-        assert {number for number, order in found.items() if order is None} == {deleted, "0", "none of theirs"}
+        assert {number for number, order in found.items() if order is None} == {deleted, NEVER, "none of theirs"}
         for number in alive[:: ORDERS // 5]:
             alone, among = await connector.read_order(access, number, way="poll"), found[number]
             assert isinstance(alone, RawOrder)

@@ -68,6 +68,11 @@ SOME_ORDERS = (
     "  lineItems(first: $lines) { pageInfo { hasNextPage endCursor } nodes { ...LineFields } } } } }"
     f"{_ORDER_FIELDS}{_LINE_FIELDS}"
 )
+#: What this app is shown of the store's past: all of it only with a scope of its own, else not the oldest orders.
+OLDEST = """query Oldest {
+  currentAppInstallation { accessScopes { handle } }
+  orders(first: 1, sortKey: CREATED_AT) { nodes { legacyResourceId } }
+}"""
 #: One order with its first lines.
 ONE_ORDER = (
     "query OneOrder($id: ID!, $lines: Int!) { order(id: $id) { ...OrderFields"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,12 +43,13 @@ FIRST_ORDERS = 8
 PAGE_COST = 950
 #: What an order and each line asked for with it cost: 1 a point an object, as in `queries`.
 ORDER_POINTS, LINE_POINTS = 10, 8
-HOLDS_POINTS = 41
+HOLDS_POINTS, OLDEST_POINTS = 41, 12
 #: How often an order that changes while its lines are read is begun again.
 _TRIES = 3
 _ON_HOLD = "ON_HOLD"
 #: How far back orders are given without the scope read_all_orders.
 HISTORY = timedelta(days=60)
+ALL_ORDERS = "read_all_orders"
 
 
 class OrderReader:
@@ -109,7 +111,22 @@ class OrderReader:
             if number not in found:
                 # What many were asked for and did not come is gone only if it does not come by itself, either.
                 found[number] = await self.read_order(access, number, way=way)
+        missing = [number for number, order in found.items() if order is None and number.isdecimal()]
+        if missing and (first := await self._first_shown(access)) is not None:
+            found |= {number: _not_shown(number) for number in missing if int(number) < first}
         return found
+
+    async def _first_shown(self, access: Access) -> float | None:
+        """Return the id of the oldest order that this app is shown; None where it is shown all there are.
+
+        Without the scope for it, an order that is older than 60 days looks as if it were deleted. Ids rise with time.
+        """
+        answer = await self._ask(access, queries.OLDEST, {}, operation="Oldest", points=OLDEST_POINTS)
+        scopes = as_object(answer.get("currentAppInstallation")).get("accessScopes") or ()
+        if any(as_object(scope).get("handle") == ALL_ORDERS for scope in scopes):
+            return None
+        shown = [node.get("legacyResourceId") for node in nodes_of(as_object(answer.get("orders")))]
+        return int(shown[0]) if shown and isinstance(shown[0], str) and shown[0].isdecimal() else math.inf
 
     async def _nodes(self, access: Access, numbers: list[str]) -> list[Any]:
         """Return the first of these orders, each in its place, as many as one query may cost."""
@@ -255,6 +272,11 @@ def _points(orders: int, *, lines: int) -> float:
 def _moment(mark: tuple[str, str] | None, *, default: datetime) -> datetime:
     """Return the time of the last order read: all before it is read."""
     return datetime.fromisoformat(mark[1]) if mark else default
+
+
+def _not_shown(number: str) -> Unreadable:
+    problem = f"Shopify shows this app orders of the last {HISTORY.days} days only, and this one is older"
+    return Unreadable(external_id=number, path="id", problem=problem, body="null")
 
 
 def _answers(nodes: Sequence[Any], asked: Sequence[str]) -> bool:
