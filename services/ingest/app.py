@@ -18,6 +18,7 @@ from schemas.topics import ORDERS_RAW, PRIVACY_REQUESTS, SELLERS, STORES, SYNC_S
 from services.ingest.access import AccessCache
 from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
 from services.ingest.adapters.postgres import SCHEMA
+from services.ingest.adapters.postgres.given import PostgresGivenOrders
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
@@ -25,6 +26,9 @@ from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
 from services.ingest.bookkeeping import Bookkeeping
 from services.ingest.connector import Connector, Listener, Platform, Tools
+from services.ingest.direct_batches import Batches
+from services.ingest.direct_giving import Giving
+from services.ingest.direct_routes import DirectApi, direct_routes
 from services.ingest.linking import Linking
 from services.ingest.listening import Listening
 from services.ingest.planning import Planning
@@ -169,6 +173,7 @@ def routes_document() -> dict[str, Any]:
     routes.include(store_routes(StoreApi(nothing, nothing, nothing, nothing, nothing, nothing)))
     routes.include(sync_routes(SyncApi(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)))
     routes.include(webhook_routes(WebhookApi(nothing, nothing, "")))
+    routes.include(direct_routes(DirectApi(nothing, nothing, nothing, nothing, nothing)))
     return routes.openapi()
 
 
@@ -250,9 +255,10 @@ def _compose(
         clock=clock,
         reachable_at=settings.reachable_at,
     )
+    accesses = AccessCache(stores, vault, clock)
     webhooks = Webhooks(
         connectors=connectors,
-        accesses=AccessCache(stores, vault, clock),
+        accesses=accesses,
         stores=stores,
         seen=seen,
         tokens=tokens,
@@ -269,6 +275,8 @@ def _compose(
     histories = {slug: found.history for slug, found in find_platforms().items() if found.history is not None}
     routes.include(sync_routes(SyncApi(unhurried, histories, stores, syncs, rehearsing, sync_schedule, vault, clock)))
     routes.include(webhook_routes(WebhookApi(webhooks, metrics, settings.reachable_at)))
+    giving = Giving(PostgresGivenOrders(pool), seen, publisher, clock)
+    routes.include(direct_routes(DirectApi(giving, Batches(giving, books_port, clock), accesses, books, clock)))
     return _Parts(
         routes,
         schedule,
@@ -357,5 +365,5 @@ def _routes() -> Routes:
     return Routes(
         title="Sync Order: ingest",
         version="1",
-        description="Links stores, takes their platforms' webhooks, and reads what changed.",
+        description="Links stores, takes their platforms' webhooks and sellers' own orders, and reads what changed.",
     )

@@ -2,6 +2,100 @@
 
 CREATE SCHEMA ingest;
 
+CREATE TABLE ingest.audit_answers (
+    audit_id text NOT NULL,
+    round integer NOT NULL,
+    part integer NOT NULL,
+    held integer NOT NULL,
+    found jsonb NOT NULL
+);
+
+CREATE TABLE ingest.audit_differences (
+    audit_id text NOT NULL,
+    external_id text NOT NULL,
+    finding text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    wanted timestamp with time zone,
+    read_at timestamp with time zone,
+    explanation text,
+    settled boolean NOT NULL
+);
+
+CREATE TABLE ingest.audit_explanations (
+    store_id text NOT NULL,
+    by text NOT NULL,
+    external_id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    explanation text NOT NULL,
+    explained_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE ingest.audit_explanations IS 'why orders differ for good, so that later audits need not read them again';
+
+CREATE TABLE ingest.audit_listed (
+    audit_id text NOT NULL,
+    external_id text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE ingest.audit_listed IS 'the platform''s list, until the report is asked to compare it';
+
+CREATE TABLE ingest.audits (
+    audit_id text NOT NULL,
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    platform text NOT NULL,
+    scope text NOT NULL,
+    by text NOT NULL,
+    started_by text NOT NULL,
+    planned_for timestamp with time zone NOT NULL,
+    asked jsonb,
+    window_start timestamp with time zone,
+    window_end timestamp with time zone,
+    state text NOT NULL,
+    stage text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    progressed_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    place_after text,
+    listed integer NOT NULL,
+    counted integer,
+    round integer NOT NULL,
+    parts integer NOT NULL,
+    asked_report_at timestamp with time zone,
+    compared_at timestamp with time zone,
+    held integer NOT NULL,
+    missing integer NOT NULL,
+    stale integer NOT NULL,
+    unknown integer NOT NULL,
+    fetched integer NOT NULL,
+    unsettled integer NOT NULL,
+    unsettled_since timestamp with time zone,
+    step integer NOT NULL,
+    failures integer NOT NULL,
+    waiting text,
+    problem text,
+    costs jsonb NOT NULL,
+    lease_owner text,
+    lease_number bigint DEFAULT 0 NOT NULL,
+    lease_expires_at timestamp with time zone,
+    CONSTRAINT audits_by_check CHECK ((by = ANY (ARRAY['created'::text, 'updated'::text]))),
+    CONSTRAINT audits_scope_check CHECK ((scope = ANY (ARRAY['day'::text, 'week'::text, 'open'::text, 'asked'::text]))),
+    CONSTRAINT audits_stage_check CHECK ((stage = ANY (ARRAY['listing'::text, 'listed'::text, 'comparing'::text, 'fetching'::text, 'asking'::text]))),
+    CONSTRAINT audits_state_check CHECK ((state = ANY (ARRAY['running'::text, 'agreed'::text, 'explained'::text, 'differs'::text, 'failed'::text])))
+);
+
+COMMENT ON COLUMN ingest.audits.audit_id IS 'rises with time';
+
+COMMENT ON COLUMN ingest.audits.asked IS 'what a seller asked for, in their own words';
+
+COMMENT ON COLUMN ingest.audits.place_after IS 'the platform''s cursor; of open orders, the id read last';
+
+COMMENT ON COLUMN ingest.audits.counted IS 'the platform''s own count';
+
+COMMENT ON COLUMN ingest.audits.costs IS 'what it took of each call budget';
+
 CREATE TABLE ingest.authorizations (
     state_digest bytea NOT NULL,
     store_id text NOT NULL,
@@ -103,11 +197,17 @@ CREATE TABLE ingest.seen_orders (
     event_id text NOT NULL,
     session_id text,
     first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_seen_at timestamp with time zone DEFAULT now() NOT NULL
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    open boolean DEFAULT true NOT NULL,
+    read_at timestamp with time zone
 )
 WITH (fillfactor='80');
 
 COMMENT ON TABLE ingest.seen_orders IS 'revisions that Kafka acknowledged; without personal data';
+
+COMMENT ON COLUMN ingest.seen_orders.open IS 'more is to be expected of the order: it is not shipped, cancelled, paid back or gone';
+
+COMMENT ON COLUMN ingest.seen_orders.read_at IS 'when the revision was read';
 
 CREATE TABLE ingest.sessions (
     session_id text NOT NULL,
@@ -249,6 +349,21 @@ COMMENT ON COLUMN ingest.webhook_health.mended_in IS 'the poll session that tell
 
 COMMENT ON COLUMN ingest.webhook_health.right_at IS 'until when, for certain, what was mended had worked';
 
+ALTER TABLE ONLY ingest.audit_answers
+    ADD CONSTRAINT audit_answers_pkey PRIMARY KEY (audit_id, round, part);
+
+ALTER TABLE ONLY ingest.audit_differences
+    ADD CONSTRAINT audit_differences_pkey PRIMARY KEY (audit_id, external_id);
+
+ALTER TABLE ONLY ingest.audit_explanations
+    ADD CONSTRAINT audit_explanations_pkey PRIMARY KEY (store_id, by, external_id);
+
+ALTER TABLE ONLY ingest.audit_listed
+    ADD CONSTRAINT audit_listed_pkey PRIMARY KEY (audit_id, external_id);
+
+ALTER TABLE ONLY ingest.audits
+    ADD CONSTRAINT audits_pkey PRIMARY KEY (audit_id);
+
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_pkey PRIMARY KEY (state_digest);
 
@@ -285,9 +400,23 @@ ALTER TABLE ONLY ingest.syncs
 ALTER TABLE ONLY ingest.webhook_health
     ADD CONSTRAINT webhook_health_pkey PRIMARY KEY (store_id);
 
+CREATE INDEX audit_explanations_age ON ingest.audit_explanations USING btree (explained_at);
+
+CREATE INDEX audits_by_seller ON ingest.audits USING btree (seller_id, audit_id);
+
+CREATE INDEX audits_by_store ON ingest.audits USING btree (store_id, scope, planned_for);
+
+CREATE INDEX audits_due ON ingest.audits USING btree (due_at) WHERE (state = 'running'::text);
+
+CREATE INDEX audits_finished ON ingest.audits USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE UNIQUE INDEX audits_one_planned ON ingest.audits USING btree (store_id, scope) WHERE ((state = 'running'::text) AND (scope <> 'asked'::text));
+
 CREATE INDEX authorizations_by_store ON ingest.authorizations USING btree (store_id);
 
 CREATE INDEX poll_costs_by_store ON ingest.poll_costs USING btree (store_id);
+
+CREATE INDEX seen_orders_open ON ingest.seen_orders USING btree (order_key COLLATE "C") WHERE open;
 
 CREATE INDEX sessions_finished ON ingest.sessions USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
@@ -306,6 +435,21 @@ CREATE INDEX syncs_by_seller ON ingest.syncs USING btree (seller_id, sync_id);
 CREATE INDEX syncs_finished ON ingest.syncs USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE INDEX syncs_unfinished ON ingest.syncs USING btree (store_id, sync_id) WHERE (state = 'running'::text);
+
+ALTER TABLE ONLY ingest.audit_answers
+    ADD CONSTRAINT audit_answers_audit_id_fkey FOREIGN KEY (audit_id) REFERENCES ingest.audits(audit_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.audit_differences
+    ADD CONSTRAINT audit_differences_audit_id_fkey FOREIGN KEY (audit_id) REFERENCES ingest.audits(audit_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.audit_explanations
+    ADD CONSTRAINT audit_explanations_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.audit_listed
+    ADD CONSTRAINT audit_listed_audit_id_fkey FOREIGN KEY (audit_id) REFERENCES ingest.audits(audit_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.audits
+    ADD CONSTRAINT audits_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;

@@ -31,6 +31,9 @@ Guard = Callable[[web.Request, "Route"], Awaitable[None]]
 #: Answers a write once however often it is asked: gets the request, its body, and how to answer it.
 Repeat = Callable[[web.Request, bytes, Callable[[], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]]
 
+#: Says what is wrong with a body that does not validate: an object for each field, with `in`, `path` and `problem`.
+Explain = Callable[[ValidationError], list[dict[str, str]]]
+
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::[^{}]+)?\}")
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MAX_ERRORS = 50
@@ -58,6 +61,7 @@ class Route:
     body_model: TypeAdapter[Any] | None
     answer_model: TypeAdapter[Any] | None
     many_valued: frozenset[str] = field(default_factory=frozenset)
+    explain: Explain | None = None
 
     @property
     def writes(self) -> bool:
@@ -84,7 +88,7 @@ class Route:
             try:
                 arguments[place] = parse()
             except ValidationError as error:
-                problems += _located(place, error)
+                problems += self.explain(error) if self.explain and place == "body" else _located(place, error)
         if problems:
             raise Problem(422, "invalid_request", "The request is not valid.", errors=problems[:_MAX_ERRORS])
         return arguments
@@ -155,13 +159,14 @@ class Routes:
         body_limit: int = BODY_LIMIT_BYTES,
         in_docs: bool = True,
         streams: bool = False,
+        explain: Explain | None = None,
     ) -> Callable[[H], H]:
         """Declare a route.
 
         The handler takes the request and, by keyword, any of `path`, `query` and `body`, annotated with what they are
         parsed into, and returns a model (or anything pydantic can write), None (204), or a response of its own.
-        `scope` None lets anyone ask. `streams` marks an answer that stays open (events), which does not count as a
-        request in flight.
+        `scope` None lets anyone ask. `explain` tells what is wrong with a body in words of its own. `streams` marks an
+        answer that stays open (events), which does not count as a request in flight.
         """
 
         def declare(handler: H) -> H:
@@ -185,6 +190,7 @@ class Routes:
                 body_model=TypeAdapter(hints["body"]) if "body" in hints else None,
                 answer_model=_answer_model(hints.get("return")),
                 many_valued=_many_valued(query_model),
+                explain=explain,
             )
             _refuse_other_placeholders(route)
             self._routes.append(route)
