@@ -49,6 +49,8 @@ MetricName = Literal[
     "syncorder_stores_short_of_calls",
     # counter: manual syncs ended by ingest, by platform and state
     "syncorder_syncs_total",
+    # counter: audits ended by ingest, by platform, scope and state
+    "syncorder_audits_total",
     # counter: orders that platforms told or listed, by platform, way and result
     "syncorder_orders_listed_total",
     # counter: messages that eligibility's relays published, by topic kind ("decisions", "production")
@@ -63,6 +65,10 @@ MetricName = Literal[
     "syncorder_publish_seconds",
     # counter: stores' tokens renewed, by platform
     "syncorder_token_renewals_total",
+    # gauge, seconds: age of the oldest watermark among the stores that sync by themselves, by platform
+    "syncorder_watermark_behind_seconds",
+    # gauge: stores whose watermark is older than it may be, by platform
+    "syncorder_stores_behind",
 ]
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -107,9 +113,12 @@ METRICS: Mapping[MetricName, Declared] = {
         "gauge", "Stores that cannot be polled every 8 hours for want of calls.", ("platform",)
     ),
     "syncorder_syncs_total": Declared("counter", "Manual syncs ended.", ("platform", "state")),
+    "syncorder_audits_total": Declared("counter", "Audits ended.", ("platform", "scope", "state")),
     "syncorder_orders_listed_total": Declared("counter", "Orders told or listed.", ("platform", "way", "result")),
     "syncorder_publish_seconds": Declared("histogram", "Seconds until Kafka acknowledged.", ("way",)),
     "syncorder_token_renewals_total": Declared("counter", "Tokens renewed.", ("platform",)),
+    "syncorder_watermark_behind_seconds": Declared("gauge", "Age of the oldest watermark.", ("platform",)),
+    "syncorder_stores_behind": Declared("gauge", "Stores whose watermark is too old.", ("platform",)),
 }
 
 

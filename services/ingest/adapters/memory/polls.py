@@ -191,9 +191,7 @@ class MemoryWebhookBooks:
         abandoned = [
             session
             for session in self._memory.sessions.values()
-            if session.way in {"webhook", "api", "form"}
-            and session.state == "running"
-            and session.window.end < before
+            if session.way in {"webhook", "api", "form"} and session.state == "running" and session.window.end < before
         ]
         for session in abandoned:
             ended = session.finished("succeeded", now=now)

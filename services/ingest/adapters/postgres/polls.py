@@ -162,7 +162,7 @@ class PostgresSeenOrders:
             return {}
         with translated_errors():
             rows = await self._pool.fetch(_SQL.seen_orders, list(keys))
-        return {row["order_key"]: Seen(row["revised_at"], row["event_id"], row["session_id"]) for row in rows}
+        return {row["order_key"]: seen_of(row) for row in rows}
 
 
 class PostgresWebhookBooks:
@@ -213,7 +213,14 @@ def _seen_columns(seen: Mapping[OrderKey, Seen]) -> tuple[list[object], ...]:
         [row.revised_at for _, row in rows],
         [row.event_id for _, row in rows],
         [row.session_id for _, row in rows],
+        [row.open for _, row in rows],
+        [row.read_at for _, row in rows],
     )
+
+
+def seen_of(row: asyncpg.Record) -> Seen:
+    """What is known of the order in a row."""
+    return Seen(row["revised_at"], row["event_id"], row["session_id"], row["open"], row["read_at"])
 
 
 async def _hold(connection: Connection, lease: Lease) -> None:

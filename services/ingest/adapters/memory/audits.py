@@ -1,0 +1,278 @@
+"""Audits in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from schemas.audits import OrdersCompared
+from schemas.ids import OrderKey, split_order_key
+from services.ingest.adapters.memory import Memory
+from services.ingest.audit_ports import AuditCost, AuditLease, Entry, Unplanned
+from services.ingest.audits import SCHEDULED, Answer, Audit, Difference, Explained
+from services.ingest.ports import LeaseLost, Seen
+from services.kit.kafka.publisher import Message
+
+
+@dataclass
+class _Row:
+    audit: Audit
+    owner: str | None = None
+    number: int = 0
+    expires_at: datetime | None = None
+    listed: dict[str, datetime] = field(default_factory=dict)
+    answers: dict[tuple[int, int], Answer] = field(default_factory=dict)
+    differences: dict[str, Difference] = field(default_factory=dict)
+
+    def leave(self) -> None:
+        """End the lease."""
+        self.owner, self.expires_at, self.number = None, None, self.number + 1
+
+
+class MemoryAudits:
+    """`Audits` in dictionaries."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._rows: dict[str, _Row] = {}
+        self._explained: dict[tuple[str, str, str], Explained] = {}
+
+    async def add(self, audits: Sequence[Audit], *, messages: Sequence[Message] = ()) -> None:
+        """All that are new."""
+        for audit in audits:
+            if audit.audit_id not in self._rows and not self._has_planned(audit.store_id, audit.scope):
+                self._rows[audit.audit_id] = _Row(audit)
+        self._memory.outbox.extend(messages)
+
+    async def get(self, audit_id: str) -> Audit | None:
+        """One audit."""
+        row = self._rows.get(audit_id)
+        return row.audit if row else None
+
+    async def page(self, seller_id: str, *, store_id: str | None, after: str | None, limit: int) -> list[Audit]:
+        """By id."""
+        found = [
+            row.audit
+            for audit_id, row in sorted(self._rows.items(), reverse=True)
+            if row.audit.seller_id == seller_id
+            and store_id in (None, row.audit.store_id)
+            and (after is None or audit_id < after)
+            and (row.audit.begun or row.audit.scope == "asked")
+        ]
+        return found[:limit]
+
+    async def unfinished(self, store_ids: Collection[str]) -> Mapping[str, int]:
+        """Counted."""
+        found = (row.audit for row in self._rows.values() if row.audit.state == "running")
+        return Counter(one.store_id for one in found if one.scope == "asked" and one.store_id in store_ids)
+
+    async def unplanned(self, *, platforms: Collection[str], limit: int) -> list[Unplanned]:
+        """By store and scope."""
+        found = []
+        for store in self._memory.stores.values():
+            if store.state != "linked" or not store.settings.auto_sync or store.platform not in platforms:
+                continue
+            for scope in SCHEDULED:
+                if not self._has_planned(store.store_id, scope):
+                    planned = [one.planned_for for one in self._of(store.store_id) if one.scope == scope]
+                    found.append(Unplanned(store, scope, max(planned, default=None)))
+        return found[:limit]
+
+    async def costs(self, platforms: Collection[str]) -> list[AuditCost]:
+        """Of the last that ended."""
+        found: dict[tuple[str, str], Audit] = {}
+        ended = (row.audit for row in self._rows.values() if row.audit.finished_at is not None)
+        for audit in sorted(ended, key=lambda one: one.finished_at or one.planned_for):
+            store = self._memory.stores.get(audit.store_id)
+            if audit.scope != "asked" and audit.platform in platforms and store and store.state == "linked":
+                found[audit.store_id, audit.scope] = audit
+        return [
+            AuditCost(audit.platform, audit.scope, budget, calls)
+            for audit in found.values()
+            for budget, calls in audit.costs.items()
+        ]
+
+    async def claim(
+        self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
+    ) -> list[AuditLease]:
+        """Whatever is due and free."""
+        due = [
+            row
+            for row in self._rows.values()
+            if row.audit.state == "running"
+            and row.audit.platform in platforms
+            and row.audit.due_at <= now
+            and (row.expires_at is None or row.expires_at <= now)
+        ]
+        leases = []
+        for row in sorted(due, key=lambda row: (row.audit.due_at, row.audit.audit_id))[:limit]:
+            row.owner, row.number, row.expires_at = owner, row.number + 1, until
+            leases.append(AuditLease(row.audit, self._memory.stores[row.audit.store_id], owner, row.number))
+        return leases
+
+    async def renew(self, lease: AuditLease, *, until: datetime) -> None:
+        """If it is still ours."""
+        row = self._held(lease)
+        row.expires_at = max(row.expires_at or until, until)
+
+    async def give_back(self, lease: AuditLease, *, due: datetime) -> None:
+        """If it is still ours."""
+        row = self._held(lease)
+        row.audit = replace(row.audit, due_at=due)
+        row.leave()
+
+    async def drop(self, lease: AuditLease) -> None:
+        """If it is still ours."""
+        self._held(lease)
+        del self._rows[lease.audit.audit_id]
+
+    async def begin(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
+        """Under the lease."""
+        row = self._held(lease)
+        if not row.audit.begun:
+            row.audit = audit
+            self._memory.outbox.extend(messages)
+
+    async def list_more(
+        self,
+        lease: AuditLease,
+        audit: Audit,
+        *,
+        listed: Mapping[str, datetime],
+        found: Sequence[Difference] = (),
+        seen: Mapping[OrderKey, Seen] | None = None,
+        messages: Sequence[Message] = (),
+    ) -> None:
+        """Under the lease."""
+        row = self._held(lease)
+        row.audit = audit
+        for external_id, at in listed.items():
+            row.listed[external_id] = max(at, row.listed.get(external_id, at))
+        self._keep_differences(row, found)
+        self._memory.keep_seen(seen or {})
+        self._memory.outbox.extend(messages)
+
+    async def listed(self, audit_id: str) -> list[Entry]:
+        """Sorted."""
+        return sorted(self._rows[audit_id].listed.items(), key=lambda entry: (entry[1], entry[0]))
+
+    async def ask(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
+        """Under the lease."""
+        row = self._held(lease)
+        row.audit = audit
+        row.listed.clear()
+        row.answers.clear()
+        row.leave()
+        self._memory.outbox.extend(messages)
+
+    async def answer(self, compared: OrdersCompared, *, now: datetime) -> bool:
+        """At once."""
+        row = self._rows.get(compared.audit_id)
+        if row is None or (row.audit.state, row.audit.stage, row.audit.round) != (
+            "running",
+            "comparing",
+            compared.round,
+        ):
+            return False
+        row.answers.setdefault((compared.round, compared.part), Answer(compared.part, compared.held, compared.found))
+        if len(await self.answers(row.audit)) < row.audit.parts:
+            return False
+        row.audit = replace(row.audit, due_at=now)
+        return True
+
+    async def answers(self, audit: Audit) -> list[Answer]:
+        """By part."""
+        kept = self._rows[audit.audit_id].answers
+        return [answer for (number, _), answer in sorted(kept.items(), key=lambda one: one[0]) if number == audit.round]
+
+    async def differences(self, audit_id: str) -> Mapping[str, Difference]:
+        """All of them."""
+        return dict(self._rows[audit_id].differences)
+
+    async def settle(
+        self,
+        lease: AuditLease,
+        audit: Audit,
+        *,
+        changed: Sequence[Difference],
+        seen: Mapping[OrderKey, Seen] | None = None,
+        messages: Sequence[Message] = (),
+    ) -> None:
+        """Under the lease."""
+        row = self._held(lease)
+        row.audit = audit
+        self._keep_differences(row, changed)
+        self._memory.keep_seen(seen or {})
+        self._memory.outbox.extend(messages)
+
+    async def explained(self, store_id: str, by: str, external_ids: Collection[str]) -> Mapping[str, Explained]:
+        """Of those that are known."""
+        return {
+            number: self._explained[store_id, by, number]
+            for number in external_ids
+            if (store_id, by, number) in self._explained
+        }
+
+    async def rest(self, lease: AuditLease, audit: Audit) -> None:
+        """Under the lease."""
+        row = self._held(lease)
+        row.audit = audit
+        row.leave()
+
+    async def end(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
+        """Under the lease."""
+        row = self._held(lease)
+        row.audit = audit
+        row.listed.clear()
+        row.answers.clear()
+        row.leave()
+        self._memory.outbox.extend(messages)
+
+    async def forget(self, *, before: datetime, asked_before: datetime) -> None:
+        """All of them."""
+        self._rows = {
+            audit_id: row
+            for audit_id, row in self._rows.items()
+            if (ended := row.audit.finished_at) is None
+            or ended >= (asked_before if row.audit.scope == "asked" else before)
+        }
+
+    def _keep_differences(self, row: _Row, changed: Sequence[Difference]) -> None:
+        for one in changed:
+            row.differences[one.external_id] = one
+            if one.explanation in {"deleted", "filtered", "dead_letter"} and one.read_at is not None:
+                key = (row.audit.store_id, row.audit.by, one.external_id)
+                self._explained[key] = Explained(one.at, one.explanation, one.read_at)
+
+    def _has_planned(self, store_id: str, scope: str) -> bool:
+        return scope != "asked" and any(one.scope == scope and one.state == "running" for one in self._of(store_id))
+
+    def _of(self, store_id: str) -> list[Audit]:
+        return [row.audit for row in self._rows.values() if row.audit.store_id == store_id]
+
+    def _held(self, lease: AuditLease) -> _Row:
+        row = self._rows.get(lease.audit.audit_id)
+        if row is None or (row.owner, row.number) != (lease.owner, lease.number):
+            raise LeaseLost("somebody else decides about the audit")
+        return row
+
+
+class MemoryOpenOrders:
+    """`OpenOrders` in the dictionary of seen orders."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def open_orders(
+        self, platform: str, store_id: str, *, after: str | None, limit: int
+    ) -> list[tuple[str, Seen]]:
+        """By key."""
+        prefix = f"{platform}:{store_id}:"
+        found = [
+            (split_order_key(key).external_id, seen)
+            for key, seen in sorted(self._memory.seen.items())
+            if key.startswith(prefix) and seen.open and (after is None or key > prefix + after)
+        ]
+        return found[:limit]
