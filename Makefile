@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 VENV_STAMP := $(VENV)/locked
 ASSETS := services/reporting/dashboard/build-assets
+# Most of a short process's time is compiling what it imports, where the environment forbids to keep the byte code.
+unexport PYTHONDONTWRITEBYTECODE
 # A Kafka of the user's own needs neither Java nor jars.
 JARS_STAMP := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/checked)
 KAFKA_TOOLS := $(if $(KAFKA_BOOTSTRAP_SERVERS),,java maven)

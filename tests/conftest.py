@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import secrets
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import hypothesis  # noqa: F401 - imported late, from within pytest's summary, it overflows CPython 3.11's parser
 import pytest
 import structlog
@@ -20,6 +15,7 @@ from deploy.local.kafka.jars import ensure_jars
 from deploy.local.postgres import PostgresServer
 from deploy.local.stack import JARS, VAR, running
 from deploy.local.throwaway import throwaway_directory
+from tests.databases import Databases
 
 #: Tests with one of these marks may talk to this machine, and to nothing else.
 ON_LOOPBACK = ("integration", "e2e", "browser", "faults", "bench")
@@ -86,24 +82,22 @@ def database_url(embedded_directory: Path) -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="session")
+def databases(database_url: str) -> Iterator[Databases]:
+    """What this process's tests keep in that Postgres."""
+    databases = Databases(database_url)
+    yield databases
+    if os.environ.get("DATABASE_URL"):
+        databases.drop()
+
+
 @pytest.fixture
-def fresh_database(database_url: str) -> Iterator[str]:
-    """The DSN of a new, empty database, dropped after the test."""
-    name = f"test_{secrets.token_hex(8)}"
-    _execute(database_url, f'CREATE DATABASE "{name}"')
-    yield urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))
-    _execute(database_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+def fresh_database(databases: Databases) -> str:
+    """The DSN of an empty database."""
+    return databases.empty()
 
 
-def _execute(dsn: str, statement: str) -> None:
-    """Run one statement on a thread of its own: the test's event loop may be running on ours."""
-
-    async def execute() -> None:
-        connection = await asyncpg.connect(dsn)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, execute()).result()
+@pytest.fixture
+def migrated_database(databases: Databases) -> Callable[[str, Path], str]:
+    """The DSN of a database with this schema, from that directory's migrations, and none of the other tests' rows."""
+    return databases.migrated

@@ -19,7 +19,6 @@ from services.eligibility.payments import Claim, Paid, Unpaid
 from services.eligibility.ports import Located, StateChange
 from services.eligibility.words import approve, correct_address, hold, say
 from services.kit.clock import ManualClock
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from services.kit.trace import begin, parse
 from tests.eligibility.workbench import KEEP_FOR, KEY, SELLER, SKU, START, STORE, Bench, dollars, store, variant
@@ -34,8 +33,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await bench.open_for_business()
         yield _with(bench, woken)
         return
-    dsn = request.getfixturevalue("fresh_database")
-    await migrate(dsn, schema=MIGRATIONS[0], directory=MIGRATIONS[1])
+    dsn = request.getfixturevalue("migrated_database")(MIGRATIONS[0], MIGRATIONS[1])
     pool = await create_pool(dsn, schema=MIGRATIONS[0], max_size=6)
     bench = Bench(tmp_path, PostgresRepository(pool, clock=ManualClock(START), wake_workers=woken.extend))
     await bench.open_for_business()

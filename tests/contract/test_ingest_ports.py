@@ -40,7 +40,6 @@ from services.ingest.ports import (
 from services.ingest.sessions import Session, told_start
 from services.kit.errors import TransientError
 from services.kit.kafka.publisher import Message
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from tests.ingest.workbench import LEASE, START, linked_store
 
@@ -92,8 +91,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[Ports]:
             MemoryOutbox(memory),
         )
         return
-    dsn = request.getfixturevalue("fresh_database")
-    await migrate(dsn, schema=SCHEMA, directory=MIGRATIONS)
+    dsn = request.getfixturevalue("migrated_database")(SCHEMA, MIGRATIONS)
     pool = await create_pool(dsn, schema=SCHEMA, max_size=4)
     yield Ports(
         PostgresStores(pool),

@@ -19,7 +19,6 @@ from services.kit.keys import (
     generate_key,
     revoke_key,
 )
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 
 
@@ -44,7 +43,6 @@ async def in_memory() -> AsyncIterator[Subject]:
 
 
 async def over_postgres(dsn: str) -> AsyncIterator[Subject]:
-    await migrate(dsn, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
     pool = await create_pool(dsn, schema=ACCESS_SCHEMA)
     clock = ManualClock(datetime(2026, 7, 1, tzinfo=UTC))
 
@@ -61,8 +59,8 @@ async def over_postgres(dsn: str) -> AsyncIterator[Subject]:
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.integration)])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
-    subjects = in_memory() if request.param == "memory" else over_postgres(request.getfixturevalue("fresh_database"))
-    async for subject in subjects:
+    migrated = None if request.param == "memory" else request.getfixturevalue("migrated_database")
+    async for subject in over_postgres(migrated(ACCESS_SCHEMA, ACCESS_MIGRATIONS)) if migrated else in_memory():
         yield subject
 
 

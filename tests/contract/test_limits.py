@@ -25,8 +25,7 @@ async def limits(request: pytest.FixtureRequest) -> AsyncIterator[Limits]:
     if request.param == "memory":
         yield MemoryLimits(SystemClock())
         return
-    dsn = request.getfixturevalue("fresh_database")
-    await migrate(dsn, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
+    dsn = request.getfixturevalue("migrated_database")(ACCESS_SCHEMA, ACCESS_MIGRATIONS)
     pool = await create_pool(dsn, schema=ACCESS_SCHEMA, max_size=8)
     yield PostgresLimits(pool, SystemClock())
     await pool.close()

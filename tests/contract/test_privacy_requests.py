@@ -17,7 +17,6 @@ from services.eligibility.app import MIGRATIONS
 from services.eligibility.erasures import Erased
 from services.eligibility.ports import Needs
 from services.kit.clock import ManualClock
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from tests.eligibility.privacy import ASKED_AT, Privacy, asked, later, order_of_buyer
 from tests.eligibility.workbench import KEY, SELLER, START, STORE, Bench
@@ -33,8 +32,7 @@ async def privacy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         await bench.open_for_business()
         yield _with(Privacy(bench), bench)
         return
-    dsn = request.getfixturevalue("fresh_database")
-    await migrate(dsn, schema=MIGRATIONS[0], directory=MIGRATIONS[1])
+    dsn = request.getfixturevalue("migrated_database")(MIGRATIONS[0], MIGRATIONS[1])
     pool = await create_pool(dsn, schema=MIGRATIONS[0], max_size=6)
     bench = Bench(tmp_path, PostgresRepository(pool, clock=ManualClock(START), wake_workers=lambda _: None))
     await bench.open_for_business()

@@ -11,7 +11,6 @@ import pytest
 from schemas.reasons import Reason, ReasonCode
 from schemas.sessions import OrderOutcome
 from services.kit.clock import ManualClock
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from services.reporting import cursors
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
@@ -71,8 +70,7 @@ async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
         twin = MemoryProjections()
         yield Kept(twin, MemoryReports(twin), clock)
         return
-    dsn = request.getfixturevalue("fresh_database")
-    await migrate(dsn, schema=SCHEMA, directory=MIGRATIONS_DIRECTORY)
+    dsn = request.getfixturevalue("migrated_database")(SCHEMA, MIGRATIONS_DIRECTORY)
     pool = await create_pool(dsn, schema=SCHEMA, max_size=3)
     yield Kept(PostgresProjections(pool), PostgresReports(pool, clock=clock), clock)
     await pool.close()

@@ -27,7 +27,6 @@ from services.ingest.ports import LeaseLost, Outbox, Seen, SeenOrders, Stores, S
 from services.ingest.sessions import told_end, told_start
 from services.ingest.syncs import Asked, Sync, cancelled, new_sync, paused, resumed
 from services.kit.kafka.publisher import Message
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from tests.ingest.twin_platform import PACE
 from tests.ingest.workbench import LEASE, SELLER, START, STORE, linked_store
@@ -93,8 +92,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[Ports]:
         memory = Memory()
         yield Ports(MemoryStores(memory), MemorySyncs(memory), MemorySeenOrders(memory), MemoryOutbox(memory))
         return
-    dsn = request.getfixturevalue("fresh_database")
-    await migrate(dsn, schema=SCHEMA, directory=MIGRATIONS)
+    dsn = request.getfixturevalue("migrated_database")(SCHEMA, MIGRATIONS)
     pool = await create_pool(dsn, schema=SCHEMA, max_size=8)
     yield Ports(PostgresStores(pool), PostgresSyncs(pool), PostgresSeenOrders(pool), PostgresOutbox(pool))
     await pool.close()
