@@ -103,7 +103,8 @@ class Sheet:
             return _plain_number(value)
         if self._type == "b":
             return "TRUE" if value.strip() == "1" else "FALSE"
-        return value
+        # How a spreadsheet writes a line break of old in XML (ECMA-376, ST_Xstring).
+        return value.replace("_x000D_", "") if "_x000D_" in value else value
 
     def _column_of(self, reference: str) -> int:
         letters = reference.rstrip("0123456789")

@@ -176,7 +176,11 @@ class Strings:
 def _read_strings(archive: zipfile.ZipFile) -> Strings:
     strings = Strings()
     if _STRINGS in archive.NameToInfo:
-        for _ in parsed(archive, _STRINGS, strings.start, strings.end, strings.text):
-            pass
+        try:
+            for _ in parsed(archive, _STRINGS, strings.start, strings.end, strings.text):
+                pass
+        except FileRefused:
+            strings.close()
+            raise
         strings.done()
     return strings
