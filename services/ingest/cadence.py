@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from zlib import crc32
@@ -28,8 +28,11 @@ BUSY = 1.0
 POLL_SHARE, AUDIT_SHARE = 0.7, 0.15
 #: The share that may be taken so that every store is read every 8 hours.
 MOST_SHARE = 0.9
-#: The share of a bucket that a poll finds before it begins, beside what it takes itself.
-LEFT = 0.1
+#: The share of what polls have that one store may take at most, where it is one of many: however much it changes.
+MOST_OF_ONE = 0.25
+#: The share of a bucket that a poll finds before it begins, beside what it takes itself: for webhooks, and for polls that
+#: begin at the same moment. The second one holds for a store that was not read for long.
+LEFT, LEFT_IF_URGENT = 0.1, 0.03
 #: Changes per hour that a store is taken to have before it is known.
 PRIOR = 10 / 24
 #: Changes so long ago count half.
@@ -80,6 +83,11 @@ class Terms:
     had: float
 
     @property
+    def largest(self) -> float:
+        """What one store may take at most, in calls a second."""
+        return self.had / _A_DAY * max(MOST_OF_ONE, 2 / max(self.stores, 1))
+
+    @property
     def scarcity(self) -> float:
         """How often the budget would be needed: above 1 it cannot hold what is promised."""
         return self.needed / self.had if self.had > 0 else math.inf
@@ -110,8 +118,8 @@ def terms(sharers: Sequence[Sharer], given: Allowance, *, pace: Pace) -> Terms:
     """Share a budget over the stores that draw on it."""
     least = sum(one.cost for one in sharers) / LONGEST.total_seconds()
     to_spend = max(given.share * given.steady, min(least, MOST_SHARE * given.steady))
-    price = _price(sharers, to_spend, pace=pace) if least < to_spend else 0.0
-    return Terms(price, len(sharers), given.a_day, least * _A_DAY, to_spend * _A_DAY)
+    held = Terms(0.0, len(sharers), given.a_day, least * _A_DAY, to_spend * _A_DAY)
+    return replace(held, price=_price(sharers, held, pace=pace)) if held.scarcity < 1 else held
 
 
 def plan(
@@ -172,7 +180,7 @@ def chance(store_id: str, turn: int) -> float:
 def put_off(there: Available, *, cost: float, urgent: bool) -> float:
     """For how many seconds a poll had better not begin: the budget does not hold what it takes, or is closed.
 
-    `LEFT` of the bucket is left to webhooks, but not by a store that is `urgent`.
+    A store that is `urgent` leaves less of it to others.
     """
     limit = there.limit
     if limit.rate * _A_DAY < limit.capacity:
@@ -180,7 +188,7 @@ def put_off(there: Available, *, cost: float, urgent: bool) -> float:
         cost, left = min(cost, 1.0), 0.0
     else:
         cost = min(cost, limit.capacity)
-        left = 0.0 if urgent else LEFT * (limit.capacity - cost)
+        left = (LEFT_IF_URGENT if urgent else LEFT) * (limit.capacity - cost)
     return max((cost + left - there.available) / limit.rate, there.closed_for, 0.0)
 
 
@@ -200,15 +208,15 @@ def _share_at(level: float) -> float:
     return POLL_SHARE * level / half if level < half else POLL_SHARE + (1 - POLL_SHARE) * (level - half) / half
 
 
-def _price(sharers: Sequence[Sharer], to_spend: float, *, pace: Pace) -> float:
-    """The price at which the stores' rates, within their bounds, take `to_spend` calls a second: exact.
+def _price(sharers: Sequence[Sharer], held: Terms, *, pace: Pace) -> float:
+    """The price at which the stores' rates, within their bounds, take what polls may have: exact.
 
     What all take is a sum of lines that begin to rise where a store leaves its longest rest and stop where it reaches
     its shortest: it is followed from bend to bend.
     """
-    taken, slope, bends = 0.0, 0.0, list[tuple[float, float]]()
+    to_spend, taken, slope, bends = held.had / _A_DAY, 0.0, 0.0, list[tuple[float, float]]()
     for one in sharers:
-        weight, least, most = _bounds(one, pace=pace)
+        weight, least, most = _bounds(one, held, pace=pace)
         taken += one.cost * least
         bends += [(least / weight, one.cost * weight), (most / weight, -one.cost * weight)]
     bends.sort()
@@ -220,15 +228,15 @@ def _price(sharers: Sequence[Sharer], to_spend: float, *, pace: Pace) -> float:
     return math.inf
 
 
-def _bounds(one: Sharer, *, pace: Pace) -> tuple[float, float, float]:
+def _bounds(one: Sharer, held: Terms, *, pace: Pace) -> tuple[float, float, float]:
     """A store's weight, and its least and highest rate, in polls a second."""
-    weight = math.sqrt(max(one.activity, 1e-4) / one.cost)
+    weight, least = math.sqrt(max(one.activity, 1e-4) / one.cost), 1 / LONGEST.total_seconds()
     most = 1 / most_often(one.activity, pace=pace, pushed=one.pushed).total_seconds()
-    return weight, min(1 / LONGEST.total_seconds(), most), most
+    return weight, least, max(min(most, held.largest / one.cost), least)
 
 
 def _rest_on(held: Terms, one: Sharer, *, pace: Pace) -> timedelta:
-    weight, least, most = _bounds(one, pace=pace)
+    weight, least, most = _bounds(one, held, pace=pace)
     if held.scarcity > 1:
         return timedelta(seconds=min(held.scarcity / least, 30 * _A_DAY))
     return timedelta(seconds=1 / min(max(held.price * weight, least), most))

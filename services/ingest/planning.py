@@ -34,7 +34,7 @@ from services.kit.metrics import Metrics
 TERMS_HOLD = timedelta(seconds=60)
 TERMS_HOLD_A_STORE = timedelta(seconds=0.5)
 #: A poll begins when its budgets hold what it takes, or will so soon.
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=5)
 #: A poll that is put off is looked at again after this at the earliest, and at the latest.
 FIRST_LOOK, LAST_LOOK = timedelta(seconds=30), timedelta(minutes=30)
 #: A store that was not read for so long takes what is left of a budget, too.
@@ -92,8 +92,10 @@ class Planning:
     async def _later(self, lease: Lease, connector: Connector, budget: str, *, wait: timedelta) -> NextPoll:
         own = _sharer(lease.store, lease.activity, lease.costs[budget])
         held = await self._terms_of(budget, own, connector, stated=None)
-        # Not all come back at the moment at which there is enough for one of them.
-        look = min(max(wait, FIRST_LOOK), LAST_LOOK) * (1 + chance(lease.store.store_id, lease.number))
+        # Not all come back at the moment at which there is enough for one of them, but while there will be for all.
+        turns = LONGEST * (held.needed / held.a_day) if held else timedelta()
+        turn = chance(lease.store.store_id, lease.number)
+        look = max(min(wait, LAST_LOOK) + min(turns, LAST_LOOK) * turn, FIRST_LOOK)
         shared = f": {sharing(held)}" if held else ""
         self.metrics.increment("syncorder_polls_put_off_total", platform=connector.slug)
         return NextPoll(self.clock.now() + look, f"the calls to {connector.name} are used up for the moment{shared}")

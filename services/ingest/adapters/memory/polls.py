@@ -28,7 +28,9 @@ class MemoryPolls:
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[Lease]:
         """Whatever is due and free."""
-        due = (store_id for store_id in self._memory.stores if self._due(store_id, platforms, now))
+        polls = self._memory.polls.items()
+        may_be = [one for one, poll in polls if poll.asked_at or poll.next_poll_at is None or poll.next_poll_at <= now]
+        due = (store_id for store_id in may_be if self._due(store_id, platforms, now))
         chosen = heapq.nsmallest(limit, due, key=lambda store_id: self._urgency(store_id, now))
         return [self._leased(store_id, owner, now, until) for store_id in chosen]
 
