@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from deploy.sandbox.breaking import Breakage
 from deploy.sandbox.faults import FaultRule
 from deploy.sandbox.standin import ControlError, OrdersAsked, StandIn
 
@@ -29,6 +30,7 @@ def control_app(platforms: Mapping[str, StandIn]) -> web.Application:
         app.router.add_post(f"/{slug}/stores/{{store}}/orders", control.create_orders)
         app.router.add_patch(f"/{slug}/stores/{{store}}/orders/{{order}}", control.change_order)
         app.router.add_post(f"/{slug}/stores/{{store}}/revoke", control.revoke)
+        app.router.add_post(f"/{slug}/stores/{{store}}/webhooks", control.break_webhooks)
         app.router.add_post(f"/{slug}/faults", control.add_fault)
         app.router.add_delete(f"/{slug}/faults", control.clear_faults)
         app.router.add_post(f"/{slug}/settings", control.apply_settings)
@@ -110,6 +112,17 @@ class _Control:
     async def revoke(self, request: web.Request) -> web.Response:
         self._platform.revoke(request.match_info["store"])
         return json_answer({"revoked": request.match_info["store"]})
+
+    async def break_webhooks(self, request: web.Request) -> web.Response:
+        try:
+            asked = Breakage.parse(await read_body(request))
+        except (ValueError, TypeError, re.error) as error:
+            raise ControlError(str(error)) from error
+        if asked.ailment not in self._platform.ailments:
+            known = ", ".join(self._platform.ailments) or "nothing"
+            raise ControlError(f"what can be wrong with subscriptions here is: {known}", status=409)
+        topics = self._platform.break_webhooks(request.match_info["store"], asked)
+        return json_answer({"ailment": asked.ailment, "topics": sorted(topics)})
 
     async def add_fault(self, request: web.Request) -> web.Response:
         body = await read_body(request)

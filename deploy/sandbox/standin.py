@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NotRequired, TypedDict
 from aiohttp import web
 
 from deploy.sandbox.books import Books
+from deploy.sandbox.breaking import Ailment, Breakage, Silence
 from deploy.sandbox.clock import SandboxClock
 from deploy.sandbox.faults import Faults
 
@@ -97,6 +98,10 @@ class StandIn(ABC):
     slug: ClassVar[str]
     #: Whether software that links a store is told of new orders without asking again.
     pushes: ClassVar[bool] = False
+    #: What can be wrong with a store's subscriptions, as `breaking.Breakage` names it.
+    ailments: ClassVar[tuple[Ailment, ...]] = ()
+    #: Whether one secret of the app's signs what all its stores are told, so that no store's can be set anew.
+    signs_as_app: ClassVar[bool] = False
     #: How long a new order takes to be listed: younger orders are there, and not to be seen.
     lag: ClassVar[timedelta] = timedelta(0)
     #: What the documented limits make of reading a thousand orders: in words, the seconds that it takes at best where
@@ -109,6 +114,7 @@ class StandIn(ABC):
         self.clock = SandboxClock()
         self.books = Books()
         self.faults = Faults()
+        self.silence = Silence(self.clock)
         #: The address that the platform is reached at, known once it listens.
         self.base_url = ""
 
@@ -156,6 +162,10 @@ class StandIn(ABC):
     @abstractmethod
     def revoke(self, store: str) -> None:
         """The seller takes the access away."""
+
+    @abstractmethod
+    def break_webhooks(self, store: str, asked: Breakage) -> list[str]:
+        """Break a store's subscriptions, by one of the `ailments`, and answer their topics."""
 
     @abstractmethod
     def truth(self, store: str | None) -> list[OrderTruth]:

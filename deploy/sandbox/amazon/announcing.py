@@ -20,6 +20,7 @@ from deploy.sandbox.amazon.orders import UNPAID, Order, iso
 from deploy.sandbox.amazon.subscribing import ORDER_CHANGE, Subscription, Subscriptions
 from deploy.sandbox.amazon.world import Change, Seller
 from deploy.sandbox.books import Books
+from deploy.sandbox.breaking import Silence
 from deploy.sandbox.faults import Faults
 
 #: How v0, whose words notifications keep, spells the states.
@@ -62,6 +63,7 @@ class Announcer:
     subscriptions: Subscriptions
     books: Books
     faults: Faults
+    silence: Silence
     now: Callable[[], datetime]
     application_of: Callable[[str], str]
     endpoint: str = ""
@@ -84,6 +86,8 @@ class Announcer:
     def announce(self, seller: Seller, order: Order, change: Change, reason: str) -> None:
         """Tell every subscription of the seller that wants to know."""
         for subscription in self.subscriptions.of(ORDER_CHANGE, client_id=None, seller_id=seller.seller_id):
+            if self.silence.covers(seller.seller_id, subscription.kind):
+                continue
             if subscription.wants(change=change, marketplace_id=order.market.id):
                 for body in self._bodies(seller, order, change, reason, subscription):
                     self.tell(subscription.destination_id, body)

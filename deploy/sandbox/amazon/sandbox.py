@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from deploy.sandbox.amazon.announcing import Announcer
+from deploy.sandbox.amazon.breaking import break_subscriptions
 from deploy.sandbox.amazon.changing import change_order
 from deploy.sandbox.amazon.consent import ConsentPages
 from deploy.sandbox.amazon.lwa import Lwa
@@ -26,6 +27,7 @@ from deploy.sandbox.amazon.subscribing import Subscriptions
 from deploy.sandbox.amazon.truth import truth_of
 from deploy.sandbox.amazon.usage import PLANS, Usage
 from deploy.sandbox.amazon.world import Amazon, Behaviour, Seller
+from deploy.sandbox.breaking import Ailment, Breakage
 from deploy.sandbox.control import json_answer, read_body
 from deploy.sandbox.faults import faults_middleware
 from deploy.sandbox.standin import ControlError, OrdersAsked, OrderTruth, StandIn
@@ -45,6 +47,7 @@ class AmazonSandbox(StandIn):
     )
     calls_at_once: ClassVar[int | None] = 20
     lag: ClassVar[timedelta] = timedelta(minutes=2)
+    ailments: ClassVar[tuple[Ailment, ...]] = ("missing", "wrong_address", "silent")
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,6 +56,7 @@ class AmazonSandbox(StandIn):
             subscriptions,
             self.books,
             self.faults,
+            self.silence,
             now=self.clock.now,
             application_of=lambda client_id: lwa.apps[client_id].application_id,
         )
@@ -151,6 +155,10 @@ class AmazonSandbox(StandIn):
     def revoke(self, store: str) -> None:
         """The seller disables the application in Seller Central."""
         self._amazon.lwa.revoke(self._seller(store).seller_id)
+
+    def break_webhooks(self, store: str, asked: Breakage) -> list[str]:
+        """Break subscriptions; see `breaking.py`."""
+        return break_subscriptions(self._announcer.subscriptions, self._seller(store).seller_id, asked, self.silence)
 
     def truth(self, store: str | None) -> list[OrderTruth]:
         """All orders, of one seller or of all."""

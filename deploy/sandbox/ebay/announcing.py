@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deploy.sandbox.breaking import Silence
 from deploy.sandbox.ebay.ledger import Order, moment
 from deploy.sandbox.ebay.publishing import Message, Publisher
 from deploy.sandbox.ebay.subscribing import Destination, Subscription, Switchboard
@@ -15,7 +16,8 @@ REVOKE_REASONS = ("REVOKED_BY_APP", "REVOKED_BY_USER", "REVOKED_BY_EBAY", "PASSW
 class Announcer:
     """Turns what happens into messages for whoever subscribed."""
 
-    def __init__(self, world: World, switchboard: Switchboard, publisher: Publisher) -> None:
+    def __init__(self, world: World, switchboard: Switchboard, publisher: Publisher, silence: Silence) -> None:
+        self._silence = silence
         self._world = world
         self._switchboard = switchboard
         self._publisher = publisher
@@ -23,6 +25,8 @@ class Announcer:
     def order_confirmed(self, seller: Seller, order: Order) -> None:
         """A buyer completed checkout: one message for each line."""
         if not self._world.tokens.has_grant(seller.user_id):
+            return
+        if self._silence.covers(seller.user_id, "ORDER_CONFIRMATION"):
             return
         lines = [_line(line) for line in order.payload["lineItems"]]
         whole = self._world.knobs.confirmation == "order"

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from deploy.sandbox.breaking import Ailment, Breakage
 from deploy.sandbox.control import json_answer, read_body
 from deploy.sandbox.ebay.announcing import REVOKE_REASONS, Announcer
 from deploy.sandbox.ebay.api import Doors
+from deploy.sandbox.ebay.breaking import break_subscriptions
 from deploy.sandbox.ebay.changing import change_order
 from deploy.sandbox.ebay.fulfillment_api import FulfillmentApi
 from deploy.sandbox.ebay.ledger import Order
@@ -37,6 +39,7 @@ class EbaySandbox(StandIn):
     allowance: ClassVar[str] = "1,000 orders are 5 pages of 200; the limit is 100,000 calls a day, none a second"
     #: Of new orders only.
     pushes: ClassVar[bool] = True
+    ailments: ClassVar[tuple[Ailment, ...]] = ("missing", "paused", "disabled", "wrong_address", "silent")
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class EbaySandbox(StandIn):
             now_ms=self._world.now_ms,
             spaced=lambda: self._world.knobs.spaced_bodies,
         )
-        self._announcer = Announcer(self._world, self._switchboard, self._publisher)
+        self._announcer = Announcer(self._world, self._switchboard, self._publisher, self.silence)
         self._last_order = 0
 
     def settings(self) -> dict[str, str]:
@@ -148,6 +151,10 @@ class EbaySandbox(StandIn):
     def revoke(self, store: str) -> None:
         """The seller takes the consent back."""
         self._end_consent(self._seller(store), reason="REVOKED_BY_USER")
+
+    def break_webhooks(self, store: str, asked: Breakage) -> list[str]:
+        """Break subscriptions; see `breaking.py`."""
+        return break_subscriptions(self._switchboard, self._seller(store).user_id, asked, self.silence)
 
     def truth(self, store: str | None) -> list[OrderTruth]:
         """All orders whose checkout is complete; what was never paid for is no order yet."""

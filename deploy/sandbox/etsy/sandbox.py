@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from deploy.sandbox.breaking import Ailment, Breakage
 from deploy.sandbox.control import json_answer, read_body
 from deploy.sandbox.deliveries import Deliveries, Delivery, DeliveryPolicy
 from deploy.sandbox.etsy import webhooks
@@ -35,6 +36,7 @@ class EtsySandbox(StandIn):
     """One Etsy with any number of shops and apps; a first app exists from the start."""
 
     slug: ClassVar[str] = "etsy"
+    ailments: ClassVar[tuple[Ailment, ...]] = ("silent",)
     allowance: ClassVar[str] = "1,000 orders are 10 pages of 100, at 7 of the 10 calls a second that all shops share"
 
     def __init__(self) -> None:
@@ -132,6 +134,12 @@ class EtsySandbox(StandIn):
         """The seller removes the app in their account."""
         self._market.tokens.revoke(self._shop(store).user_id)
 
+    def break_webhooks(self, store: str, asked: Breakage) -> list[str]:
+        """Lose a shop's events: the endpoint is the whole app's, and is changed in the portal."""
+        self.silence.begin(str(self._shop(store).shop_id), asked)
+        events = self._endpoint.events if self._endpoint is not None else ()
+        return [event for event in events if asked.hits(event)]
+
     def truth(self, store: str | None) -> list[OrderTruth]:
         """All receipts, of one shop or of all."""
         shops = self._market.shops.values() if store is None else [self._shop(store)]
@@ -220,7 +228,7 @@ class EtsySandbox(StandIn):
 
     def _announce(self, shop: Shop, receipt: Receipt, event: str) -> None:
         endpoint = self._endpoint
-        if endpoint is None or event not in endpoint.events:
+        if endpoint is None or event not in endpoint.events or self.silence.covers(str(shop.shop_id), event):
             return
         body = webhooks.event_body(event, shop_id=shop.shop_id, receipt_id=receipt.receipt_id, forms=self._forms)
         headers = webhooks.SignedHeaders(endpoint, body, now=self.clock.seconds, form=self._forms["signature"])

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from deploy.sandbox.breaking import Silence
 from deploy.sandbox.deliveries import Deliveries, Delivery, DeliveryPolicy
 from deploy.sandbox.shopbase.bodies import order_wire
 from deploy.sandbox.shopbase.event_bodies import fulfillment_body, refund_body, transaction_body
@@ -87,7 +88,8 @@ def subscription_key(shop: Shop, subscription: Subscription) -> str:
 class Announcer:
     """Sends webhooks to the subscribers of a shop; a topic that is subscribed twice is sent twice."""
 
-    def __init__(self, deliveries: Deliveries, *, readings: Readings) -> None:
+    def __init__(self, deliveries: Deliveries, *, readings: Readings, silence: Silence) -> None:
+        self._silence = silence
         self._deliveries = deliveries
         self._readings = readings
 
@@ -130,6 +132,8 @@ class Announcer:
                 self._send(shop, subscription, body)
 
     def _send(self, shop: Shop, subscription: Subscription, body: bytes) -> None:
+        if self._silence.covers(shop.handle, subscription.topic):
+            return
         if subscription.fields:
             whole = orjson.loads(body)
             body = orjson.dumps({name: whole[name] for name in subscription.fields if name in whole})

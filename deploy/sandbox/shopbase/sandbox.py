@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiohttp import web
 
+from deploy.sandbox.breaking import Ailment, Breakage
 from deploy.sandbox.control import json_answer, read_body
 from deploy.sandbox.deliveries import Deliveries
 from deploy.sandbox.faults import faults_middleware
 from deploy.sandbox.shopbase.announcing import POLICY, Announcer
 from deploy.sandbox.shopbase.api import Platform, routes
 from deploy.sandbox.shopbase.apps import DEFAULT_SCOPES, App, Registry
+from deploy.sandbox.shopbase.breaking import break_subscriptions
 from deploy.sandbox.shopbase.bucket import Bucket
 from deploy.sandbox.shopbase.changing import Change, change_order
 from deploy.sandbox.shopbase.endpoints import endpoints
@@ -45,6 +47,7 @@ class ShopbaseSandbox(StandIn):
     slug = "shopbase"
     allowance: ClassVar[str] = "pages of 250, of a bucket of 30 calls that leaks 2 a second; subscribing spends it too"
     pushes = True
+    ailments: ClassVar[tuple[Ailment, ...]] = ("missing", "wrong_address", "wrong_secret", "silent")
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +63,7 @@ class ShopbaseSandbox(StandIn):
             books=self.books,
             faults=self.faults,
             ids=Ids(),
-            announcer=Announcer(self._deliveries, readings=readings),
+            announcer=Announcer(self._deliveries, readings=readings, silence=self.silence),
             readings=readings,
         )
 
@@ -161,6 +164,10 @@ class ShopbaseSandbox(StandIn):
         self._platform.registry.revoke(shop.domain)
         self._platform.announcer.event(shop, "app/uninstalled", shop_body(shop))
         shop.subscriptions.clear()
+
+    def break_webhooks(self, store: str, asked: Breakage) -> list[str]:
+        """Break webhooks; see `breaking.py`."""
+        return break_subscriptions(self._known_shop(store), asked, self.silence)
 
     def truth(self, store: str | None) -> list[OrderTruth]:
         """What exists, deleted orders included."""

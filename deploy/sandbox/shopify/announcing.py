@@ -14,6 +14,7 @@ from datetime import datetime
 
 import orjson
 
+from deploy.sandbox.breaking import Silence
 from deploy.sandbox.clock import SandboxClock
 from deploy.sandbox.deliveries import Deliveries, Delivery, DeliveryPolicy
 from deploy.sandbox.shopify.apps import App
@@ -54,7 +55,10 @@ def subscription_key(store: Store, subscription: Subscription) -> str:
 class Announcer:
     """Sends webhooks to the subscribers of a store."""
 
-    def __init__(self, deliveries: Deliveries, *, apps: Mapping[str, App], clock: SandboxClock) -> None:
+    def __init__(
+        self, deliveries: Deliveries, *, apps: Mapping[str, App], clock: SandboxClock, silence: Silence
+    ) -> None:
+        self._silence = silence
         self._deliveries = deliveries
         self._apps = apps
         self._clock = clock
@@ -104,11 +108,15 @@ class Announcer:
         event_id: str,
         triggered: datetime,
     ) -> None:
+        if self._silence.covers(store.handle, subscription.topic):
+            return
         topic = topic_of(subscription.topic)
         if subscription.include_fields:
             whole = orjson.loads(body)
             body = orjson.dumps({name: whole[name] for name in subscription.include_fields if name in whole})
         headers = self._headers(store, app, topic=topic, body=body, event_id=event_id, triggered=triggered)
+        if subscription.secret is not None:
+            headers["X-Shopify-Hmac-Sha256"] = sign(subscription.secret, body)
         if subscription.name:
             headers["X-Shopify-Name"] = subscription.name
         self._deliveries.send(Delivery(subscription_key(store, subscription), topic, subscription.uri, headers, body))

@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiohttp import web
 
+from deploy.sandbox.breaking import Ailment, Breakage
 from deploy.sandbox.control import json_answer, read_body
 from deploy.sandbox.deliveries import Deliveries
 from deploy.sandbox.faults import faults_middleware
 from deploy.sandbox.scenarios import deal
 from deploy.sandbox.shopify.announcing import POLICY, Announcer
 from deploy.sandbox.shopify.apps import App, Tokens
+from deploy.sandbox.shopify.breaking import break_subscriptions
 from deploy.sandbox.shopify.changing import Change, change_order
 from deploy.sandbox.shopify.compliance import Compliance
 from deploy.sandbox.shopify.cost import RESTORE_RATES
@@ -49,6 +51,8 @@ class ShopifySandbox(StandIn):
     )
     thousand_orders_take: ClassVar[float] = 170.0
     pushes = True
+    ailments: ClassVar[tuple[Ailment, ...]] = ("missing", "wrong_address", "wrong_secret", "silent")
+    signs_as_app: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +62,7 @@ class ShopifySandbox(StandIn):
         self._deliveries = Deliveries(
             POLICY, books=self.books, faults=self.faults, on_exhausted=self._delete_subscription
         )
-        self._announcer = Announcer(self._deliveries, apps=self.tokens.apps, clock=self.clock)
+        self._announcer = Announcer(self._deliveries, apps=self.tokens.apps, clock=self.clock, silence=self.silence)
         self._edge = Edge(
             stores=self.stores,
             tokens=self.tokens,
@@ -221,6 +225,10 @@ class ShopifySandbox(StandIn):
         self._announcer.event(shop, "APP_UNINSTALLED", shop_body(shop))
         shop.subscriptions.clear()
         self._compliance.uninstalled(shop, self.tokens.apps[DEFAULT_CLIENT_ID], time_scale=self._deliveries.time_scale)
+
+    def break_webhooks(self, store: str, asked: Breakage) -> list[str]:
+        """Break subscriptions; see `breaking.py`."""
+        return break_subscriptions(self._known_store(store), asked, self.silence)
 
     def truth(self, store: str | None) -> list[OrderTruth]:
         """What exists, deleted orders included."""

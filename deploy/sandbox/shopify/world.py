@@ -250,6 +250,8 @@ class Subscription:
     updated_at: datetime
     include_fields: tuple[str, ...] = ()
     name: str | None = None
+    #: Signs instead of the app's own secret, where somebody has broken it.
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)

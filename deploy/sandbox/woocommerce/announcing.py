@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from deploy.sandbox.books import Books
+from deploy.sandbox.breaking import Silence
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.woocommerce.orders import Order
 from deploy.sandbox.woocommerce.payload import order_bytes
@@ -41,7 +42,8 @@ class Announcer:
     A quiet store has no visitors, so nothing runs until `visit`. Equal jobs that wait are one.
     """
 
-    def __init__(self, site: Site, *, books: Books, faults: Faults) -> None:
+    def __init__(self, site: Site, *, books: Books, faults: Faults, silence: Silence) -> None:
+        self._silence = silence
         self.delay = 0.0
         self._site = site
         self._books = books
@@ -81,6 +83,8 @@ class Announcer:
     def tell(self, order: Order, event: str) -> None:
         """Put the event of an order on its way to every active webhook of its topic."""
         for hook in self._site.hooks.values():
+            if self._silence.covers(self._site.name, hook.topic):
+                continue
             if hook.status == "active" and hook.topic == f"order.{event}":
                 self._add(_Job(hook.id, order.id), hook.topic)
 

@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 import aiohttp
 from aiohttp import web
 
+from deploy.sandbox.breaking import Ailment, Breakage
 from deploy.sandbox.control import json_answer, read_body
 from deploy.sandbox.faults import faults_middleware
 from deploy.sandbox.standin import ControlError, OrdersAsked, OrderTruth, StandIn
 from deploy.sandbox.woocommerce.announcing import ANSWER_WITHIN, Announcer
+from deploy.sandbox.woocommerce.breaking import break_hooks
 from deploy.sandbox.woocommerce.changing import change_order, drafts_are_news
 from deploy.sandbox.woocommerce.desk import Desk
 from deploy.sandbox.woocommerce.edge import Edge
@@ -40,6 +42,14 @@ class WooCommerceSandbox(StandIn):
     slug: ClassVar[str] = "woocommerce"
     allowance: ClassVar[str] = "pages of 100, two calls at a time"
     pushes: ClassVar[bool] = True
+    ailments: ClassVar[tuple[Ailment, ...]] = (
+        "missing",
+        "paused",
+        "disabled",
+        "wrong_address",
+        "wrong_secret",
+        "silent",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,6 +154,10 @@ class WooCommerceSandbox(StandIn):
         """The merchant deletes every key; webhooks stay, as they do."""
         self._known(store).site.keys.clear()
 
+    def break_webhooks(self, store: str, asked: Breakage) -> list[str]:
+        """Break webhooks; see `breaking.py`."""
+        return break_hooks(self._known(store).site, asked, self.silence)
+
     def truth(self, store: str | None) -> list[OrderTruth]:
         """What exists, of one store or of all, what is in the trash or erased included."""
         sites = [behind.site for behind in (self._stores.values() if store is None else [self._known(store)])]
@@ -223,7 +237,7 @@ class WooCommerceSandbox(StandIn):
         except (ValueError, TypeError) as error:
             raise ControlError(str(error)) from error
         site = Site(name, f"{self.base_url}/{name}", options, self.clock)
-        announcer = Announcer(site, books=self.books, faults=self.faults)
+        announcer = Announcer(site, books=self.books, faults=self.faults, silence=self.silence)
         if self._session is not None:
             announcer.start(self._session)
         announcer.delay = self._cron_delay / self._time_scale

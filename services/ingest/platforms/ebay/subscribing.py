@@ -15,6 +15,7 @@ from services.ingest.platforms.ebay.client import NOTIFY, Declined, EbayClient, 
 from services.ingest.platforms.ebay.settings import EbaySettings
 from services.ingest.platforms.ebay.webhook import ACCOUNT_DELETION, ORDER_CONFIRMATION, REVOCATION
 from services.kit.errors import AuthorizationError, TransientError
+from services.kit.limits import Limit
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +25,13 @@ APP_TOPICS = (ACCOUNT_DELETION,)
 #: What eBay's portal shows as our destination.
 NAME = "sync-order"
 #: How often this process looks again whether eBay has marked our destination down.
-DESTINATION_CHECKED_EVERY = timedelta(minutes=10)
-#: How often at most it looks whether a seller's subscriptions stand, and how many such looks a day at all sellers
-#: together it makes: the app has 10,000 calls a day for everything that has to do with notifications. So up to 166
+DESTINATION_CHECKED_EVERY = timedelta(minutes=5)
+#: How often at most it looks whether a seller's subscriptions stand, and how many such looks a day there are for all
+#: sellers together: the app has 10,000 calls a day for everything that has to do with notifications. So up to 125
 #: sellers are looked at each hour, and more of them less often.
-SELLER_CHECKED_EVERY = timedelta(minutes=9)
-LOOKS_A_DAY = 4000
+SELLER_CHECKED_EVERY = timedelta(minutes=1)
+LOOKS_A_DAY = 3000
+_LOOKS, _LOOKS_LIMIT = "ebay|app|looks", Limit(LOOKS_A_DAY, LOOKS_A_DAY / 86_400)
 
 _DAY = timedelta(days=1)
 _ENABLED = "ENABLED"
@@ -59,6 +61,7 @@ class Subscriber:
         self._settings = settings
         self._client = client
         self._clock = tools.clock
+        self._limits = tools.limits
         self._destinations: dict[str, _Destination] = {}
         self._sellers: dict[tuple[str, str, str], tuple[tuple[str, ...], datetime]] = {}
         self._versions: dict[str, str] = {}
@@ -72,7 +75,7 @@ class Subscriber:
         seller = (access.store.external_id, access.secrets.get("refresh_token", ""), destination.number)
         topics, checked_at = self._sellers.get(seller, ((), None))
         mended = _with_the_destination(destination, topics or SELLER_TOPICS, since=checked_at)
-        if checked_at is None or self._clock.now() - checked_at >= self._rest():
+        if await self._may_look(checked_at):
             found = await self._ensure(SELLER_TOPICS, destination.number, token=access.secrets["access_token"])
             topics, mended = found.topics, found.mended or mended
         elif not mended:
@@ -80,11 +83,21 @@ class Subscriber:
         self._sellers[seller] = topics, self._clock.now()
         return Subscribed(topics, mended)
 
-    def _rest(self) -> timedelta:
-        """Return how long a seller is not looked at again, so that all of them together keep to the day's looks."""
+    async def _may_look(self, checked_at: datetime | None) -> bool:
+        """Tell whether a seller may be looked at again, so that all of them together keep to the day's looks.
+
+        Each has its turn in this process; what other processes look at is counted, too.
+        """
         now = self._clock.now()
-        self._sellers = {seller: known for seller, known in self._sellers.items() if now - known[1] < _DAY}
-        return max(SELLER_CHECKED_EVERY, len(self._sellers) * _DAY / LOOKS_A_DAY)
+        turn = max(SELLER_CHECKED_EVERY, len(self._sellers) * _DAY / LOOKS_A_DAY)
+        if checked_at is not None and now - checked_at < turn:
+            return False
+        try:
+            await self._limits.take(_LOOKS, limit=_LOOKS_LIMIT, patience=0)
+        except TransientError:
+            # Whoever is not known at all has to be subscribed.
+            return checked_at is None
+        return True
 
     async def unsubscribe(self, access: Access) -> None:
         """Delete the seller's subscriptions, and nothing when eBay refuses us already."""
@@ -103,6 +116,7 @@ class Subscriber:
         now, known = self._clock.now(), self._destinations.get(app_url)
         if known is not None and now - known.checked_at < DESTINATION_CHECKED_EVERY:
             return known
+        self._sellers = {seller: seen for seller, seen in self._sellers.items() if now - seen[1] < _DAY}
         await self._say_where_alerts_go()
         number, ailment = await self._found_or_made(app_url)
         await self._ensure(APP_TOPICS, number, token=None)
