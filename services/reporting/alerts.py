@@ -12,7 +12,8 @@ from services.reporting.attention import Attention, FailingStore, UnreadableOrde
 from services.reporting.cursors import Cursor, written
 from services.reporting.standing import access_of, connect_link
 from services.reporting.views import AlertCode, AlertView, ListOf, Severity
-from services.reporting.wording import Texts, capability_sentence, day, load_texts, reason_title
+from services.reporting.watermark import Doubt, Healed, LateStore
+from services.reporting.wording import Texts, capability_sentence, day, load_texts, moment, reason_title
 
 #: The order in which alerts are told.
 RANK: Mapping[Severity, int] = {"urgent": 0, "warning": 1, "info": 2}
@@ -38,6 +39,9 @@ def alerts_of(
     alerts = [alert for store in attention.stores for alert in teller.of_store(store, now=now)]
     alerts += [alert for failing in attention.failing for alert in teller.of_failing(failing)]
     alerts += [alert for unreadable in attention.unreadable for alert in teller.of_unreadable(unreadable)]
+    alerts += [alert for late in attention.late for alert in teller.of_late(late)]
+    alerts += [alert for doubt in attention.doubts for alert in teller.of_doubt(doubt)]
+    alerts += [alert for healed in attention.healed for alert in teller.of_healed(healed)]
     alerts += [teller.of_waiting(waiting) for waiting in attention.waiting if _is_waited_for(waiting)]
     return tuple(sorted(alerts, key=place))
 
@@ -113,6 +117,45 @@ class _Teller:
             since=unreadable.since,
             link=f"/sessions/{quote(unreadable.session_id)}?result=failed",
             orders=unreadable.orders,
+        )
+
+    def of_late(self, late: LateStore) -> Iterator[AlertView]:
+        if (store := self._stores.get(late.store_id)) is None:
+            return
+        link = f"/completeness/{quote(late.store_id)}"
+        if late.through is not None:
+            yield self._about(
+                store, "WATERMARK_BEHIND", "warning", since=late.since, link=link, date=moment(late.through)
+            )
+            return
+        sentence = self._texts("alerts.sentences.NEVER_PROVEN", platform=store.platform_name or store.platform)
+        yield self._about(store, "WATERMARK_BEHIND", "warning", since=late.since, link=link, sentence=sentence)
+
+    def of_doubt(self, doubt: Doubt) -> Iterator[AlertView]:
+        store = self._stores.get(doubt.store_id)
+        if store is None or store.state == "unlinked" or doubt.ended_at is None:
+            return
+        alert = self._about(
+            store,
+            "AUDIT_DIFFERS",
+            "warning",
+            since=doubt.ended_at,
+            link=f"/audits/{quote(doubt.audit_id)}",
+            orders=doubt.orders,
+        )
+        yield alert.model_copy(update={"id": f"AUDIT_DIFFERS:{doubt.audit_id}"})
+
+    def of_healed(self, healed: Healed) -> Iterator[AlertView]:
+        store = self._stores.get(healed.store_id)
+        if store is None or store.state == "unlinked":
+            return
+        yield self._about(
+            store,
+            "WEBHOOKS_HEALED",
+            "info",
+            since=healed.at,
+            sentence=healed.sentence,
+            link=f"/sessions/{quote(healed.session_id)}",
         )
 
     def of_waiting(self, waiting: WaitingOrders) -> AlertView:

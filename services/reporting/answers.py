@@ -77,6 +77,10 @@ def session_view(row: Row) -> SessionView:
         updated=row["updated_orders"],
         existing=row["existing_orders"],
         failed=row["failed_orders"],
+        read_through=row["read_through"],
+        healed=row["healed"],
+        next_at=row["next_at"],
+        next_because=row["next_because"],
     )
 
 

@@ -18,7 +18,9 @@ from services.kit.http.routes import Routes
 from services.kit.http.server import stopping
 from services.reporting import cursors
 from services.reporting.alerts import alerts_of, page_of
+from services.reporting.asking import Asker
 from services.reporting.changes import OrderState
+from services.reporting.completeness_api import completeness_routes
 from services.reporting.events import Hub, stream
 from services.reporting.logins import READ_SCOPE
 from services.reporting.ports import (
@@ -28,6 +30,7 @@ from services.reporting.ports import (
     SESSION_ORDER_CURSOR,
     STORE_CURSOR,
     OrderFilter,
+    Proofs,
     Reports,
     SessionFilter,
 )
@@ -111,7 +114,14 @@ class OrderPath(BaseModel):
 
 
 def api_routes(
-    reports: Reports, hub: Hub, *, still_admitted: StillAdmitted, clock: Clock, connect_at: str = ""
+    reports: Reports,
+    hub: Hub,
+    *,
+    proofs: Proofs,
+    asker: Asker,
+    still_admitted: StillAdmitted,
+    clock: Clock,
+    connect_at: str = "",
 ) -> Routes:
     """Return the routes of the API. `connect_at` is the setting REPORTING_CONNECT_URL."""
     routes = Routes(
@@ -121,11 +131,12 @@ def api_routes(
     )
     _declare_sessions(routes, reports)
     _declare_orders(routes, reports)
-    _declare_stores(routes, reports, clock=clock, connect_at=connect_at)
+    _declare_stores(routes, reports, proofs=proofs, clock=clock, connect_at=connect_at)
+    routes.include(completeness_routes(reports, proofs, asker, clock=clock))
 
     @routes.get("/v1/events", summary="Hear of changes", tags=["events"], scope=READ_SCOPE, errors=[503], streams=True)
     async def hear_of_changes(request: web.Request, *, query: EventsQuery) -> web.StreamResponse:
-        """Server-sent events: `changed` with ids of sessions and orders, or `resync` when anything may have changed.
+        """Server-sent events: `changed` with ids of sessions, orders and audits, or `resync`: read all anew.
 
         `Last-Event-ID` goes on where a connection broke off; where that is forgotten, it begins with `resync`.
         """
@@ -213,14 +224,18 @@ def _declare_orders(routes: Routes, reports: Reports) -> None:
         return order
 
 
-def _declare_stores(routes: Routes, reports: Reports, *, clock: Clock, connect_at: str) -> None:
+def _declare_stores(routes: Routes, reports: Reports, *, proofs: Proofs, clock: Clock, connect_at: str) -> None:
     @routes.get("/v1/stores", summary="List stores", tags=["stores"], scope=READ_SCOPE, errors=[422])
     async def list_stores(request: web.Request, *, query: Paging) -> ListOf[StoreView]:
-        """State and problem, what the store may do for us, when access ends, newest session and order, counts."""
+        """State and problem, up to when it is complete, when it is synced next, what it may do for us, counts."""
         after = cursors.read(query.cursor, like=STORE_CURSOR)
-        page = await reports.stores(principal(request).seller_id, after=after, limit=query.limit)
-        now = clock.now()
-        stores = tuple(with_standing(store, now=now, connect_at=connect_at) for store in page.items)
+        seller_id, now = principal(request).seller_id, clock.now()
+        page = await reports.stores(seller_id, after=after, limit=query.limit)
+        found = await proofs.of(seller_id, [store.store_id for store in page.items])
+        stores = tuple(
+            with_standing(store, now=now, connect_at=connect_at, proof=found.get(store.store_id))
+            for store in page.items
+        )
         return page.model_copy(update={"items": stores})
 
     @routes.get("/v1/alerts", summary="List what needs the seller", tags=["stores"], scope=READ_SCOPE, errors=[422])

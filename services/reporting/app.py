@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import asyncpg
 import structlog
 from aiohttp import web
 
+from schemas.topics import SYNC_COMPARISONS, SYNC_LISTINGS, SYNC_REQUESTS
 from services.kit.clock import Clock, SystemClock
 from services.kit.health import Health, postgres_check
 from services.kit.http.auth import SESSION_COOKIE
@@ -20,8 +21,8 @@ from services.kit.http.routes import Routes
 from services.kit.http.server import build_app
 from services.kit.http.server import serve as serve_http
 from services.kit.kafka.dead_letters import DeadLetters
-from services.kit.kafka.publisher import KafkaPublisher
-from services.kit.kafka.subscriber import KafkaSubscriber
+from services.kit.kafka.publisher import KafkaPublisher, MemoryPublisher
+from services.kit.kafka.subscriber import KafkaSubscriber, Subscription
 from services.kit.keys import ACCESS_SCHEMA, Authenticator, KeyRing
 from services.kit.logs import configure_logging
 from services.kit.metrics import Metrics
@@ -29,15 +30,20 @@ from services.kit.settings import load_settings
 from services.kit.starting import open_pool, prepared, refuse_missing
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
+from services.reporting.adapters.postgres_proofs import PostgresProofs
 from services.reporting.adapters.postgres_reports import PostgresReports
 from services.reporting.api import StillAdmitted, api_routes
+from services.reporting.asking import Asker
+from services.reporting.comparer import Comparer
 from services.reporting.dashboard.pages import Dashboard
 from services.reporting.events import Hub
 from services.reporting.facts import Reader
 from services.reporting.feed import PostgresFeed
 from services.reporting.logins import Logins
-from services.reporting.ports import Reports
+from services.reporting.measuring import Measuring
+from services.reporting.ports import Proofs, Reports
 from services.reporting.projector import GROUP, Projector
 from services.reporting.settings import ReportingSettings
 
@@ -48,6 +54,8 @@ MIGRATIONS: tuple[str, Path] = (SCHEMA, MIGRATIONS_DIRECTORY)
 SETTINGS = ReportingSettings
 
 _NAME = "reporting"
+#: What it reads and writes beside what the report is made of.
+_ASKING = (SYNC_LISTINGS, SYNC_COMPARISONS, SYNC_REQUESTS)
 
 T = TypeVar("T")
 
@@ -68,8 +76,9 @@ async def serve(
     refuse_missing(settings)
     clock = SystemClock()
     reader = Reader(prefix=topic_prefix)
+    topics = [*reader.topics, *(replace(topic, name=topic_prefix + topic.name) for topic in _ASKING)]
     if not await prepared(
-        settings, schema=SCHEMA, migrations=MIGRATIONS_DIRECTORY, topics=reader.topics, clock=clock, stop=stop
+        settings, schema=SCHEMA, migrations=MIGRATIONS_DIRECTORY, topics=topics, clock=clock, stop=stop
     ):
         return
     dsn = settings.database_url
@@ -78,17 +87,33 @@ async def serve(
         keys_pool = await stack.enter_async_context(open_pool(dsn, schema=ACCESS_SCHEMA, size=3, clock=clock))
         keys = KeyRing(keys_pool, clock)
         health, metrics = Health(), Metrics()
+        proofs = PostgresProofs(pool)
+        publisher = KafkaPublisher(settings.kafka, _NAME, metrics=metrics)
+        stack.push_async_callback(publisher.stop)
+        projector = Projector(PostgresProjections(pool), reader=reader).subscription(group=topic_prefix + GROUP)
+        comparer = Comparer(proofs, publisher, clock=clock, prefix=topic_prefix).subscription()
         subscriber = await stack.enter_async_context(
-            _consuming(settings, pool, reader, clock=clock, metrics=metrics, group=topic_prefix + GROUP)
+            _consuming(settings, publisher, [projector, comparer], clock=clock, metrics=metrics)
         )
         health.add_check("postgres", postgres_check(pool))
         health.add_check("kafka", subscriber.check)
         health.watch(subscriber)
         hub = Hub(PostgresFeed(settings.database_url, clock=clock))
         health.watch(hub)
-        stack.push_async_callback(_cancelled, asyncio.create_task(hub.run()))
+        measuring = Measuring(proofs, metrics=metrics, clock=clock)
+        health.watch(measuring)
+        for running in (hub.run(), measuring.run()):
+            stack.push_async_callback(_cancelled, asyncio.create_task(running))
         app = _application(
-            settings, PostgresReports(pool, clock=clock), hub, keys=keys, health=health, metrics=metrics, clock=clock
+            settings,
+            PostgresReports(pool, clock=clock),
+            hub,
+            proofs=proofs,
+            asker=Asker(publisher, clock=clock, prefix=topic_prefix),
+            keys=keys,
+            health=health,
+            metrics=metrics,
+            clock=clock,
         )
         server = await serve_http(app, settings.reporting_host, settings.reporting_port)
         stack.push_async_callback(server.stop)
@@ -106,15 +131,27 @@ def routes_document() -> dict[str, Any]:
     async def nobody(_request: web.Request) -> bool:
         return False
 
-    routes = api_routes(MemoryReports(projections), Hub(projections), still_admitted=nobody, clock=SystemClock())
+    clock = SystemClock()
+    routes = api_routes(
+        MemoryReports(projections),
+        Hub(projections),
+        proofs=MemoryProofs(projections),
+        asker=Asker(MemoryPublisher(), clock=clock),
+        still_admitted=nobody,
+        clock=clock,
+    )
     return routes.openapi()
 
 
 @contextlib.asynccontextmanager
 async def _consuming(
-    settings: ReportingSettings, pool: asyncpg.Pool, reader: Reader, *, clock: Clock, metrics: Metrics, group: str
+    settings: ReportingSettings,
+    publisher: KafkaPublisher,
+    subscriptions: Sequence[Subscription],
+    *,
+    clock: Clock,
+    metrics: Metrics,
 ) -> AsyncIterator[KafkaSubscriber]:
-    publisher = KafkaPublisher(settings.kafka, _NAME, metrics=metrics)
     subscriber = KafkaSubscriber(
         settings.kafka,
         _NAME,
@@ -122,13 +159,13 @@ async def _consuming(
         metrics=metrics,
         dead_letters=DeadLetters(publisher, clock=clock),
     )
-    subscriber.add(Projector(PostgresProjections(pool), reader=reader).subscription(group=group))
+    for subscription in subscriptions:
+        subscriber.add(subscription)
     await subscriber.start()
     try:
         yield subscriber
     finally:
         await subscriber.stop()
-        await publisher.stop()
 
 
 def _application(
@@ -136,6 +173,8 @@ def _application(
     reports: Reports,
     hub: Hub,
     *,
+    proofs: Proofs,
+    asker: Asker,
     keys: Authenticator,
     health: Health,
     metrics: Metrics,
@@ -147,16 +186,42 @@ def _application(
         clock=clock,
         lasts=timedelta(hours=settings.reporting_login_hours),
     )
-    routes = routes_of(reports, hub, keys=keys, logins=logins, clock=clock, connect_at=settings.reporting_connect_url)
+    routes = routes_of(
+        reports,
+        hub,
+        proofs=proofs,
+        asker=asker,
+        keys=keys,
+        logins=logins,
+        clock=clock,
+        connect_at=settings.reporting_connect_url,
+    )
     return build_app(routes, keys=keys, metrics=metrics, health=health, sessions=logins.principal)
 
 
 def routes_of(
-    reports: Reports, hub: Hub, *, keys: Authenticator, logins: Logins, clock: Clock, connect_at: str = ""
+    reports: Reports,
+    hub: Hub,
+    *,
+    proofs: Proofs,
+    asker: Asker,
+    keys: Authenticator,
+    logins: Logins,
+    clock: Clock,
+    connect_at: str = "",
 ) -> Routes:
     """Return the routes of the API and the page together."""
-    routes = api_routes(reports, hub, still_admitted=_still_admitted(keys, logins), clock=clock, connect_at=connect_at)
-    routes.include(Dashboard(reports, hub, logins=logins, clock=clock, connect_at=connect_at).routes())
+    routes = api_routes(
+        reports,
+        hub,
+        proofs=proofs,
+        asker=asker,
+        still_admitted=_still_admitted(keys, logins),
+        clock=clock,
+        connect_at=connect_at,
+    )
+    page = Dashboard(reports, hub, proofs=proofs, asker=asker, logins=logins, clock=clock, connect_at=connect_at)
+    routes.include(page.routes())
     return routes
 
 

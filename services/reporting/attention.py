@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from schemas.reasons import ReasonCode
 from schemas.stores import StoreRecord
+from services.reporting.watermark import Doubt, Healed, LateStore, Proof, late_stores
 
 #: How many of a store's newest polls are looked at for how many failed in a row.
 POLLS_LOOKED_AT = 20
@@ -18,6 +20,8 @@ SESSIONS_LOOKED_AT = 200
 WAITS_LONG = timedelta(hours=24)
 #: How many waiting orders are counted, longest first.
 WAITING_COUNTED = 2000
+#: How long a mended webhook is pointed out.
+HEALED_FOR = timedelta(hours=24)
 #: How many of a seller's stores are looked at.
 STORES_LOOKED_AT = 1000
 
@@ -61,3 +65,20 @@ class Attention:
     failing: tuple[FailingStore, ...] = ()
     unreadable: tuple[UnreadableOrders, ...] = ()
     waiting: tuple[WaitingOrders, ...] = ()
+    late: tuple[LateStore, ...] = ()
+    #: Of audits that ended.
+    doubts: tuple[Doubt, ...] = ()
+    healed: tuple[Healed, ...] = ()
+
+
+def proven_attention(
+    found: Attention, proofs: Mapping[str, Proof], doubts: Sequence[Doubt], *, now: datetime
+) -> Attention:
+    """Return the same with what follows from what proves the stores complete."""
+    healed = (proofs[store.store_id].healed for store in found.stores if store.store_id in proofs)
+    return replace(
+        found,
+        late=late_stores(found.stores, proofs, now=now),
+        doubts=tuple(doubt for doubt in doubts if doubt.ended_at is not None),
+        healed=tuple(one for one in healed if one is not None and now - HEALED_FOR < one.at <= now),
+    )

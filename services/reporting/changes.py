@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
+from schemas.audits import AuditFinished, AuditProgressed, AuditStarted
 from schemas.decisions import OrderDecided
 from schemas.ids import OrderKey
 from schemas.sessions import OrderOutcome, OrderResult, SessionFinished, SessionStarted
@@ -97,6 +98,8 @@ class OrderChange:
     heard: Heard | None = None
     verdict: Verdict | None = None
     production: Production | None = None
+    #: The latest revision that any decision was about; it never falls back.
+    judged_revised_at: datetime | None = None
 
     def merged(self, other: OrderChange) -> OrderChange:
         """Return what both know."""
@@ -112,6 +115,7 @@ class OrderChange:
             heard=_higher(self.heard, other.heard),
             verdict=_higher(self.verdict, other.verdict),
             production=_higher(self.production, other.production),
+            judged_revised_at=_latest(self.judged_revised_at, other.judged_revised_at),
         )
 
     @property
@@ -171,6 +175,13 @@ class SessionOrder:
     position: int
     outcome: OrderOutcome
     told_at: datetime
+    #: The latest revision that the session told of the order and could read.
+    revision_told: datetime | None = None
+
+    def merged(self, other: SessionOrder) -> SessionOrder:
+        """Return the stronger of the two, with the latest revision that either told."""
+        stronger = other if other.rank > self.rank else self
+        return replace(stronger, revision_told=_latest(self.revision_told, other.revision_told))
 
     @property
     def rank(self) -> tuple[int, int, int, float]:
@@ -178,8 +189,36 @@ class SessionOrder:
         return (PRECEDENCE[self.outcome.result], -self.part, -self.position, -self.told_at.timestamp())
 
 
+@dataclass(frozen=True, slots=True)
+class AuditChange:
+    """What is known of one audit: how it began, its latest step, how it ended."""
+
+    audit_id: str
+    seller_id: str
+    store_id: str
+    first_at: datetime
+    changed_at: datetime
+    started: AuditStarted | None = None
+    progress: AuditProgressed | None = None
+    finished: AuditFinished | None = None
+
+    def merged(self, other: AuditChange) -> AuditChange:
+        """Return what both know."""
+        steps = [change.progress for change in (self, other) if change.progress]
+        return AuditChange(
+            audit_id=self.audit_id,
+            seller_id=self.seller_id,
+            store_id=self.store_id,
+            first_at=min(self.first_at, other.first_at),
+            changed_at=max(self.changed_at, other.changed_at),
+            started=_first_event(self.started, other.started),
+            progress=max(steps, key=lambda step: (step.step, step.event_id), default=None),
+            finished=_first_event(self.finished, other.finished),
+        )
+
+
 K = TypeVar("K", Heard, Verdict, Production)
-E = TypeVar("E", SessionStarted, SessionFinished)
+E = TypeVar("E", SessionStarted, SessionFinished, AuditStarted, AuditFinished)
 
 
 def _higher(left: K | None, right: K | None) -> K | None:
@@ -198,3 +237,9 @@ def _earliest(left: datetime | None, right: datetime | None) -> datetime | None:
     if left is None or right is None:
         return left or right
     return min(left, right)
+
+
+def _latest(left: datetime | None, right: datetime | None) -> datetime | None:
+    if left is None or right is None:
+        return left or right
+    return max(left, right)

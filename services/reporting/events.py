@@ -152,5 +152,5 @@ def written(change: Change) -> bytes:
     """Return a change as a server-sent event: `changed` with the ids, or `resync` when they are not all known."""
     if not change.complete:
         return b"event: resync\ndata: {}\n" + (b"id: %s\n\n" % change.change_id.encode() if change.change_id else b"\n")
-    data = orjson.dumps({"sessions": change.sessions, "orders": change.orders})
+    data = orjson.dumps({"sessions": change.sessions, "orders": change.orders, "audits": change.audits})
     return b"id: %s\nevent: changed\ndata: %s\n\n" % (change.change_id.encode(), data)

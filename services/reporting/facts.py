@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.audits import AuditFinished, AuditProgressed, AuditStarted
 from schemas.decisions import OrderDecided
 from schemas.production import (
     UpdateAccepted,
@@ -23,16 +24,26 @@ from schemas.topics import (
     PRODUCTION_UPDATES,
     SELLERS,
     STORES,
+    SYNC_AUDITS,
     SYNC_SESSIONS,
     Topic,
 )
 from services.kit.errors import UnreadableMessage
 
 #: What the report is made of: topics without personal data, compacted or kept for ever.
-SOURCES: tuple[Topic, ...] = (SELLERS, STORES, SYNC_SESSIONS, ORDERS_DECISIONS, PRODUCTION_UPDATES)
+SOURCES: tuple[Topic, ...] = (
+    SELLERS,
+    STORES,
+    SYNC_SESSIONS,
+    SYNC_AUDITS,
+    ORDERS_DECISIONS,
+    PRODUCTION_UPDATES,
+)
 
 Update = UpdateAccepted | UpdateOnHold | UpdateInProduction | UpdateShipped | UpdateCancelled | UpdateCancelRefused
-Fact = SellerRecord | StoreRecord | SessionStarted | SessionProgressed | SessionFinished | OrderDecided | Update
+SessionFact = SessionStarted | SessionProgressed | SessionFinished
+AuditFact = AuditStarted | AuditProgressed | AuditFinished
+Fact = SellerRecord | StoreRecord | SessionFact | AuditFact | OrderDecided | Update
 
 #: A topic's partition.
 Place = tuple[str, int]

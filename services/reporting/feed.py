@@ -68,5 +68,7 @@ def _change(word: str) -> Change:
         seller_id=told["seller_id"],
         sessions=tuple(told["sessions"]),
         orders=tuple(told["orders"]),
+        # A process of before audits does not name them.
+        audits=tuple(told.get("audits", ())),
         complete=told["complete"],
     )

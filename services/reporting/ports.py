@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from schemas.audits import AuditBy, AuditScope, AuditState, OrdersListed
 from schemas.decisions import Outcome
 from schemas.order import Way
-from schemas.sessions import OrderResult, SessionState
+from schemas.sessions import OrderResult, SessionState, Window
+from schemas.stores import StoreRecord
 from services.reporting.attention import Attention
 from services.reporting.changes import OrderState
+from services.reporting.comparing import HeldOrder
+from services.reporting.completeness_views import AuditDetail, AuditView
 from services.reporting.cursors import Cursor
 from services.reporting.facts import Located, Place
 from services.reporting.views import (
@@ -23,6 +27,7 @@ from services.reporting.views import (
     StoreView,
     Summary,
 )
+from services.reporting.watermark import Doubt, Proof
 
 
 class Projections(Protocol):
@@ -54,6 +59,7 @@ class Change:
     seller_id: str
     sessions: tuple[str, ...] = ()
     orders: tuple[str, ...] = ()
+    audits: tuple[str, ...] = ()
     complete: bool = True
 
 
@@ -109,6 +115,16 @@ SESSION_CURSOR = (datetime, str)
 SESSION_ORDER_CURSOR = (int, int, str)
 ORDER_CURSOR = (datetime, str)
 ALERT_CURSOR = (int, datetime, str)
+AUDIT_CURSOR = (datetime, str)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audits; None does not filter."""
+
+    store_id: str | None = None
+    scope: AuditScope | None = None
+    state: AuditState | None = None
 
 
 class Reports(Protocol):
@@ -120,6 +136,10 @@ class Reports(Protocol):
 
     async def stores(self, seller_id: str, *, after: Cursor | None, limit: int) -> ListOf[StoreView]:
         """Return the seller's stores by id."""
+        ...
+
+    async def store(self, seller_id: str, store_id: str) -> StoreView | None:
+        """Return one store."""
         ...
 
     async def summary(self, seller_id: str) -> Summary:
@@ -154,4 +174,55 @@ class Reports(Protocol):
 
     async def order(self, seller_id: str, order_key: str) -> OrderDetail | None:
         """Return one order with its timeline."""
+        ...
+
+
+class Proofs(Protocol):
+    """Answers what proves that stores are complete; another seller's stores are not there.
+
+    Lists are as those of `Reports`. `TransientError` when the database is away.
+    """
+
+    async def of(self, seller_id: str, store_ids: Sequence[str]) -> Mapping[str, Proof]:
+        """Return what proves each of these stores complete."""
+        ...
+
+    async def of_all(self) -> Sequence[tuple[StoreRecord, Proof]]:
+        """Return every store, whoever's, with what proves it complete."""
+        ...
+
+    async def doubts(self, seller_id: str) -> Sequence[Doubt]:
+        """Return the audits of the seller whose unsettled orders no later audit settled, earliest orders first."""
+        ...
+
+    async def audits(
+        self, seller_id: str, wanted: AuditFilter, *, after: Cursor | None, limit: int
+    ) -> ListOf[AuditView]:
+        """Return audits, newest first."""
+        ...
+
+    async def audit(self, seller_id: str, audit_id: str) -> AuditDetail | None:
+        """Return one audit with the orders that it found."""
+        ...
+
+    async def newest(self, seller_id: str, store_ids: Sequence[str]) -> Mapping[str, tuple[AuditView, ...]]:
+        """Return of each store the newest audit of each scope, newest first."""
+        ...
+
+    async def covering(
+        self, seller_id: str, store_id: str, window: Window, *, by: AuditBy, limit: int
+    ) -> tuple[AuditView, ...]:
+        """Return the newest audits by that time whose window holds this one."""
+        ...
+
+    async def count(self, seller_id: str, store_id: str, window: Window, *, by: AuditBy) -> int:
+        """Return how many judged orders were created, or last changed, in the window."""
+        ...
+
+
+class Holdings(Protocol):
+    """Tells what the report has beside a platform's list. `TransientError` when the database is away."""
+
+    async def beside(self, listed: OrdersListed) -> Mapping[str, HeldOrder]:
+        """Return by platform's id the judged orders among those listed and, with a span, all others in it."""
         ...

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
+from schemas.audits import AuditFinished, AuditProgressed, AuditStarted
 from schemas.decisions import OrderDecided
 from schemas.ids import OrderKey
 from schemas.production import (
@@ -24,6 +26,7 @@ from schemas.production import (
 from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted
 from schemas.stores import SellerRecord, StoreRecord
 from services.reporting.changes import (
+    AuditChange,
     Heard,
     OrderChange,
     Production,
@@ -32,8 +35,11 @@ from services.reporting.changes import (
     SessionOrder,
     Verdict,
 )
-from services.reporting.facts import Fact, Update
+from services.reporting.facts import AuditFact, Fact, SessionFact, Update
 from services.reporting.timeline import Entry, entries_of_decision, entries_of_session, entry_of_update
+
+#: Told of an order whose change time its session does not know: any decision about it will do.
+_ANY_REVISION = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -46,6 +52,7 @@ class Changes:
     session_orders: dict[tuple[str, str], SessionOrder] = field(default_factory=dict)
     orders: dict[str, OrderChange] = field(default_factory=dict)
     timeline: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    audits: dict[str, AuditChange] = field(default_factory=dict)
 
     def add(self, fact: Fact) -> None:
         """Take one more fact in."""
@@ -58,6 +65,8 @@ class Changes:
                 self.stores[fact.store_id] = fact if kept_store is None else later_record(kept_store, fact)
             case SessionStarted() | SessionProgressed() | SessionFinished():
                 self._add_session(fact)
+            case AuditStarted() | AuditProgressed() | AuditFinished():
+                self._add_audit(_of_audit(fact))
             case OrderDecided():
                 self._add_order(_of_decision(fact))
                 self._add_entries(entries_of_decision(fact))
@@ -77,9 +86,11 @@ class Changes:
             self._add_session_order(order)
         for change in other.orders.values():
             self._add_order(change)
+        for audit in other.audits.values():
+            self._add_audit(audit)
         self._add_entries(other.timeline.values())
 
-    def _add_session(self, fact: SessionStarted | SessionProgressed | SessionFinished) -> None:
+    def _add_session(self, fact: SessionFact) -> None:
         self._add_session_change(_of_session(fact))
         if not isinstance(fact, SessionProgressed):
             return
@@ -96,8 +107,11 @@ class Changes:
     def _add_session_order(self, order: SessionOrder) -> None:
         place = (order.session_id, order.entry_key)
         kept = self.session_orders.get(place)
-        if kept is None or order.rank > kept.rank:
-            self.session_orders[place] = order
+        self.session_orders[place] = kept.merged(order) if kept else order
+
+    def _add_audit(self, change: AuditChange) -> None:
+        kept = self.audits.get(change.audit_id)
+        self.audits[change.audit_id] = kept.merged(change) if kept else change
 
     def _add_order(self, change: OrderChange) -> None:
         kept = self.orders.get(change.order_key)
@@ -142,6 +156,7 @@ def _of_decision(decided: OrderDecided) -> OrderChange:
         released_at=at if decided.step == "released" else None,
         cancel_asked_at=at if decided.step == "cancelled" else None,
         verdict=Verdict(decided),
+        judged_revised_at=decided.summary.revised_at,
     )
 
 
@@ -189,7 +204,7 @@ def _of_outcome(fact: SessionProgressed, position: int, outcome: OrderOutcome, k
     )
 
 
-def _of_session(fact: SessionStarted | SessionProgressed | SessionFinished) -> SessionChange:
+def _of_session(fact: SessionFact) -> SessionChange:
     progressed = fact if isinstance(fact, SessionProgressed) else None
     return SessionChange(
         session_id=fact.session_id,
@@ -207,4 +222,18 @@ def _of_session(fact: SessionStarted | SessionProgressed | SessionFinished) -> S
 def _session_order(fact: SessionProgressed, position: int, outcome: OrderOutcome) -> SessionOrder:
     # What could not even be identified must not fall together with another such.
     entry_key = outcome.order_key or outcome.external_id or f"?{fact.part}.{position}"
-    return SessionOrder(fact.session_id, entry_key, fact.part, position, outcome, fact.occurred_at)
+    told = (outcome.revised_at or _ANY_REVISION) if outcome.order_key and outcome.result != "failed" else None
+    return SessionOrder(fact.session_id, entry_key, fact.part, position, outcome, fact.occurred_at, told)
+
+
+def _of_audit(fact: AuditFact) -> AuditChange:
+    return AuditChange(
+        audit_id=fact.audit_id,
+        seller_id=fact.seller_id,
+        store_id=fact.store_id,
+        first_at=fact.occurred_at,
+        changed_at=fact.occurred_at,
+        started=fact if isinstance(fact, AuditStarted) else None,
+        progress=fact if isinstance(fact, AuditProgressed) else None,
+        finished=fact if isinstance(fact, AuditFinished) else None,
+    )

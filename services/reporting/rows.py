@@ -8,10 +8,21 @@ from typing import Any
 from schemas.decisions import OrderDecided
 from schemas.ids import split_order_key
 from schemas.stores import SellerRecord, StoreRecord
-from services.reporting.changes import PRECEDENCE, PRODUCTION_RANK, OrderChange, Production, SessionChange, SessionOrder
+from services.reporting.changes import (
+    PRECEDENCE,
+    PRODUCTION_RANK,
+    AuditChange,
+    OrderChange,
+    Production,
+    SessionChange,
+    SessionOrder,
+)
 from services.reporting.timeline import SEQUENCE, Entry
 
 Row = dict[str, Any]
+
+#: What an audit counts.
+AUDIT_COUNTS = ("listed", "held", "missing", "stale", "unknown", "fetched", "unsettled")
 
 
 def seller_row(record: SellerRecord) -> Row:
@@ -57,6 +68,10 @@ def session_row(change: SessionChange) -> Row:
         "finished_at": finished.occurred_at if finished else None,
         "finished_state": finished.state if finished else None,
         "problem": finished.problem if finished else None,
+        "read_through": finished.read_through if finished else None,
+        "healed": finished.healed if finished else None,
+        "next_at": finished.next_at if finished else None,
+        "next_because": finished.next_because if finished else None,
     }
 
 
@@ -77,6 +92,37 @@ def session_order_row(order: SessionOrder) -> Row:
         "revised_at": outcome.revised_at,
         "problem": outcome.problem,
         "told_at": order.told_at,
+        "revision_told": order.revision_told,
+    }
+
+
+def audit_row(change: AuditChange) -> Row:
+    """Return the row of `audits`, without the generated columns."""
+    started, progress, finished = change.started, change.progress, change.finished
+    window = started.window if started else None
+    return {
+        "audit_id": change.audit_id,
+        "seller_id": change.seller_id,
+        "store_id": change.store_id,
+        "first_at": change.first_at,
+        "changed_at": change.changed_at,
+        "start_event_id": started.event_id if started else None,
+        "started_at": started.occurred_at if started else None,
+        "platform": started.platform if started else None,
+        "scope": started.scope if started else None,
+        "by": started.by if started else None,
+        "window_start": window.start if window else None,
+        "window_end": window.end if window else None,
+        "started_by": started.started_by if started else None,
+        "step": progress.step if progress else 0,
+        "step_event_id": progress.event_id if progress else None,
+        **{name: getattr(progress, name) if progress else 0 for name in AUDIT_COUNTS},
+        "unsettled_since": progress.unsettled_since if progress else None,
+        "found": [found.model_dump(mode="json") for found in progress.found] if progress else [],
+        "finish_event_id": finished.event_id if finished else None,
+        "finished_at": finished.occurred_at if finished else None,
+        "finished_state": finished.state if finished else None,
+        "problem": finished.problem if finished else None,
     }
 
 
@@ -101,6 +147,7 @@ def order_row(change: OrderChange) -> Row:
         "heard_display_name": heard.display_name if heard else None,
         "heard_placed_at": heard.placed_at if heard else None,
         **(_decision_columns(change.verdict.decided) if change.verdict else _NO_DECISION),
+        "judged_revised_at": change.judged_revised_at,
         **_production_columns(change.production),
     }
 
@@ -125,6 +172,12 @@ def listed_at(row: Row) -> datetime:
     """Return the time by which an order is listed (the generated column says the same)."""
     at: datetime = row["placed_at"] or row["heard_placed_at"] or row["imported_at"] or row["changed_at"]
     return at
+
+
+def whole_order_row(change: OrderChange) -> Row:
+    """Return the row of `orders` with the columns that Postgres generates."""
+    row = order_row(change)
+    return {**row, "state": change.state, "listed_at": listed_at(row)}
 
 
 def entry_row(entry: Entry) -> Row:

@@ -2,6 +2,52 @@
 
 CREATE SCHEMA reporting;
 
+CREATE TABLE reporting.audits (
+    audit_id text NOT NULL,
+    seller_id text NOT NULL,
+    store_id text NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    start_event_id text COLLATE pg_catalog."C",
+    started_at timestamp with time zone,
+    platform text,
+    scope text,
+    by text,
+    window_start timestamp with time zone,
+    window_end timestamp with time zone,
+    started_by text,
+    step integer DEFAULT 0 NOT NULL,
+    step_event_id text COLLATE pg_catalog."C",
+    listed integer DEFAULT 0 NOT NULL,
+    held integer DEFAULT 0 NOT NULL,
+    missing integer DEFAULT 0 NOT NULL,
+    stale integer DEFAULT 0 NOT NULL,
+    unknown integer DEFAULT 0 NOT NULL,
+    fetched integer DEFAULT 0 NOT NULL,
+    unsettled integer DEFAULT 0 NOT NULL,
+    unsettled_since timestamp with time zone,
+    found jsonb DEFAULT '[]'::jsonb NOT NULL,
+    finish_event_id text COLLATE pg_catalog."C",
+    finished_at timestamp with time zone,
+    finished_state text,
+    problem text,
+    proven boolean DEFAULT false NOT NULL,
+    state text GENERATED ALWAYS AS (COALESCE(finished_state, 'running'::text)) STORED NOT NULL,
+    listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(started_at, first_at)) STORED NOT NULL
+);
+
+COMMENT ON COLUMN reporting.audits.proven IS 'it was about change times and settled every difference, so its window is in completeness';
+
+CREATE TABLE reporting.completeness (
+    store_id text NOT NULL,
+    polled tstzmultirange NOT NULL,
+    covered tstzmultirange NOT NULL
+);
+
+COMMENT ON COLUMN reporting.completeness.polled IS 'change times that proven polls read';
+
+COMMENT ON COLUMN reporting.completeness.covered IS 'the same, and those of proven audits; both only ever grow';
+
 CREATE TABLE reporting.migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -59,10 +105,13 @@ CASE
     WHEN (released_at IS NOT NULL) THEN 'released'::text
     ELSE COALESCE(outcome, 'imported'::text)
 END) STORED NOT NULL,
-    listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(placed_at, heard_placed_at, imported_at, changed_at)) STORED NOT NULL
+    listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(placed_at, heard_placed_at, imported_at, changed_at)) STORED NOT NULL,
+    judged_revised_at timestamp with time zone
 );
 
 COMMENT ON COLUMN reporting.orders.searched IS 'display name, platform id and SKUs in lower case, for finding a piece of them';
+
+COMMENT ON COLUMN reporting.orders.judged_revised_at IS 'the latest revision that any decision was about';
 
 CREATE TABLE reporting.positions (
     topic text NOT NULL,
@@ -91,10 +140,13 @@ CREATE TABLE reporting.session_orders (
     placed_at timestamp with time zone,
     revised_at timestamp with time zone,
     problem text,
-    told_at timestamp with time zone
+    told_at timestamp with time zone,
+    revision_told timestamp with time zone
 );
 
 COMMENT ON COLUMN reporting.session_orders.told_at IS 'when its session told it; null in rows older than this column, until a rebuild';
+
+COMMENT ON COLUMN reporting.session_orders.revision_told IS 'the latest revision that its session told, unless it could not be read';
 
 CREATE TABLE reporting.sessions (
     session_id text NOT NULL,
@@ -122,10 +174,17 @@ CREATE TABLE reporting.sessions (
     existing_orders integer DEFAULT 0 NOT NULL,
     failed_orders integer DEFAULT 0 NOT NULL,
     state text GENERATED ALWAYS AS (COALESCE(finished_state, 'running'::text)) STORED NOT NULL,
-    listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(started_at, first_at)) STORED NOT NULL
+    listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(started_at, first_at)) STORED NOT NULL,
+    read_through timestamp with time zone,
+    healed text,
+    next_at timestamp with time zone,
+    next_because text,
+    proven boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON COLUMN reporting.sessions.listed IS 'how many orders session_orders holds for it; moved in the same statement';
+
+COMMENT ON COLUMN reporting.sessions.proven IS 'every order that this poll listed was judged, so its window is in completeness';
 
 CREATE TABLE reporting.stores (
     store_id text NOT NULL,
@@ -145,6 +204,12 @@ CREATE TABLE reporting.timeline (
 );
 
 COMMENT ON COLUMN reporting.timeline.source IS 'which message told it; of two that tell the same, the earlier stands';
+
+ALTER TABLE ONLY reporting.audits
+    ADD CONSTRAINT audits_pkey PRIMARY KEY (audit_id);
+
+ALTER TABLE ONLY reporting.completeness
+    ADD CONSTRAINT completeness_pkey PRIMARY KEY (store_id);
 
 ALTER TABLE ONLY reporting.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
@@ -170,6 +235,14 @@ ALTER TABLE ONLY reporting.stores
 ALTER TABLE ONLY reporting.timeline
     ADD CONSTRAINT timeline_pkey PRIMARY KEY (order_key, entry_id);
 
+CREATE INDEX audits_by_store ON reporting.audits USING btree (store_id, listed_at DESC, audit_id DESC);
+
+CREATE INDEX audits_by_time ON reporting.audits USING btree (seller_id, listed_at DESC, audit_id DESC);
+
+CREATE INDEX audits_in_doubt ON reporting.audits USING btree (store_id) WHERE (unsettled > 0);
+
+CREATE INDEX orders_by_revision ON reporting.orders USING btree (store_id, judged_revised_at);
+
 CREATE INDEX orders_by_store ON reporting.orders USING btree (store_id, listed_at DESC);
 
 CREATE INDEX orders_by_time ON reporting.orders USING btree (seller_id, listed_at DESC, order_key DESC);
@@ -186,7 +259,11 @@ CREATE INDEX sessions_by_time ON reporting.sessions USING btree (seller_id, list
 
 CREATE INDEX sessions_ended ON reporting.sessions USING btree (store_id, listed_at DESC, session_id DESC) WHERE ((way = 'poll'::text) AND (finished_state IS NOT NULL));
 
+CREATE INDEX sessions_healed ON reporting.sessions USING btree (store_id, finished_at DESC) WHERE (healed IS NOT NULL);
+
 CREATE INDEX sessions_succeeded ON reporting.sessions USING btree (store_id, listed_at DESC) WHERE ((way = 'poll'::text) AND (finished_state = 'succeeded'::text));
+
+CREATE INDEX sessions_unproven ON reporting.sessions USING btree (store_id, window_start) WHERE ((way = 'poll'::text) AND (read_through IS NOT NULL) AND (NOT proven));
 
 CREATE INDEX sessions_with_failures ON reporting.sessions USING btree (seller_id, listed_at DESC) WHERE (failed_orders > 0);
 

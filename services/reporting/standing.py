@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from services.reporting.audit_answers import completeness_view
 from services.reporting.views import AccessView, Severity, StoreView
+from services.reporting.watermark import Proof
 from services.reporting.wording import Texts, day, load_texts
 
 #: How long before its end the seller is told that access ends, and when that becomes urgent.
@@ -38,11 +40,12 @@ def connect_link(connect_at: str, store_id: str) -> str | None:
     return connect_at.replace(_STORE_PLACEHOLDER, quote(store_id, safe="")) if connect_at else None
 
 
-def with_standing(store: StoreView, *, now: datetime, connect_at: str) -> StoreView:
-    """Return a store with what depends on the time and on the installation."""
+def with_standing(store: StoreView, *, now: datetime, connect_at: str, proof: Proof | None = None) -> StoreView:
+    """Return a store with what depends on the time, on the installation, and on what proves it complete."""
     access = access_of(store.access_ends_at, now=now) if store.state == "linked" else None
     url = connect_link(connect_at, store.store_id) if store.state != "linked" or access else None
-    return store.model_copy(update={"access": access, "connect_url": url})
+    complete = completeness_view(proof or Proof(store.store_id), store, now=now)
+    return store.model_copy(update={"access": access, "connect_url": url, "completeness": complete})
 
 
 def _access_text(left: timedelta) -> str:

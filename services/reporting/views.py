@@ -27,6 +27,9 @@ AlertCode = Literal[
     "TRACKING_REFUSED",
     "WEBHOOKS_OFF",
     "ORDERS_WAIT",
+    "WATERMARK_BEHIND",
+    "AUDIT_DIFFERS",
+    "WEBHOOKS_HEALED",
 ]
 
 
@@ -126,6 +129,33 @@ class AccessView(View):
     sentence: str
 
 
+class HealedView(View):
+    """The newest sync that mended the store's webhooks: what was broken, and what was done."""
+
+    session_id: str
+    at: datetime
+    sentence: str
+
+
+class CompletenessView(View):
+    """Every order that changed in [`complete_from`, `complete_through`) is proven to be in this report.
+
+    Both null: nothing is proven yet. `because` says what stands in the way of more, `audit_id` which audit, where one
+    does. `late`: it is older than it may be (see docs/completeness.md). `next_sync_at` and `next_sync_because` are what
+    the newest sync said.
+    """
+
+    complete_from: datetime | None
+    complete_through: datetime | None
+    behind_seconds: float | None
+    late: bool
+    because: str
+    audit_id: str | None = None
+    next_sync_at: datetime | None = None
+    next_sync_because: str | None = None
+    last_healed: HealedView | None = None
+
+
 class StoreView(View):
     """A store: its state and, where something is wrong, why in plain words.
 
@@ -151,6 +181,7 @@ class StoreView(View):
     last_session: LastSession | None
     last_success: LastSuccess | None
     last_order_at: datetime | None
+    completeness: CompletenessView | None = None
     counts: Counts
 
 
@@ -178,7 +209,11 @@ class AlertView(View):
 
 
 class SessionView(View):
-    """A sync session. Counts are of different orders; `total` is what the platform says there is, where it does."""
+    """A sync session. Counts are of different orders; `total` is what the platform says there is, where it does.
+
+    Of its window, all before `read_through` is read. `healed` says what of the store's webhooks it mended, `next_at`
+    and `next_because` when the store is synced next by itself, and why then.
+    """
 
     session_id: str
     store_id: str
@@ -199,6 +234,10 @@ class SessionView(View):
     updated: int
     existing: int
     failed: int
+    read_through: datetime | None = None
+    healed: str | None = None
+    next_at: datetime | None = None
+    next_because: str | None = None
 
 
 class SessionOrderView(View):

@@ -81,6 +81,11 @@ def day(at: datetime) -> str:
     return f"{at.day} {at:%B %Y}"
 
 
+def moment(at: datetime) -> str:
+    """Return a minute in UTC, as sentences name it."""
+    return f"{day(at)}, {at:%H:%M} UTC"
+
+
 def entry_sentence(kind: EntryKind, data: Mapping[str, Any], *, texts: Texts | None = None) -> str:
     """Return what happened, in one sentence."""
     texts = texts or load_texts()

@@ -333,7 +333,7 @@ async def test_a_store_shows_its_state_and_what_happened_last(kept: Kept) -> Non
 async def test_nothing_needs_a_seller_whose_orders_go_their_way(kept: Kept) -> None:
     await kept.take(store(), started(), progressed(outcome()), finished(), decided())
 
-    assert await kept.reports.attention(SELLER, now=at(10_000)) == Attention(stores=(store(),))
+    assert await kept.reports.attention(SELLER, now=at(100)) == Attention(stores=(store(),))
 
 
 async def test_polls_that_fail_in_a_row_are_counted_from_the_newest(kept: Kept) -> None:

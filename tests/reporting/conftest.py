@@ -14,11 +14,14 @@ import pytest
 from services.kit.clock import ManualClock
 from services.kit.health import Health
 from services.kit.http.server import build_app, serve
+from services.kit.kafka.publisher import MemoryPublisher
 from services.kit.keys import MemoryKeyRing
 from services.kit.metrics import Metrics
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.app import routes_of
+from services.reporting.asking import Asker
 from services.reporting.events import Hub
 from services.reporting.facts import Fact
 from services.reporting.logins import Logins
@@ -32,6 +35,7 @@ class Site:
     address: str
     keys: MemoryKeyRing
     projections: MemoryProjections
+    publisher: MemoryPublisher
     offset: int = 0
 
     async def take(self, *facts: Fact) -> None:
@@ -51,10 +55,19 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     logins = Logins(keys, vault=vault, clock=clock, lasts=timedelta(hours=12))
     hub = Hub(projections)
     running = asyncio.create_task(hub.run())
-    routes = routes_of(MemoryReports(projections), hub, keys=keys, logins=logins, clock=clock)
+    publisher = MemoryPublisher()
+    routes = routes_of(
+        MemoryReports(projections),
+        hub,
+        proofs=MemoryProofs(projections),
+        asker=Asker(publisher, clock=clock),
+        keys=keys,
+        logins=logins,
+        clock=clock,
+    )
     app = build_app(routes, keys=keys, metrics=Metrics(), health=Health(), sessions=logins.principal)
     server = await serve(app, "127.0.0.1", 0)
-    yield Site(f"http://127.0.0.1:{server.port}", keys, projections)
+    yield Site(f"http://127.0.0.1:{server.port}", keys, projections, publisher)
     await server.stop()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -6,6 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.audits import AuditFinished, AuditProgressed, AuditStarted, FoundOrder
 from schemas.decisions import ItemSummary, OrderDecided, OrderSummary
 from schemas.ids import OrderKey, SellerId, SessionId, StoreId, fact_id, order_key, split_order_key
 from schemas.money import Money
@@ -179,6 +180,90 @@ def finished(session: str = SESSION, *, minute: float = 3, seller: str = SELLER,
     return SessionFinished(**(values | other))
 
 
+def polled(
+    session: str,
+    *outcomes: OrderOutcome,
+    start: float = -60,
+    through: float = 0,
+    minute: float = 3,
+    **other: Any,
+) -> tuple[Fact, ...]:
+    """A poll that read [start, through) and listed `outcomes`, told in order."""
+    return (
+        started(session, minute=minute - 2, window=Window(start=at(start), end=at(through))),
+        *([progressed(*outcomes, session=session, minute=minute - 1)] if outcomes else []),
+        finished(session, minute=minute, read_through=at(through), **other),
+    )
+
+
+def audit_started(audit: str = "audit-1", *, minute: float = 20, **other: Any) -> AuditStarted:
+    values: dict[str, Any] = {
+        "event_id": fact_id("audit.started", audit),
+        "occurred_at": at(minute),
+        "seller_id": SELLER,
+        "audit_id": audit,
+        "store_id": STORE,
+        "platform": "etsy",
+        "scope": "day",
+        "by": "updated",
+        "window": Window(start=at(-60), end=at(10)),
+        "started_by": "schedule",
+    }
+    return AuditStarted(**(values | other))
+
+
+def audit_progressed(audit: str = "audit-1", *, step: int = 1, minute: float = 21, **other: Any) -> AuditProgressed:
+    values: dict[str, Any] = {
+        "event_id": fact_id("audit.progressed", audit, str(step)),
+        "occurred_at": at(minute),
+        "seller_id": SELLER,
+        "audit_id": audit,
+        "store_id": STORE,
+        "step": step,
+        "listed": 3,
+        "held": 3,
+        **dict.fromkeys(("missing", "stale", "unknown", "fetched", "unsettled"), 0),
+    }
+    return AuditProgressed(**(values | other))
+
+
+def audit_finished(audit: str = "audit-1", state: str = "agreed", *, minute: float = 22, **other: Any) -> AuditFinished:
+    values: dict[str, Any] = {
+        "event_id": fact_id("audit.finished", audit),
+        "occurred_at": at(minute),
+        "seller_id": SELLER,
+        "audit_id": audit,
+        "store_id": STORE,
+        "state": state,
+    }
+    return AuditFinished(**(values | other))
+
+
+def found(number: int = 1, finding: str = "missing", *, minute: float = 0, **other: Any) -> FoundOrder:
+    values: dict[str, Any] = {"external_id": str(1000 + number), "finding": finding, "at": at(minute)}
+    return FoundOrder(**(values | other))
+
+
+def differing(audit: str = "audit-1", *orders: FoundOrder, minute: float = 20, **other: Any) -> tuple[Fact, ...]:
+    """An audit that found `orders` and could settle none of them."""
+    orders = orders or (found(),)
+    counts = {f"{kind}": sum(one.finding == kind for one in orders) for kind in ("missing", "stale", "unknown")}
+    told = audit_progressed(
+        audit,
+        minute=minute + 1,
+        held=3 - counts["missing"],
+        unsettled=len(orders),
+        unsettled_since=min(one.at for one in orders),
+        found=orders,
+        **counts,
+    )
+    return (
+        audit_started(audit, minute=minute, **other),
+        told,
+        audit_finished(audit, "differs", minute=minute + 2, problem="Two orders stayed away."),
+    )
+
+
 _UPDATES = {
     "accepted": UpdateAccepted,
     "on_hold": UpdateOnHold,
@@ -248,4 +333,20 @@ FACTS: tuple[Fact, ...] = (
     update("shipped", minute=9),
     update("shipped", key(2), minute=9),
     update("cancelled", key(2), minute=9),
+    *polled(
+        "proven",
+        outcome(1, "updated", revised_at=at(3)),
+        outcome(2),
+        minute=10,
+        through=5,
+        healed="The webhook was gone and is there again.",
+        next_at=at(14),
+        next_because="about 14 orders a day change here",
+    ),
+    *polled("after-a-gap", start=30, through=40, minute=42),
+    audit_started(),
+    audit_progressed(step=2, minute=22),
+    audit_progressed(step=1, minute=21, missing=1, unsettled=1, unsettled_since=at(0), found=(found(),)),
+    audit_finished(),
+    *differing("audit-2", found(7, "stale", minute=2), minute=30, scope="asked", by="created"),
 )

@@ -198,4 +198,10 @@ def test_the_document_is_openapi() -> None:
         "/v1/summary",
         "/v1/alerts",
         "/v1/events",
+        "/v1/completeness",
+        "/v1/completeness/{store_id}",
+        "/v1/completeness/{store_id}/audits",
+        "/v1/completeness/{store_id}/syncs",
+        "/v1/audits",
+        "/v1/audits/{id}",
     }

@@ -103,7 +103,7 @@ async def test_a_commit_is_handed_on() -> None:
 def test_an_event_names_what_changed() -> None:
     event = written(Change(change_id="c1", seller_id=SELLER, sessions=("s1",), orders=(key(),)))
 
-    assert event == b'id: c1\nevent: changed\ndata: {"sessions":["s1"],"orders":["etsy:store-1:1001"]}\n\n'
+    assert event == b'id: c1\nevent: changed\ndata: {"sessions":["s1"],"orders":["etsy:store-1:1001"],"audits":[]}\n\n'
 
 
 def test_more_than_can_be_named_is_read_anew() -> None:

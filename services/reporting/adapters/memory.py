@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from schemas.sessions import OrderResult
 from services.reporting.adapters.memory_attention import attention_in
+from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.answers import (
     order_detail,
     order_view,
@@ -19,8 +20,7 @@ from services.reporting.answers import (
     store_view,
     summary_view,
 )
-from services.reporting.attention import Attention
-from services.reporting.changes import OrderChange
+from services.reporting.attention import Attention, proven_attention
 from services.reporting.cursors import Cursor, written
 from services.reporting.facts import Located, Place
 from services.reporting.ports import ANYTHING, Change, OrderFilter, SessionFilter
@@ -28,11 +28,10 @@ from services.reporting.projections import Changes, reduce_facts
 from services.reporting.rows import (
     Row,
     entry_row,
-    listed_at,
-    order_row,
     session_order_row,
     session_row,
     store_row,
+    whole_order_row,
 )
 from services.reporting.views import (
     Counts,
@@ -87,12 +86,14 @@ class MemoryProjections:
 
     def _tell(self, changes: Changes) -> None:
         things: list[Any] = [*changes.stores.values(), *changes.sessions.values(), *changes.orders.values()]
+        things += changes.audits.values()
         for seller_id in {thing.seller_id for thing in things}:
             change = Change(
                 change_id=str(next(self._numbers)),
                 seller_id=seller_id,
                 sessions=tuple(one.session_id for one in changes.sessions.values() if one.seller_id == seller_id),
                 orders=tuple(one.order_key for one in changes.orders.values() if one.seller_id == seller_id),
+                audits=tuple(one.audit_id for one in changes.audits.values() if one.seller_id == seller_id),
             )
             for told in self._listening:
                 told.put_nowait(change)
@@ -120,6 +121,11 @@ class MemoryReports:
             lambda row: (row["store_id"],),
         )
 
+    async def store(self, seller_id: str, store_id: str) -> StoreView | None:
+        """Return one store."""
+        page = await self.stores(seller_id, after=None, limit=len(self._kept.stores) + 1)
+        return next((store for store in page.items if store.store_id == store_id), None)
+
     async def summary(self, seller_id: str) -> Summary:
         """Return the seller's orders in numbers."""
         groups: dict[tuple[str, str], list[Row]] = {}
@@ -133,7 +139,7 @@ class MemoryReports:
         """Return what may need the seller at `now`."""
         kept = self._kept
         stores = [store for store in kept.stores.values() if store.seller_id == seller_id]
-        return attention_in(
+        found = attention_in(
             stores,
             sessions=self._session_rows(seller_id),
             session_orders=[session_order_row(order) for order in kept.session_orders.values()],
@@ -141,6 +147,9 @@ class MemoryReports:
             entries=[entry_row(entry) for entry in kept.timeline.values()],
             now=now,
         )
+        proofs = MemoryProofs(self._projections)
+        of_stores = await proofs.of(seller_id, [store.store_id for store in found.stores])
+        return proven_attention(found, of_stores, await proofs.doubts(seller_id), now=now)
 
     async def sessions(
         self, seller_id: str, wanted: SessionFilter, *, after: Cursor | None, limit: int
@@ -235,12 +244,6 @@ class MemoryReports:
             "read_through": success["window_end"] if success else None,
             "last_order_at": max((one["listed_at"] for one in orders), default=None),
         }
-
-
-def whole_order_row(change: OrderChange) -> Row:
-    """Return the row of `orders` with the columns that Postgres generates."""
-    row = order_row(change)
-    return {**row, "state": change.state, "listed_at": listed_at(row)}
 
 
 def _session_wanted(row: Row, wanted: SessionFilter) -> bool:

@@ -11,12 +11,14 @@ import asyncpg
 import asyncpg.pool
 import orjson
 
+from schemas.ids import split_order_key
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 from services.reporting.facts import Located, Place
 from services.reporting.projections import Changes, reduce_facts
 from services.reporting.rows import (
     Row,
+    audit_row,
     entry_row,
     order_row,
     progress_row,
@@ -93,31 +95,48 @@ async def _write(connection: Connection, changes: Changes) -> None:
         (_SQL.write_orders, [order_row(order) for order in changed if order.verdict or order.heard]),
         (_SQL.write_progress, [progress_row(order) for order in changed if not (order.verdict or order.heard)]),
         (_SQL.write_timeline, [entry_row(entry) for entry in changes.timeline.values()]),
+        (_SQL.write_audits, [audit_row(audit) for audit in changes.audits.values()]),
     ):
         if rows:
             await connection.execute(statement, _json(rows))
+    await _prove(connection, changes)
+
+
+async def _prove(connection: Connection, changes: Changes) -> None:
+    polled = {one.store_id for one in changes.sessions.values() if one.started or one.finished}
+    polled |= {split_order_key(one.order_key).store_id for one in changes.orders.values() if one.judged_revised_at}
+    audited = {one.store_id for one in changes.audits.values()}
+    if polled | audited:
+        await connection.execute(_SQL.lock_stores, sorted(polled | audited))
+    if polled:
+        await connection.execute(_SQL.prove_polls, sorted(polled))
+    if audited:
+        await connection.execute(_SQL.prove_audits, sorted(changes.audits))
 
 
 async def _tell(connection: Connection, changes: Changes) -> None:
     for seller_id in {thing.seller_id for thing in (*changes.stores.values(), *_changed(changes))}:
         sessions = [one.session_id for one in changes.sessions.values() if one.seller_id == seller_id]
         orders = [one.order_key for one in changes.orders.values() if one.seller_id == seller_id]
+        audits = [one.audit_id for one in changes.audits.values() if one.seller_id == seller_id]
         told: dict[str, Any] = {
             "id": secrets.token_hex(8),
             "seller_id": seller_id,
             "sessions": sessions[:_MOST_TOLD],
             "orders": orders[:_MOST_TOLD],
-            "complete": len(sessions) <= _MOST_TOLD and len(orders) <= _MOST_TOLD,
+            "audits": audits[:_MOST_TOLD],
+            "complete": max(len(sessions), len(orders), len(audits)) <= _MOST_TOLD,
         }
         word = orjson.dumps(told)
         if len(word) > _LONGEST_TOLD:
-            word = orjson.dumps({**told, "sessions": [], "orders": [], "complete": False})
+            word = orjson.dumps({**told, "sessions": [], "orders": [], "audits": [], "complete": False})
         await connection.execute(_SQL.tell_change, CHANNEL, word.decode())
 
 
 def _changed(changes: Changes) -> Iterable[Any]:
     yield from changes.sessions.values()
     yield from changes.orders.values()
+    yield from changes.audits.values()
 
 
 def _columns(places: Iterable[Place]) -> tuple[list[str], list[int]]:

@@ -16,6 +16,7 @@ from schemas.stores import StoreRecord
 from services.kit.clock import Clock
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
+from services.reporting.adapters.postgres_proofs import PostgresProofs
 from services.reporting.answers import (
     order_detail,
     order_view,
@@ -35,6 +36,7 @@ from services.reporting.attention import (
     FailingStore,
     UnreadableOrders,
     WaitingOrders,
+    proven_attention,
 )
 from services.reporting.cursors import Cursor, written
 from services.reporting.ports import OrderFilter, SessionFilter
@@ -67,11 +69,12 @@ class PostgresReports:
     def __init__(self, pool: asyncpg.Pool, *, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
+        self._proofs = PostgresProofs(pool)
         self._summaries: dict[str, tuple[Any, Summary]] = {}
 
     async def stores(self, seller_id: str, *, after: Cursor | None, limit: int) -> ListOf[StoreView]:
         """Return the seller's stores by id."""
-        rows = await self._fetch(_SQL.list_stores, seller_id, after[0] if after else None, limit + 1)
+        rows = await self._fetch(_SQL.list_stores, seller_id, after[0] if after else None, limit + 1, None)
         counts = {store.store_id: store for store in (await self.summary(seller_id)).stores}
         return _page(
             rows,
@@ -79,6 +82,12 @@ class PostgresReports:
             lambda row: store_view(row, _plain(counts.get(row["store_id"]))),
             lambda row: (row["store_id"],),
         )
+
+    async def store(self, seller_id: str, store_id: str) -> StoreView | None:
+        """Return one store."""
+        rows = await self._fetch(_SQL.list_stores, seller_id, None, 1, store_id)
+        counts = {store.store_id: store for store in (await self.summary(seller_id)).stores}
+        return store_view(rows[0], _plain(counts.get(store_id))) if rows else None
 
     async def summary(self, seller_id: str) -> Summary:
         """Return the seller's orders in numbers, at most a second old."""
@@ -102,12 +111,14 @@ class PostgresReports:
             _SQL_ATTENTION.unreadable_orders, seller_id, now - UNREADABLE_FOR, SESSIONS_LOOKED_AT
         )
         waiting = await self._fetch(_SQL_ATTENTION.waiting_orders, seller_id, now - WAITS_LONG, WAITING_COUNTED)
-        return Attention(
+        found = Attention(
             stores=tuple(StoreRecord.model_validate(row["record"]) for row in stores),
             failing=tuple(FailingStore(**row) for row in failing),
             unreadable=tuple(UnreadableOrders(**row) for row in unreadable),
             waiting=tuple(WaitingOrders(**{**row, "code": ReasonCode(row["code"])}) for row in waiting),
         )
+        proofs = await self._proofs.of(seller_id, [store.store_id for store in found.stores])
+        return proven_attention(found, proofs, await self._proofs.doubts(seller_id), now=now)
 
     async def sessions(
         self, seller_id: str, wanted: SessionFilter, *, after: Cursor | None, limit: int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +18,8 @@ from services.kit.http.routes import Routes
 from services.reporting import cursors
 from services.reporting.alerts import alerts_of
 from services.reporting.api import OrderPath, OrdersQuery, SessionOrdersQuery, SessionPath, SessionsQuery
+from services.reporting.asking import Asker
+from services.reporting.completeness_api import AuditPath, StorePath
 from services.reporting.dashboard.asking import asked, known_zone, local_path
 from services.reporting.dashboard.assets import Assets
 from services.reporting.dashboard.browser import (
@@ -30,22 +31,24 @@ from services.reporting.dashboard.browser import (
     refuse_foreign,
     to_login,
 )
+from services.reporting.dashboard.completeness_pages import CompletenessPages
 from services.reporting.dashboard.view import Renderer, Viewer, default_viewer
+from services.reporting.dashboard.visit import Page, Visit
 from services.reporting.events import Hub
-from services.reporting.logins import Login, Logins
+from services.reporting.logins import Logins
 from services.reporting.ports import (
     ORDER_CURSOR,
     SESSION_CURSOR,
     SESSION_ORDER_CURSOR,
     STORE_CURSOR,
     OrderFilter,
+    Proofs,
     Reports,
     SessionFilter,
 )
 from services.reporting.standing import with_standing
+from services.reporting.watermark import OUR_OWN
 
-#: The slug of orders that were given to us directly; they have no store's record to name it.
-OUR_OWN = "direct"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -56,31 +59,23 @@ _RECENT = 6
 _MOST_STORES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One request of somebody who is logged in."""
-
-    request: web.Request
-    login: Login
-    viewer: Viewer
-    form: Mapping[str, str]
-    #: The newest change before anything was read for this page; the page hears of all that come after it.
-    seen: str
-
-    @property
-    def seller_id(self) -> str:
-        """Whose report is shown."""
-        return self.login.principal.seller_id
-
-
-Page = Callable[[Visit], Awaitable[web.Response]]
-
-
 class Dashboard:
     """The page *Report Sync Order*."""
 
-    def __init__(self, reports: Reports, hub: Hub, *, logins: Logins, clock: Clock, connect_at: str) -> None:
+    def __init__(
+        self,
+        reports: Reports,
+        hub: Hub,
+        *,
+        proofs: Proofs,
+        asker: Asker,
+        logins: Logins,
+        clock: Clock,
+        connect_at: str,
+    ) -> None:
         self._reports = reports
+        self._proofs = proofs
+        self._completeness = CompletenessPages(reports, proofs, asker, clock=clock, shows=self._page)
         self._connect_at = connect_at
         self._hub = hub
         self._logins = logins
@@ -98,6 +93,11 @@ class Dashboard:
         _declare(routes, "GET", "/sessions/{id}", self._for_logged_in(self._session), path_model=SessionPath)
         _declare(routes, "GET", "/orders", self._for_logged_in(self._orders))
         _declare(routes, "GET", "/orders/{key}", self._for_logged_in(self._order), path_model=OrderPath)
+        of = self._completeness
+        _declare(routes, "GET", "/completeness", self._for_logged_in(of.all_stores))
+        _declare(routes, "GET", "/completeness/{store_id}", self._for_logged_in(of.one_store), path_model=StorePath)
+        _declare(routes, "POST", "/completeness/{store_id}", self._for_logged_in(of.ask), path_model=StorePath)
+        _declare(routes, "GET", "/audits/{id}", self._for_logged_in(of.one_audit), path_model=AuditPath)
         _declare(routes, "POST", "/logout", self._for_logged_in(self._log_out))
         _declare(routes, "POST", "/zone", self._for_logged_in(self._choose_zone))
         _declare(routes, "GET", "/login", self._guarded(self._show_login))
@@ -120,8 +120,9 @@ class Dashboard:
         after = cursors.read(visit.request.query.get("cursor"), like=STORE_CURSOR)
         page = await self._reports.stores(visit.seller_id, after=after, limit=_MOST_STORES)
         platform, now = visit.request.query.get("platform"), self._clock.now()
+        proofs = await self._proofs.of(visit.seller_id, [store.store_id for store in page.items])
         shown = [
-            with_standing(store, now=now, connect_at=self._connect_at)
+            with_standing(store, now=now, connect_at=self._connect_at, proof=proofs.get(store.store_id))
             for store in page.items
             if not platform or store.platform == platform
         ]
@@ -246,7 +247,7 @@ class Dashboard:
 
         return guarded
 
-    async def _page(self, visit: Visit, template: str, **values: Any) -> web.Response:
+    async def _page(self, visit: Visit, template: str, /, *, status: int = 200, **values: Any) -> web.Response:
         now = self._clock.now()
         stores = await self._reports.stores(visit.seller_id, after=None, limit=_MOST_STORES)
         attention = await self._reports.attention(visit.seller_id, now=now)
@@ -255,6 +256,7 @@ class Dashboard:
         return self._rendered(
             template,
             visit.viewer,
+            status=status,
             stores=stores.items,
             names={store.store_id: store.name for store in stores.items},
             platforms={OUR_OWN: visit.viewer.texts(f"platforms.{OUR_OWN}"), **named},

@@ -19,10 +19,10 @@ _DIRECTORY = Path(__file__).parent
 
 #: What a chip's colour says beside its word.
 _TONES: Mapping[str, str] = {
-    **dict.fromkeys(("succeeded", "linked", "shipped", "new"), "good"),
+    **dict.fromkeys(("succeeded", "linked", "shipped", "new", "agreed", "explained"), "good"),
     **dict.fromkeys(("running", "released", "accepted", "in_production", "eligible", "imported", "updated"), "busy"),
-    **dict.fromkeys(("held", "on_hold", "partial", "cancelling", "warning"), "wait"),
-    **dict.fromkeys(("failed", "rejected", "reconnect", "urgent"), "bad"),
+    **dict.fromkeys(("held", "on_hold", "partial", "cancelling", "warning", "stale", "unknown"), "wait"),
+    **dict.fromkeys(("failed", "rejected", "reconnect", "urgent", "differs", "missing"), "bad"),
 }
 
 #: Zones offered for choosing; the viewer's own comes from the browser at login.

@@ -48,16 +48,19 @@ WHERE excluded.changed_at >= kept.changed_at;
 -- Merges what is known of sessions: how each began, its highest part, how it ended.
 INSERT INTO sessions AS kept (
     session_id, seller_id, store_id, first_at, changed_at, start_event_id, started_at, platform, way, automatic,
-    started_by, window_start, window_end, last_part, total, finish_event_id, finished_at, finished_state, problem
+    started_by, window_start, window_end, last_part, total, finish_event_id, finished_at, finished_state, problem,
+    read_through, healed, next_at, next_because
 )
 SELECT
     session_id, seller_id, store_id, first_at, changed_at, start_event_id, started_at, platform, way, automatic,
-    started_by, window_start, window_end, last_part, total, finish_event_id, finished_at, finished_state, problem
+    started_by, window_start, window_end, last_part, total, finish_event_id, finished_at, finished_state, problem,
+    read_through, healed, next_at, next_because
 FROM jsonb_to_recordset($1) AS batch (
     session_id text, seller_id text, store_id text, first_at timestamptz, changed_at timestamptz,
     start_event_id text, started_at timestamptz, platform text, way text, automatic boolean, started_by text,
     window_start timestamptz, window_end timestamptz, last_part integer, total integer, finish_event_id text,
-    finished_at timestamptz, finished_state text, problem text
+    finished_at timestamptz, finished_state text, problem text, read_through timestamptz, healed text,
+    next_at timestamptz, next_because text
 )
 ORDER BY session_id
 ON CONFLICT (session_id) DO UPDATE SET
@@ -78,12 +81,14 @@ ON CONFLICT (session_id) DO UPDATE SET
         FROM (VALUES (kept.last_part, kept.total), (excluded.last_part, excluded.total)) AS known (part, total)
         ORDER BY part DESC, COALESCE(total, 0) DESC LIMIT 1
     ),
-    (finish_event_id, finished_at, finished_state, problem) = (
-        SELECT id, at, state, problem
+    (finish_event_id, finished_at, finished_state, problem, read_through, healed, next_at, next_because) = (
+        SELECT id, at, state, problem, read_through, healed, next_at, next_because
         FROM (VALUES
-            (kept.finish_event_id, kept.finished_at, kept.finished_state, kept.problem),
-            (excluded.finish_event_id, excluded.finished_at, excluded.finished_state, excluded.problem)
-        ) AS known (id, at, state, problem)
+            (kept.finish_event_id, kept.finished_at, kept.finished_state, kept.problem, kept.read_through, kept.healed,
+             kept.next_at, kept.next_because),
+            (excluded.finish_event_id, excluded.finished_at, excluded.finished_state, excluded.problem,
+             excluded.read_through, excluded.healed, excluded.next_at, excluded.next_because)
+        ) AS known (id, at, state, problem, read_through, healed, next_at, next_because)
         ORDER BY at NULLS LAST, id LIMIT 1
     );
 
@@ -94,27 +99,42 @@ WITH batch AS (
     SELECT * FROM jsonb_to_recordset($1) AS batch (
         session_id text, entry_key text, part integer, position integer, precedence smallint, result text,
         external_id text, order_key text, display_name text, placed_at timestamptz, revised_at timestamptz,
-        problem text, told_at timestamptz
+        problem text, told_at timestamptz, revision_told timestamptz
     )
 ),
 written AS (
     INSERT INTO session_orders AS kept (
         session_id, entry_key, part, position, precedence, result, external_id, order_key, display_name, placed_at,
-        revised_at, problem, told_at
+        revised_at, problem, told_at, revision_told
     )
     SELECT
         session_id, entry_key, part, position, precedence, result, external_id, order_key, display_name, placed_at,
-        revised_at, problem, told_at
+        revised_at, problem, told_at, revision_told
     FROM batch
     ORDER BY session_id, entry_key
     ON CONFLICT (session_id, entry_key) DO UPDATE SET
-        part = excluded.part, position = excluded.position, precedence = excluded.precedence,
-        result = excluded.result, external_id = excluded.external_id, order_key = excluded.order_key,
-        display_name = excluded.display_name, placed_at = excluded.placed_at, revised_at = excluded.revised_at,
-        problem = excluded.problem, told_at = excluded.told_at
+        revision_told = GREATEST(kept.revision_told, excluded.revision_told),
+        (
+            part, position, precedence, result, external_id, order_key, display_name, placed_at, revised_at, problem,
+            told_at
+        ) = (
+            SELECT *
+            FROM (VALUES
+                (kept.part, kept.position, kept.precedence, kept.result, kept.external_id, kept.order_key,
+                 kept.display_name, kept.placed_at, kept.revised_at, kept.problem, kept.told_at),
+                (excluded.part, excluded.position, excluded.precedence, excluded.result, excluded.external_id,
+                 excluded.order_key, excluded.display_name, excluded.placed_at, excluded.revised_at, excluded.problem,
+                 excluded.told_at)
+            ) AS known (
+                part, position, precedence, result, external_id, order_key, display_name, placed_at, revised_at,
+                problem, told_at
+            )
+            ORDER BY precedence DESC, part, position, told_at LIMIT 1
+        )
     WHERE
         (excluded.precedence, -excluded.part, -excluded.position, kept.told_at)
         > (kept.precedence, -kept.part, -kept.position, excluded.told_at)
+        OR excluded.revision_told > COALESCE(kept.revision_told, '-infinity')
     RETURNING session_id, entry_key, result
 ),
 moved AS (
@@ -150,14 +170,16 @@ INSERT INTO orders AS kept (
     cancel_asked_at, cancel_refused_at, heard_revised_at, heard_source, heard_display_name, heard_placed_at,
     decision_number, decided_at, cause, outcome, reasons, reason_codes, display_name, placed_at, revised_at, way, test,
     payment, fulfilment, cancelled_on_platform, total_amount, total_currency, cost_amount, cost_currency, items,
-    searched, production_at, production_rank, production_event_id, production_state, production_problem
+    searched, judged_revised_at, production_at, production_rank, production_event_id, production_state,
+    production_problem
 )
 SELECT
     order_key, seller_id, store_id, platform, external_id, changed_at, imported_at, released_at, shipped_at,
     cancel_asked_at, cancel_refused_at, heard_revised_at, heard_source, heard_display_name, heard_placed_at,
     decision_number, decided_at, cause, outcome, reasons, reason_codes, display_name, placed_at, revised_at, way, test,
     payment, fulfilment, cancelled_on_platform, total_amount, total_currency, cost_amount, cost_currency, items,
-    searched, production_at, production_rank, production_event_id, production_state, production_problem
+    searched, judged_revised_at, production_at, production_rank, production_event_id, production_state,
+    production_problem
 FROM jsonb_to_recordset($1) AS batch (
     order_key text, seller_id text, store_id text, platform text, external_id text, changed_at timestamptz,
     imported_at timestamptz, released_at timestamptz, shipped_at timestamptz, cancel_asked_at timestamptz,
@@ -165,8 +187,9 @@ FROM jsonb_to_recordset($1) AS batch (
     heard_placed_at timestamptz, decision_number integer, decided_at timestamptz, cause text, outcome text,
     reasons jsonb, reason_codes text[], display_name text, placed_at timestamptz, revised_at timestamptz, way text,
     test boolean, payment text, fulfilment text, cancelled_on_platform timestamptz, total_amount bigint,
-    total_currency text, cost_amount bigint, cost_currency text, items jsonb, searched text, production_at timestamptz,
-    production_rank smallint, production_event_id text, production_state text, production_problem text
+    total_currency text, cost_amount bigint, cost_currency text, items jsonb, searched text,
+    judged_revised_at timestamptz, production_at timestamptz, production_rank smallint, production_event_id text,
+    production_state text, production_problem text
 )
 ORDER BY order_key
 ON CONFLICT (order_key) DO UPDATE SET
@@ -176,6 +199,7 @@ ON CONFLICT (order_key) DO UPDATE SET
     shipped_at = LEAST(kept.shipped_at, excluded.shipped_at),
     cancel_asked_at = LEAST(kept.cancel_asked_at, excluded.cancel_asked_at),
     cancel_refused_at = LEAST(kept.cancel_refused_at, excluded.cancel_refused_at),
+    judged_revised_at = GREATEST(kept.judged_revised_at, excluded.judged_revised_at),
     (heard_revised_at, heard_source, heard_display_name, heard_placed_at) = (
         SELECT revised_at, source, display_name, placed_at
         FROM (VALUES
@@ -260,6 +284,110 @@ ORDER BY order_key, entry_id
 ON CONFLICT (order_key, entry_id) DO UPDATE
 SET at = excluded.at, source = excluded.source, kind = excluded.kind, sequence = excluded.sequence, data = excluded.data
 WHERE (excluded.at, excluded.source COLLATE "C") < (kept.at, kept.source COLLATE "C");
+
+-- name: write_audits
+-- Merges what is known of audits: how each began, its latest step, how it ended.
+INSERT INTO audits AS kept (
+    audit_id, seller_id, store_id, first_at, changed_at, start_event_id, started_at, platform, scope, by, window_start,
+    window_end, started_by, step, step_event_id, listed, held, missing, stale, unknown, fetched, unsettled,
+    unsettled_since, found, finish_event_id, finished_at, finished_state, problem
+)
+SELECT
+    audit_id, seller_id, store_id, first_at, changed_at, start_event_id, started_at, platform, scope, by, window_start,
+    window_end, started_by, step, step_event_id, listed, held, missing, stale, unknown, fetched, unsettled,
+    unsettled_since, found, finish_event_id, finished_at, finished_state, problem
+FROM jsonb_to_recordset($1) AS batch (
+    audit_id text, seller_id text, store_id text, first_at timestamptz, changed_at timestamptz, start_event_id text,
+    started_at timestamptz, platform text, scope text, by text, window_start timestamptz, window_end timestamptz,
+    started_by text, step integer, step_event_id text, listed integer, held integer, missing integer, stale integer,
+    unknown integer, fetched integer, unsettled integer, unsettled_since timestamptz, found jsonb,
+    finish_event_id text, finished_at timestamptz, finished_state text, problem text
+)
+ORDER BY audit_id
+ON CONFLICT (audit_id) DO UPDATE SET
+    first_at = LEAST(kept.first_at, excluded.first_at),
+    changed_at = GREATEST(kept.changed_at, excluded.changed_at),
+    (start_event_id, started_at, platform, scope, by, window_start, window_end, started_by) = (
+        SELECT id, at, platform, scope, by, window_start, window_end, started_by
+        FROM (VALUES
+            (kept.start_event_id, kept.started_at, kept.platform, kept.scope, kept.by, kept.window_start,
+             kept.window_end, kept.started_by),
+            (excluded.start_event_id, excluded.started_at, excluded.platform, excluded.scope, excluded.by,
+             excluded.window_start, excluded.window_end, excluded.started_by)
+        ) AS known (id, at, platform, scope, by, window_start, window_end, started_by)
+        ORDER BY at NULLS LAST, id LIMIT 1
+    ),
+    (
+        step, step_event_id, listed, held, missing, stale, unknown, fetched, unsettled, unsettled_since, found
+    ) = (
+        SELECT step, id, listed, held, missing, stale, unknown, fetched, unsettled, unsettled_since, found
+        FROM (VALUES
+            (kept.step, kept.step_event_id, kept.listed, kept.held, kept.missing, kept.stale, kept.unknown,
+             kept.fetched, kept.unsettled, kept.unsettled_since, kept.found),
+            (excluded.step, excluded.step_event_id, excluded.listed, excluded.held, excluded.missing, excluded.stale,
+             excluded.unknown, excluded.fetched, excluded.unsettled, excluded.unsettled_since, excluded.found)
+        ) AS known (
+            step, id, listed, held, missing, stale, unknown, fetched, unsettled, unsettled_since, found
+        )
+        ORDER BY step DESC, id DESC LIMIT 1
+    ),
+    (finish_event_id, finished_at, finished_state, problem) = (
+        SELECT id, at, state, problem
+        FROM (VALUES
+            (kept.finish_event_id, kept.finished_at, kept.finished_state, kept.problem),
+            (excluded.finish_event_id, excluded.finished_at, excluded.finished_state, excluded.problem)
+        ) AS known (id, at, state, problem)
+        ORDER BY at NULLS LAST, id LIMIT 1
+    );
+
+-- name: lock_stores
+-- Lets one reader at a time prove windows of these stores, so that of two that brought the halves of a proof the later
+-- one sees both. Held until the commit, which is near.
+SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || store_id, 0))
+FROM unnest($1::text[]) AS store_id;
+
+-- name: prove_polls
+-- Adds the windows of these stores' polls whose every order was judged by now, at the revision they told or a later one.
+WITH proven AS (
+    UPDATE sessions AS poll SET proven = true
+    WHERE
+        poll.store_id = ANY ($1::text[])
+        AND poll.way = 'poll'
+        AND poll.read_through IS NOT NULL
+        AND NOT poll.proven
+        AND poll.window_start < poll.read_through
+        AND NOT EXISTS (
+            SELECT FROM session_orders AS listed
+            LEFT JOIN orders AS held ON held.order_key = listed.order_key
+            WHERE
+                listed.session_id = poll.session_id
+                AND listed.revision_told IS NOT NULL
+                AND (held.judged_revised_at IS NULL OR held.judged_revised_at < listed.revision_told)
+        )
+    RETURNING poll.store_id, tstzrange(poll.window_start, poll.read_through) AS span
+)
+
+INSERT INTO completeness AS kept (store_id, polled, covered)
+SELECT store_id, range_agg(span), range_agg(span) FROM proven GROUP BY store_id ORDER BY store_id
+ON CONFLICT (store_id) DO UPDATE
+SET polled = kept.polled + excluded.polled, covered = kept.covered + excluded.covered;
+
+-- name: prove_audits
+-- Adds the windows of these audits by change time that left no difference without its reason.
+WITH proven AS (
+    UPDATE audits SET proven = true
+    WHERE
+        audit_id = ANY ($1::text[])
+        AND by = 'updated'
+        AND finished_state IN ('agreed', 'explained')
+        AND NOT proven
+        AND window_start < window_end
+    RETURNING store_id, tstzrange(window_start, window_end) AS span
+)
+
+INSERT INTO completeness AS kept (store_id, polled, covered)
+SELECT store_id, '{}', range_agg(span) FROM proven GROUP BY store_id ORDER BY store_id
+ON CONFLICT (store_id) DO UPDATE SET covered = kept.covered + excluded.covered;
 
 -- name: tell_change
 -- Tells every process, when this transaction commits, what changed for one seller.

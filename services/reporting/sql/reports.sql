@@ -1,5 +1,5 @@
 -- name: list_stores
--- A seller's stores with their newest session, newest poll that succeeded, and newest order, by id.
+-- A seller's stores, or the one named $4, with their newest session, newest poll that succeeded, and newest order, by id.
 SELECT
     store.store_id,
     store.record,
@@ -30,7 +30,10 @@ LEFT JOIN LATERAL (
     WHERE orders.store_id = store.store_id AND orders.seller_id = store.seller_id
     ORDER BY listed_at DESC LIMIT 1
 ) AS newest ON true
-WHERE store.seller_id = $1 AND ($2::text IS NULL OR store.store_id > $2)
+WHERE
+    store.seller_id = $1
+    AND ($2::text IS NULL OR store.store_id > $2)
+    AND ($4::text IS NULL OR store.store_id = $4)
 ORDER BY store.store_id
 LIMIT $3;
 
