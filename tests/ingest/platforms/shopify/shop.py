@@ -14,7 +14,7 @@ from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.clock import ManualClock
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.golden import payload
-from tests.ingest.platforms.twin_http import Asked, ScriptedHttp, answer
+from tests.ingest.platforms.twin_http import Asked, Reply, ScriptedHttp, answer
 from tests.ingest.toolbox import toolbox
 
 DOMAIN = "store.myshopify.com"
@@ -54,6 +54,10 @@ class Shop:
     scopes: tuple[str, ...] = ("read_orders",)
     refused_topics: frozenset[str] = frozenset()
     pages: int = 0
+    #: The largest page of a list, and what is counted where nothing is listed.
+    most_listed: int = 250
+    counted: int = 0
+    precision: str = "EXACT"
 
     def answer(self, asked: Asked) -> HttpAnswer:
         operation = asked.json["query"].split()[1].split("(")[0]
@@ -61,7 +65,21 @@ class Shop:
         self.asked.append((operation, variables))
         if self.meanwhile:
             self.meanwhile(operation)
-        return self._answer(operation, variables)
+        return self._listed(operation, variables) or self._answer(operation, variables)
+
+    def _listed(self, operation: str, variables: dict[str, Any]) -> HttpAnswer | None:
+        match operation:
+            case "FirstList" | "NextList":
+                return self._list(operation, variables)
+            case "CountOrders":
+                return _data(ordersCount={"count": self.counted, "precision": self.precision})
+            case "SomeOrders":
+                found = [self._find(gid) for gid in variables["ids"]]
+                return _data(nodes=[each and _shown(each, 0, variables["lines"]) for each in found])
+            case "Oldest":
+                granted = {"accessScopes": [{"handle": scope} for scope in self.scopes]}
+                return _data(currentAppInstallation=granted, orders={"nodes": self.orders[:1]})
+        return None
 
     def _answer(self, operation: str, variables: dict[str, Any]) -> HttpAnswer:
         match operation:
@@ -111,6 +129,19 @@ class Shop:
             data["ordersCount"] = {"count": len(self.orders), "precision": "EXACT"}
         return answer({"data": data, "extensions": {"cost": {"requestedQueryCost": cost}}})
 
+    def _list(self, operation: str, variables: dict[str, Any]) -> HttpAnswer:
+        first, start = variables["orders"], int(variables["after"] or 0)
+        if first > self.most_listed:
+            return answer({"errors": [{"message": "too dear", "extensions": {"code": "MAX_COST_EXCEEDED"}}]})
+        shown = self.orders[start : start + first]
+        info = {"hasNextPage": start + first < len(self.orders), "endCursor": str(start + first) if shown else None}
+        connection = {"nodes": shown, "pageInfo": info}
+        self.pages += 1
+        data: dict[str, Any] = {"orders": self.spoil(self.pages, connection) if self.spoil else connection}
+        if operation == "FirstList":
+            data["ordersCount"] = {"count": len(self.orders), "precision": "EXACT"}
+        return answer({"data": data})
+
     def _subscribe(self, topic: str, uri: str) -> HttpAnswer:
         if any((known["topic"], known["uri"]) == (topic, uri) for known in self.subscriptions.values()):
             errors = [{"field": ["uri"], "message": "Address for this topic has already been taken"}]
@@ -126,10 +157,10 @@ class Shop:
         return next((order for order in self.orders if order["id"] == gid), None)
 
 
-def connector(shop: Shop) -> ShopifyConnector:
+def connector(shop: Shop, reply: Reply | None = None) -> ShopifyConnector:
     return ShopifyConnector(
         ShopifySettings(_env_file=None),
-        toolbox(ScriptedHttp(shop.answer), ManualClock(NOW)),
+        toolbox(ScriptedHttp(reply or shop.answer), ManualClock(NOW)),
     )
 
 
