@@ -30,8 +30,8 @@ POLL_SHARE, AUDIT_SHARE = 0.7, 0.15
 MOST_SHARE = 0.9
 #: The share of what polls have that one store may take at most, where it is one of many: however much it changes.
 MOST_OF_ONE = 0.25
-#: The share of a bucket that a poll finds before it begins, beside what it takes itself: for webhooks, and for polls that
-#: begin at the same moment. The second one holds for a store that was not read for long.
+#: The share of a bucket that a poll finds before it begins, beside what it takes itself: for webhooks, and for polls
+#: that begin at the same moment. The second one holds for a store that was not read for long.
 LEFT, LEFT_IF_URGENT = 0.1, 0.03
 #: Changes per hour that a store is taken to have before it is known.
 PRIOR = 10 / 24
