@@ -52,7 +52,7 @@ _FOUND: dict[Ailment, str] = {
     "paused": "had been paused on {platform}",
     "disabled": "had been switched off by {platform}",
     "wrong_address": "went to another address",
-    "wrong_secret": "came with a wrong signature",
+    "wrong_secret": "had to get their secret anew, because what came had a wrong signature",
 }
 
 
@@ -236,7 +236,10 @@ def _after(
     if not mended:
         return checked
     right_at = looked_at(store, health)
-    if len(mended) == len(store.subscriptions):
+    if any(one.ailment == "wrong_secret" for one in mended):
+        # A look does not show secrets: only what came and verified proves that they were right.
+        right_at = health.heard_at
+    elif len(mended) == len(store.subscriptions):
         # What was heard meanwhile came from one of those that are broken now.
         right_at = max(filter(None, (right_at, health.heard_at)), default=None)
     if health.mended_in == session_id:

@@ -83,6 +83,7 @@ class TwinConnector(UsualConnector):
     renewals: int = 0
     reads: list[tuple[Window, str | None]] = field(default_factory=list)
     subscribed: list[str] = field(default_factory=list)
+    anew: list[bool] = field(default_factory=list)
     ailing: Ailment | None = None
     unsubscribed: int = 0
     probes: int = 0
@@ -106,6 +107,10 @@ class TwinConnector(UsualConnector):
         held = self.orders.get(external_id)
         placed_at = placed or (held.placed_at if held else changed_at)
         self.orders[external_id] = Listed(external_id, changed_at, self.clock.now() + lag, placed_at, payment, content)
+
+    def loses(self, external_id: str) -> None:
+        """Delete an order for good."""
+        del self.orders[external_id]
 
     def breaks(self, external_id: str) -> None:
         """Make an order unreadable."""
@@ -178,6 +183,7 @@ class TwinConnector(UsualConnector):
     async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         self._fault("subscribe")
         self.subscribed.append(callback_url)
+        self.anew.append(anew)
         ailing, self.ailing = self.ailing, None
         mended = () if ailing is None else (Mended("orders", ailing),)
         return Subscribed(("orders",), mended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ STAND_INS = discover()
     "body", [{"ailment": "sad"}, {"topics": "orders"}, {"topic": "("}, {"ailment": "silent", "for": 3}]
 )
 def test_what_is_not_understood_is_refused(body: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match="must be|unknown fields|unterminated|missing"):
+    with pytest.raises((ValueError, re.error), match=r"must be|unknown fields|unterminated|missing"):
         Breakage.parse(body)
 
 
