@@ -68,6 +68,10 @@ class Shop:
     seconds: dict[int, float] = field(default_factory=dict)
     #: Fields that an order shows instead of the usual ones.
     fields: dict[int, dict[str, Any]] = field(default_factory=dict)
+    #: Orders that no list shows yet.
+    unlisted: frozenset[int] = frozenset()
+    #: Nothing of the shop is found.
+    is_lost: bool = False
     #: In which order the list comes; it is not documented.
     sort: Callable[[int, float], Any] = lambda number, _second: -number
     #: Called before each list with its number, to change the shop while it is read.
@@ -81,6 +85,8 @@ class Shop:
 
     def answer(self, asked: Asked) -> HttpAnswer:
         self.asked.append(asked)
+        if self.is_lost:
+            return answer({"error": "Not Found"}, status=404)
         address = urlsplit(asked.url)
         query = dict(parse_qsl(address.query))
         match address.path.removeprefix("/admin/").removesuffix(".json").split("/"):
@@ -115,8 +121,10 @@ class Shop:
         # Without it only open orders would come, or all: it is not documented.
         assert query["order_status"] == "any"
         if "ids" in query:
-            return [number for number in self.seconds if str(number) in query["ids"].split(",")]
-        first, last = (datetime.fromisoformat(query[name]) for name in ("updated_at_min", "updated_at_max"))
+            asked = set(query["ids"].split(","))
+            return [number for number in self.seconds if str(number) in asked and number not in self.unlisted]
+        name = "created_at" if "created_at_min" in query else "updated_at"
+        first, last = (datetime.fromisoformat(query[f"{name}_{end}"]) for end in ("min", "max"))
         assert first.tzinfo is not None
         return [number for number, second in self.seconds.items() if first <= _at(second) <= last]
 

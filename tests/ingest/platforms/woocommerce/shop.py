@@ -67,6 +67,8 @@ class Shop:
     trash: dict[int, int] = field(default_factory=dict)
     #: Fields that an order shows instead of the usual ones.
     fields: dict[int, dict[str, Any]] = field(default_factory=dict)
+    #: Orders in a status that only a plugin knew: no list shows them.
+    hidden: frozenset[int] = frozenset()
     refunds: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     #: Stores before 5.8 ignore the filter by change time; some refuse to sort by it, some do as if.
     filters: bool = True
@@ -114,6 +116,8 @@ class Shop:
         return answer(shown, headers=self.headers | ({"X-WP-Total": str(total)} if self.counts else {}))
 
     def _matches(self, number: int, second: int, query: dict[str, str]) -> bool:
+        if number in self.hidden:
+            return False
         if "include" in query and str(number) not in query["include"].split(","):
             return False
         if not self.filters:
