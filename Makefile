@@ -12,6 +12,8 @@ ASSETS := services/reporting/dashboard/build-assets
 unexport PYTHONDONTWRITEBYTECODE
 # A Kafka of the user's own needs neither Java nor jars.
 JARS_STAMP := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/checked)
+# Worth its seconds only to who starts many a Kafka.
+ARCHIVE := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/classes.jsa)
 KAFKA_TOOLS := $(if $(KAFKA_BOOTSTRAP_SERVERS),,java maven)
 PAGE_TOOLS := $(if $(wildcard $(ASSETS)),npm)
 
@@ -27,7 +29,7 @@ demo: packages $(JARS_STAMP) assets ## a thousand orders from the platforms to p
 	@$(BIN)/python -m deploy.demo
 
 test: TEST_TOOLS := chromium
-test: packages check $(JARS_STAMP) assets ## everything that CI runs, on a real Kafka and Postgres
+test: packages check $(ARCHIVE) assets ## everything that CI runs, on a real Kafka and Postgres
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint types imports ## formatter, linter, types, import contracts, generated schemas
@@ -52,10 +54,10 @@ down: $(VENV_STAMP) ## stop what `make up` started
 sandbox: packages $(JARS_STAMP) ## stand-in platforms and factory, against the running services
 	@$(BIN)/python -m deploy.demo.attached
 
-bench: packages $(JARS_STAMP) assets ## figures measured side by side; writes var/bench/summary.json
+bench: packages $(ARCHIVE) assets ## figures measured side by side; writes var/bench/summary.json
 	@$(BIN)/python -m tests.bench
 
-faults: packages $(JARS_STAMP) assets ## long fault tests with the history checker's verdict (KILLS=, ORDERS=, STORES=, SECONDS=)
+faults: packages $(ARCHIVE) assets ## long fault tests with the history checker's verdict (KILLS=, ORDERS=, STORES=, SECONDS=)
 	@$(BIN)/python -m tests.faults
 
 schemas: $(VENV_STAMP) ## write the JSON Schemas of the topics
@@ -83,3 +85,7 @@ $(VENV_STAMP): requirements.lock deploy/local/bootstrap
 $(JARS_STAMP): deploy/local/kafka/pom.xml deploy/local/kafka/jars.sha256 | packages $(VENV_STAMP)
 	@$(BIN)/python -m deploy.local fetch
 	@touch $@
+
+$(ARCHIVE): $(JARS_STAMP)
+	@$(BIN)/python -m deploy.local archive
+	@touch -c $@

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.local.background import KEY_NAME, UP, Running, bring_down, bring_up, find, hold
 from deploy.local.errors import LocalStackError
+from deploy.local.kafka.archive import ensure_archive
 from deploy.local.kafka.jars import ensure_jars
 from deploy.local.stack import JARS
 
@@ -32,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "status": "say what is up, and where; exit code 1 when nothing is",
         "hold": "what `up` starts: run everything until SIGTERM",
         "fetch": "fetch Kafka's jars and check them",
+        "archive": "fetch them too, and archive their classes: Kafka then starts in half the time",
     }
     parser.add_argument(
         "command", choices=commands, help="; ".join(f"{name}: {text}" for name, text in commands.items())
@@ -54,6 +56,8 @@ def _run(arguments: argparse.Namespace) -> int:
             hold(directory, with_services=not arguments.without_services)
         case "fetch":
             ensure_jars(JARS)
+        case "archive":
+            ensure_archive(ensure_jars(JARS))
     return 0
 
 

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.children import Launch, end, end_orphan, remember, spawn
 from deploy.local.errors import LocalStackError, StartFailedError
-from deploy.local.kafka.jars import class_path
+from deploy.local.kafka.jars import ARCHIVE_NAME, class_path
 from deploy.local.kafka.readiness import serves
 from deploy.local.ports import LOOPBACK, free_port
 
@@ -57,9 +57,12 @@ SETTINGS: Mapping[str, str] = {
 class KafkaBroker:
     """A broker over one data directory; its address stays the same over `kill` and `start`."""
 
-    def __init__(self, directory: Path, *, jars: Path, preferred_port: int = USUAL_PORT) -> None:
+    def __init__(
+        self, directory: Path, *, jars: Path, preferred_port: int = USUAL_PORT, java_flags: Sequence[str] = ()
+    ) -> None:
         self._directory = directory.resolve()
-        self._jars = jars
+        self._jars = jars.resolve()
+        self._java_flags = java_flags
         self.port = free_port(preferred_port)
         self._controller_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,7 +89,7 @@ class KafkaBroker:
         self._write_settings()
         if not (self._directory / "data" / "meta.properties").exists():
             self._format()
-        argv = [*self._java(), f"-Xmx{HEAP}", *self._logging(), "kafka.Kafka", str(self._settings)]
+        argv = [*self._java(), *self._java_flags, f"-Xmx{HEAP}", *self._logging(), "kafka.Kafka", str(self._settings)]
         # SIGTERM also when we are killed: a clean end takes half a second and spares the next start a recovery.
         launch = Launch(argv=argv, log_path=self.log_path, cwd=self._directory, death_signal=signal.SIGTERM)
         self._process = spawn(launch)
@@ -151,7 +154,9 @@ class KafkaBroker:
         java = shutil.which("java")
         if java is None:
             raise LocalStackError("Java is missing, Kafka needs 17 or later: apt-get install openjdk-17-jre-headless")
-        return [java, *JAVA_FLAGS, "-cp", class_path(self._jars)]
+        archive = self._jars / ARCHIVE_NAME
+        archived = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+        return [java, *JAVA_FLAGS, *archived, "-cp", class_path(self._jars)]
 
     def _logging(self) -> list[str]:
         level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"

@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 POM = HERE / "pom.xml"
 CHECKSUMS = HERE / "jars.sha256"
 STAMP_NAME = "checked"
+#: Beside the jars, where it was made: see `archive.py`.
+ARCHIVE_NAME = "classes.jsa"
 FETCH_TIMEOUT = 600.0  # seconds: 54 MB over a slow line
 
 
