@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.order import OrderRevised
 from services.ingest import app
+from services.ingest.connector import Connector
 from services.ingest.settings import IngestSettings
 from services.kit.clock import SystemClock
 from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, create_key
@@ -59,9 +60,16 @@ class Ingest:
 
 @asynccontextmanager
 async def ingest(
-    kafka: str, dsn: str, directory: Path, platform: TwinConnector, *, poll_seconds: float = 0.3
+    kafka: str,
+    dsn: str,
+    directory: Path,
+    platform: TwinConnector,
+    *,
+    poll_seconds: float = 0.3,
+    others: Mapping[str, Connector] | None = None,
 ) -> AsyncIterator[Ingest]:
     """Serve until the block ends."""
+    connectors: dict[str, Connector] = {"twin": platform, **(others or {})}
     settings = IngestSettings(
         kafka_bootstrap_servers=kafka,
         database_url=dsn,
@@ -71,7 +79,7 @@ async def ingest(
     )
     stop = asyncio.Event()
     serving = asyncio.create_task(
-        app.serve(platforms=["twin"], stop=stop, settings=settings, connectors={"twin": platform})
+        app.serve(platforms=list(connectors), stop=stop, settings=settings, connectors=connectors)
     )
     base = f"http://127.0.0.1:{settings.ingest_port}"
     key = await seller_key(dsn)

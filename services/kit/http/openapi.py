@@ -35,13 +35,14 @@ _PROBLEM_SCHEMA: Mapping[str, Any] = {
                     "in": {"enum": ["path", "query", "body"]},
                     "path": {"type": "string"},
                     "problem": {"type": "string"},
+                    "remedy": {"type": "string"},
                 },
             },
         },
     },
 }
 
-_Key = tuple[int, Literal["body", "answer", "path", "query"]]
+_Key = tuple[int, Literal["body", "answer"]]
 
 
 def document(routes: Routes) -> dict[str, Any]:
@@ -66,10 +67,6 @@ def document(routes: Routes) -> dict[str, Any]:
 def _schemas(routes: list[Route]) -> tuple[dict[_Key, dict[str, Any]], dict[str, Any]]:
     inputs: list[tuple[_Key, Literal["validation", "serialization"], TypeAdapter[Any]]] = []
     for number, route in enumerate(routes):
-        if route.path_model is not None:
-            inputs.append(((number, "path"), "validation", TypeAdapter(route.path_model)))
-        if route.query_model is not None:
-            inputs.append(((number, "query"), "validation", TypeAdapter(route.query_model)))
         if route.body_model is not None:
             inputs.append(((number, "body"), "validation", route.body_model))
         if route.answer_model is not None:
