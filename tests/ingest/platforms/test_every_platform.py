@@ -24,6 +24,7 @@ from services.ingest.connector import Delivery
 from services.ingest.linking import NewStore, read_callback
 from services.ingest.periods import Period
 from services.ingest.registry import find_platforms
+from services.ingest.reserve import Counted
 from services.ingest.store import Store
 from services.ingest.syncs import Asked, Sync, new_sync
 from services.kit.clock import SystemClock
@@ -200,8 +201,9 @@ async def linked(slug: str, **options: Any) -> AsyncIterator[Shop]:
         platform = find_platforms()[slug]
         settings = boxes.settings(cast("type[KitSettings]", platform.settings))
         base = str(server.make_url("")).rstrip("/")
-        connectors = {slug: platform.connect(settings, toolbox(boxes.http, clock))}
-        door.ingest = Ingestion(connectors, clock, reachable_at=base)
+        tools = toolbox(boxes.http, clock)
+        connectors = {slug: platform.connect(settings, replace(tools, limits=Counted(tools.limits)))}
+        door.ingest = Ingestion(connectors, clock, reachable_at=base, limits=tools.limits)
         await boxes.control("POST", f"/{slug}/settings", {"limits": False})
         body = {"redirect_uris": [f"{base}/oauth/{slug}/callback"]} | options
         shop = Shop(slug, boxes, door.ingest, clock, await boxes.control("POST", f"/{slug}/stores", body), door)
