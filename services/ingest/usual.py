@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from schemas.order import RawOrder, Way
 from services.ingest.connector import (
@@ -20,6 +21,14 @@ from services.ingest.connector import (
     Unreadable,
     Window,
 )
+
+
+class _Reads(Protocol):
+    """What every connector says itself, by which the others do what they do."""
+
+    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None: ...
+
+    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page: ...
 
 
 class UsualConnector:
@@ -52,16 +61,8 @@ class UsualConnector:
         """Do nothing: nothing was subscribed."""
         del access
 
-    async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
-        """Read one order: every connector says how."""
-        raise NotImplementedError
-
-    async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
-        """Read one page: every connector says how."""
-        raise NotImplementedError
-
     async def read_orders(
-        self, access: Access, external_ids: Sequence[str], *, way: Way
+        self: _Reads, access: Access, external_ids: Sequence[str], *, way: Way
     ) -> Mapping[str, RawOrder | Unreadable | None]:
         """Read one after another."""
         return {number: await self.read_order(access, number, way=way) for number in external_ids}
@@ -71,7 +72,7 @@ class UsualConnector:
         del access, window
         return None
 
-    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+    async def list_orders(self: _Reads, access: Access, window: Window, *, after: str | None) -> Listing:
         """Read a page of whole orders and keep their ids and times; what cannot be read is listed, too."""
         page = await self.read_page(access, window, after=after, way="poll")
         return Listing(

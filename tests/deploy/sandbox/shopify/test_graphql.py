@@ -233,6 +233,30 @@ async def test_a_query_that_could_cost_more_than_a_thousand_is_refused(client: C
     assert answer["errors"][0]["extensions"]["cost"] == 50 * (1 + 50)
 
 
+async def test_orders_by_their_ids_stand_in_the_places_of_their_ids_and_each_costs_its_node(client: Client) -> None:
+    first, second, gone = await _make(client, 3)
+    await client.control("PATCH", f"/stores/{client.store['store']}/orders/{gone}", action="delete")
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Order { id lineItems(first: 4) { nodes { id } } } } }"
+    ids = [f"gid://shopify/Order/{number}" for number in (second, gone, first, "5")]
+
+    answer = (await client.post(query, ids=ids)).json
+    too_many = (await client.post(query, ids=[*ids[:1]] * 251)).json
+
+    assert [node and node["id"] for node in answer["data"]["nodes"]] == [ids[0], None, ids[2], None]
+    assert answer["extensions"]["cost"]["requestedQueryCost"] == 4 * (1 + 4)
+    assert "errors" in too_many
+
+
+async def test_a_count_stops_at_its_limit_and_says_so(client: Client) -> None:
+    await _make(client, 7)
+
+    counted = await client.ask(
+        "{ all: ordersCount(limit: null) { count precision } some: ordersCount(limit: 5) { count precision } }"
+    )
+
+    assert counted == {"all": {"count": 7, "precision": "EXACT"}, "some": {"count": 5, "precision": "AT_LEAST"}}
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
