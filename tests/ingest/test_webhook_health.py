@@ -129,8 +129,8 @@ def mended(*found: Mended, right_at: datetime | None = START - 3 * MINUTE) -> Pu
             mended(Mended("orders/create", "missing")),
             ended(Counts(new=2, updated=1, existing=5)),
             (
-                "Webhooks for orders/create had been removed on Twin (they were last seen right at 11:57 UTC); they were"
-                " set up again, and everything changed since 11:00 UTC was read again: 3 orders came this way."
+                "Webhooks for orders/create had been removed on Twin (they were last seen right at 11:57 UTC); they"
+                " were set up again, and everything changed since 11:00 UTC was read again: 3 orders came this way."
             ),
         ),
         (
@@ -145,9 +145,9 @@ def mended(*found: Mended, right_at: datetime | None = START - 3 * MINUTE) -> Pu
             mended(*(Mended(topic, "wrong_secret") for topic in "abcd"), right_at=START - timedelta(days=1)),
             ended(Counts(new=1), state="partial"),
             (
-                "Webhooks for a, b and 2 more topics had to get their secret anew, because what came had a wrong signature"
-                " (they were last seen right at 2026-11-19 12:00 UTC); they were set up again, and what changed since"
-                " 11:00 UTC is being read again: 1 order came so far."
+                "Webhooks for a, b and 2 more topics had to get their secret anew, because what came had a wrong"
+                " signature (they were last seen right at 2026-11-19 12:00 UTC); they were set up again, and what"
+                " changed since 11:00 UTC is being read again: 1 order came so far."
             ),
         ),
         (mended(), ended(), None),
