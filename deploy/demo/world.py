@@ -20,6 +20,8 @@ from deploy.local.stack import REPOSITORY, LocalStack, local_stack
 
 READY_TIMEOUT = 30.0  # seconds
 SELLER = "demo-seller"
+#: Where orders come from that sellers give us themselves: no stand-in is needed for it.
+OUR_OWN = "direct"
 #: Platforms stop waiting for an answer after seconds; what judges and shows the orders may take its time.
 NICENESS = 10
 #: Service, the setting that names its port, its usual port.
@@ -120,7 +122,7 @@ def _start_services(
 ) -> dict[str, str]:
     urls: dict[str, str] = {}
     for service, (setting, usual) in _PORTS.items():
-        arguments = [service, *platforms] if service == "ingest" else [service]
+        arguments = [service, *platforms, OUR_OWN] if service == "ingest" else [service]
         for number in range(1, choices.copies.get(service, 1) + 1):
             name = service if number == 1 else f"{service}-{number}"
             port = free_port(usual if choices.fixed_ports and number == 1 else 0)
