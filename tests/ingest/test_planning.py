@@ -143,7 +143,7 @@ async def test_stores_share_a_days_calls_though_processes_restart_and_something_
 
 
 async def test_500_stores_due_at_once_on_one_quota_are_no_storm_and_each_reads_one_window() -> None:
-    """As after a downtime of a day: the bucket holds 250 calls, and 750 more come back in a day."""
+    """As after a downtime of a day: the bucket holds 250 calls, and a next one comes back every 43 seconds."""
     house = House(stated=Limit(250.0, 2_000 / DAY.total_seconds()))
     await house.add_stores(500)
     for poll in house.memory.polls.values():
@@ -176,6 +176,18 @@ async def test_a_busy_store_is_read_every_few_minutes_and_a_quiet_one_as_often_a
     assert busy.rest < timedelta(minutes=15)
     assert timedelta(minutes=45) < quiet.rest <= LONGEST
     assert "20 stores share this budget of 700 calls a day" in str(busy.next_because)
+
+
+async def test_where_calls_are_left_no_change_waits_for_five_minutes() -> None:
+    house = House(stated=Limit(2_500.0, 7_500 / DAY.total_seconds()))
+    await house.add_stores(10)
+    for poll in house.memory.polls.values():
+        poll.next_poll_at = START
+
+    await house.pass_(timedelta(hours=3))
+
+    longest = max(house.longest_wait(f"st-{place}") for place in range(10))
+    assert longest + house.platform.pace.settle < timedelta(minutes=5)
 
 
 async def test_what_a_store_changes_and_takes_is_learnt_from_its_polls() -> None:
