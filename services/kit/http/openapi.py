@@ -89,10 +89,12 @@ def _operation(number: int, route: Route, schemas: Mapping[_Key, dict[str, Any]]
     if (body := schemas.get((number, "body"))) is not None:
         required = {"type": "null"} not in body.get("anyOf", ())
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": body}}}
+    if route.takes:
+        operation["requestBody"] = {"required": True, "content": {form: _file(form) for form in route.takes}}
     if route.scope is not None:
         operation["security"] = [{"key": []}]
         operation["x-scope"] = route.scope
-    if route.scope is not None and route.writes:
+    if route.scope is not None and route.writes and not route.takes:
         operation["parameters"].append(_IDEMPOTENCY_KEY)
     return operation
 
@@ -137,11 +139,21 @@ def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def _responses(route: Route, answer: dict[str, Any] | None) -> dict[str, Any]:
-    status = 204 if route.answer_model is None and route.status == HTTPStatus.OK else route.status
+    empty = route.answer_model is None and not route.gives and route.status == HTTPStatus.OK
+    status = 204 if empty else route.status
     success: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if answer is not None:
         success["content"] = {"application/json": {"schema": answer}}
+    if route.gives:
+        success["content"] = {form: _file(form) for form in route.gives}
     return {str(status): success, **{str(code): _problem_response(code) for code in sorted(_error_codes(route))}}
+
+
+def _file(form: str) -> dict[str, Any]:
+    file = {"type": "string", "format": "binary"}
+    if form == "multipart/form-data":
+        return {"schema": {"type": "object", "required": ["file"], "properties": {"file": file}}}
+    return {"schema": file}
 
 
 def _error_codes(route: Route) -> set[int]:
@@ -150,7 +162,7 @@ def _error_codes(route: Route) -> set[int]:
         codes |= {401, 403}
         if route.writes:
             codes |= {409, 422}
-    if route.body_model is not None:
+    if route.body_model is not None or route.takes:
         codes |= {408, 413, 422}
     if route.path_model is not None or route.query_model is not None:
         codes.add(422)

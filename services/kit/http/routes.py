@@ -62,6 +62,8 @@ class Route:
     answer_model: TypeAdapter[Any] | None
     many_valued: frozenset[str] = field(default_factory=frozenset)
     explain: Explain | None = None
+    takes: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -71,6 +73,9 @@ class Route:
     async def answer(self, request: web.Request, *, guard: Guard, repeat: Repeat | None) -> web.StreamResponse:
         """Check, read, validate, call the handler, and render what it returns."""
         await guard(request, self)
+        if self.takes:
+            # The handler reads it: nothing of it may be read, or kept to be compared, before.
+            repeat = None
         body = b""
         if self.body_model is not None or (repeat is not None and request.can_read_body):
             body = await read_body(request, limit=self.body_limit)
@@ -160,13 +165,17 @@ class Routes:
         in_docs: bool = True,
         streams: bool = False,
         explain: Explain | None = None,
+        takes: Sequence[str] = (),
+        gives: Sequence[str] = (),
     ) -> Callable[[H], H]:
         """Declare a route.
 
         The handler takes the request and, by keyword, any of `path`, `query` and `body`, annotated with what they are
         parsed into, and returns a model (or anything pydantic can write), None (204), or a response of its own.
         `scope` None lets anyone ask. `explain` tells what is wrong with a body in words of its own. `streams` marks an
-        answer that stays open (events), which does not count as a request in flight.
+        answer that stays open (events), which does not count as a request in flight. `takes` are the media types of a
+        file that the handler reads from the request itself, as it comes, and that no `Idempotency-Key` covers; `gives`
+        are those of a file that it answers with.
         """
 
         def declare(handler: H) -> H:
@@ -191,6 +200,8 @@ class Routes:
                 answer_model=_answer_model(hints.get("return")),
                 many_valued=_many_valued(query_model),
                 explain=explain,
+                takes=tuple(takes),
+                gives=tuple(gives),
             )
             _refuse_other_placeholders(route)
             self._routes.append(route)
