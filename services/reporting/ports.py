@@ -191,7 +191,7 @@ class Proofs(Protocol):
         """Return every store, whoever's, with what proves it complete."""
         ...
 
-    async def doubts(self, seller_id: str) -> Sequence[Doubt]:
+    async def doubts(self, seller_id: str) -> tuple[Doubt, ...]:
         """Return the audits of the seller whose unsettled orders no later audit settled, earliest orders first."""
         ...
 

@@ -53,7 +53,7 @@ class MemoryProofs:
         """Return every store, whoever's, with what proves it complete."""
         return [(store, self._proof(store)) for _, store in sorted(self._kept.stores.items())]
 
-    async def doubts(self, seller_id: str) -> Sequence[Doubt]:
+    async def doubts(self, seller_id: str) -> tuple[Doubt, ...]:
         """Return the audits of the seller whose unsettled orders no later audit settled."""
         return self._doubts([row for row in self._audit_rows() if row["seller_id"] == seller_id])
 

@@ -48,9 +48,9 @@ class PostgresProofs:
             for row in rows
         ]
 
-    async def doubts(self, seller_id: str) -> Sequence[Doubt]:
+    async def doubts(self, seller_id: str) -> tuple[Doubt, ...]:
         """Return the audits of the seller whose unsettled orders no later audit settled."""
-        return [Doubt(**row) for row in await self._fetch(_SQL.find_doubts, seller_id, None)]
+        return tuple(Doubt(**row) for row in await self._fetch(_SQL.find_doubts, seller_id, None))
 
     async def audits(
         self, seller_id: str, wanted: AuditFilter, *, after: Cursor | None, limit: int

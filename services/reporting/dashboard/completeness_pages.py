@@ -106,7 +106,7 @@ class CompletenessPages:
             "store_completeness.html",
             status=422 if problem else 200,
             store=store,
-            mark=store_completeness(store, proof, (), clock=self._clock).completeness,
+            standing=store_completeness(store, proof, (), clock=self._clock).completeness,
             open_audits=[audit for audit in open_audits if audit is not None],
             page=await self._proofs.audits(visit.seller_id, wanted, after=after, limit=_AUDITS),
             given={name: given.get(name, "") for name in _FIELDS} | {"zone": _zone(given, visit)},
