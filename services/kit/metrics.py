@@ -51,6 +51,8 @@ MetricName = Literal[
     "syncorder_syncs_total",
     # counter: audits ended by ingest, by platform, scope and state
     "syncorder_audits_total",
+    # Imports of files ended: counter
+    "syncorder_imports_total",
     # counter: orders that platforms told or listed, by platform, way and result
     "syncorder_orders_listed_total",
     # counter: messages that eligibility's relays published, by topic kind ("decisions", "production")
@@ -114,6 +116,7 @@ METRICS: Mapping[MetricName, Declared] = {
     ),
     "syncorder_syncs_total": Declared("counter", "Manual syncs ended.", ("platform", "state")),
     "syncorder_audits_total": Declared("counter", "Audits ended.", ("platform", "scope", "state")),
+    "syncorder_imports_total": Declared("counter", "Imports of files ended.", ("state",)),
     "syncorder_orders_listed_total": Declared("counter", "Orders told or listed.", ("platform", "way", "result")),
     "syncorder_publish_seconds": Declared("histogram", "Seconds until Kafka acknowledged.", ("way",)),
     "syncorder_token_renewals_total": Declared("counter", "Tokens renewed.", ("platform",)),

@@ -68,11 +68,15 @@ class Gathering:
         for _ in range(limit):
             row = next(self._rows, None)
             if row is None:
-                self._waiting.flush()
-                self._known.clear()
+                self.settle()
                 return False
             self._keep(*row)
         return True
+
+    def settle(self) -> None:
+        """Take no more rows; what was taken can be asked for."""
+        self._waiting.flush()
+        self._known.clear()
 
     def order(self, number: int) -> list[tuple[int, Cells]]:
         """The rows of an order, in the order of the file."""

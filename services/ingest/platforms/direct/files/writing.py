@@ -37,11 +37,11 @@ def guarded(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_DANGEROUS) else cell
 
 
-def csv_rows(rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
-    """Return the lines of a CSV file, the mark first, each cell guarded."""
+def csv_rows(rows: Iterable[Sequence[str]], *, marked: bool = True) -> Iterator[bytes]:
+    """Return the lines of a CSV file, each cell guarded; its mark stands before the first, if `marked`."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    buffer.write(MARK)
+    buffer.write(MARK if marked else "")
     for row in rows:
         writer.writerow([guarded(cell) for cell in row])
         yield buffer.getvalue().encode()
