@@ -179,7 +179,9 @@ class WebhookHealth:
         await self.flush()
         now = self._clock.now()
         health = await self._records.get(store.store_id)
-        found = doubt(store, health, changes_per_hour=changes_per_hour, now=now)
+        # Where changes are not pushed, they say nothing about how often something is.
+        rate = changes_per_hour if connector.pushes_changes else None
+        found = doubt(store, health, changes_per_hour=rate, now=now)
         if found is None and not self._subscriptions.due(store, now=now):
             return health
         return await self._check(store, connector, await access(), health, session_id=session_id, found=found)
@@ -254,8 +256,9 @@ def _is_watched(store: Store) -> bool:
 def _may_doubt(health: PushHealth, *, now: datetime) -> bool:
     if health.doubted_at is None:
         return True
-    # Beyond an hour the hourly look is sooner.
-    rest = min(DOUBTED_EVERY * (1 << min(health.fruitless, 8)), CHECKED_EVERY)
+    # What came since shows that webhooks worked after all; beyond an hour the hourly look is sooner.
+    came = health.heard_at is not None and health.heard_at > health.doubted_at
+    rest = DOUBTED_EVERY if came else min(DOUBTED_EVERY * (1 << min(health.fruitless, 8)), CHECKED_EVERY)
     return now - health.doubted_at >= rest
 
 

@@ -60,6 +60,8 @@ def test_silence_is_unlikely_by_how_often_the_store_changes(
         (PushHealth(doubted_at=START + 2 * MINUTE, fruitless=1), 20, None),
         (PushHealth(doubted_at=START + 2 * MINUTE, fruitless=1), 23, "silent"),
         (PushHealth(doubted_at=START, fruitless=3), 59, None),
+        # But webhooks came since.
+        (PushHealth(doubted_at=START, fruitless=3, heard_at=START + MINUTE), 59, "silent"),
         (PushHealth(doubted_at=START, fruitless=90), 60, "silent"),
     ],
 )
@@ -363,3 +365,17 @@ async def test_a_secret_is_proven_right_only_by_what_came_and_verified() -> None
 
     [told] = await healings(bench)
     assert "(they were last seen right at 12:00 UTC)" in told
+
+
+@pytest.mark.parametrize(("pushes_changes", "looks"), [(True, 1), (False, 0)])
+async def test_silence_says_nothing_where_only_new_orders_are_pushed(*, pushes_changes: bool, looks: int) -> None:
+    bench = Workbench()
+    await pushed_store(bench)
+    bench.platform.pushes_changes = pushes_changes
+    bench.memory.polls[STORE].activity = 120.0
+    bench.clock.advance(600)
+    await bench.polls.ask(STORE, by="key-1", now=bench.clock.now())
+
+    await bench.poll()
+
+    assert len(bench.platform.subscribed) == looks
