@@ -14,17 +14,34 @@ from typing import Any, TypeVar, cast
 import asyncpg
 import structlog
 
-from schemas.topics import ORDERS_RAW, PRIVACY_REQUESTS, SELLERS, STORES, SYNC_SESSIONS
+from schemas.topics import (
+    ORDERS_RAW,
+    PRIVACY_REQUESTS,
+    SELLERS,
+    STORES,
+    SYNC_AUDITS,
+    SYNC_COMPARISONS,
+    SYNC_LISTINGS,
+    SYNC_REQUESTS,
+    SYNC_SESSIONS,
+)
 from services.ingest.access import AccessCache
 from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
 from services.ingest.adapters.postgres import SCHEMA
+from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpenOrders
 from services.ingest.adapters.postgres.given import PostgresGivenOrders
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
+from services.ingest.asking import Asking
+from services.ingest.audit_planning import Intervals, Planner
+from services.ingest.audit_ports import AuditLease
+from services.ingest.audit_routes import AuditApi, audit_routes
+from services.ingest.audit_runs import AuditRunner
 from services.ingest.bookkeeping import Bookkeeping
+from services.ingest.choosing import Choosing, Reach
 from services.ingest.connector import Connector, Listener, Platform, Tools
 from services.ingest.direct_batches import Batches
 from services.ingest.direct_giving import Giving
@@ -59,7 +76,9 @@ from services.kit.http.idempotency import Idempotency
 from services.kit.http.routes import Routes
 from services.kit.http.server import build_app
 from services.kit.http.server import serve as listen
+from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.publisher import KafkaPublisher
+from services.kit.kafka.subscriber import KafkaSubscriber
 from services.kit.keys import ACCESS_SCHEMA, KeyRing
 from services.kit.limits import Limits, PostgresLimits
 from services.kit.logs import configure_logging
@@ -77,6 +96,18 @@ T = TypeVar("T")
 MIGRATIONS = (SCHEMA, DIRECTORY)
 SETTINGS = IngestSettings
 
+#: The topics that ingest writes or reads.
+_TOPICS = (
+    SELLERS,
+    STORES,
+    ORDERS_RAW,
+    SYNC_SESSIONS,
+    SYNC_AUDITS,
+    SYNC_LISTINGS,
+    SYNC_COMPARISONS,
+    SYNC_REQUESTS,
+    PRIVACY_REQUESTS,
+)
 #: A webhook must be refused before its platform stops waiting, so Kafka gets less time than that.
 _PUBLISH_WITHIN_SECONDS = 3.0
 _AGAIN_AFTER_SECONDS = 1.0
@@ -89,6 +120,9 @@ class _Parts:
     routes: Routes
     schedule: Schedule[Lease]
     sync_schedule: Schedule[SyncLease]
+    audit_schedule: Schedule[AuditLease]
+    audit_planner: Planner | None
+    subscriber: KafkaSubscriber
     books: Bookkeeping
     webhook_health: WebhookHealth
     relay: Relay
@@ -142,7 +176,9 @@ async def serve(
             clock=clock,
             metrics=metrics,
         )
-        for watched in (parts.schedule, parts.sync_schedule, parts.books, parts.relay, parts.listening):
+        health.add_check("kafka.consumer", parts.subscriber.check)
+        schedules = (parts.schedule, parts.sync_schedule, parts.audit_schedule)
+        for watched in (*schedules, parts.subscriber, parts.books, parts.relay, parts.listening):
             health.watch(watched)
         app = build_app(
             parts.routes,
@@ -151,6 +187,8 @@ async def serve(
             health=health,
             repeat=Idempotency(access_pool, vault=vault, clock=clock, service="ingest").answer,
         )
+        await parts.subscriber.start()
+        stack.push_async_callback(parts.subscriber.stop)
         server = await listen(app, settings.ingest_host, settings.ingest_port)
         # What is loaded by now stays for good; walking it in every full collection takes 50 ms, in which
         # no webhook is answered.
@@ -171,7 +209,8 @@ def routes_document() -> dict[str, Any]:
     nothing: Any = None
     routes = _routes()
     routes.include(store_routes(StoreApi(nothing, nothing, nothing, nothing, nothing, nothing)))
-    routes.include(sync_routes(SyncApi(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)))
+    routes.include(sync_routes(SyncApi(nothing, nothing, nothing, nothing, nothing, nothing, nothing)))
+    routes.include(audit_routes(AuditApi(nothing, nothing, nothing, nothing)))
     routes.include(webhook_routes(WebhookApi(nothing, nothing, "")))
     routes.include(direct_routes(DirectApi(nothing, nothing, nothing, nothing, nothing)))
     return routes.openapi()
@@ -242,6 +281,31 @@ def _compose(
         metrics=metrics,
         what="sync",
     )
+    audited = {slug: connector for slug, connector in unhurried.items() if is_read(slug)}
+    audits = PostgresAudits(pool)
+    auditor = AuditRunner(
+        connectors=audited,
+        stores=stores,
+        polls=polls,
+        audits=audits,
+        seen=seen,
+        open_orders=PostgresOpenOrders(pool),
+        tokens=tokens,
+        publisher=publisher,
+        clock=clock,
+        metrics=metrics,
+    )
+    audit_schedule = Schedule(
+        auditor.run,
+        audits,
+        owner=instance,
+        platforms=list(audited),
+        at_once=settings.audits_at_once,
+        clock=clock,
+        metrics=metrics,
+        what="audit",
+    )
+    audit_planner = Planner(audited, audits, limits, clock, _audit_intervals(settings)) if settings.audits else None
     rehearsing = Rehearsing(unhurried, seen, tokens, limits, clock)
     linking = Linking(
         connectors=connectors,
@@ -273,7 +337,29 @@ def _compose(
     routes = _routes()
     routes.include(store_routes(StoreApi(linking, stores, polls, schedule, rereading, clock)))
     histories = {slug: found.history for slug, found in find_platforms().items() if found.history is not None}
-    routes.include(sync_routes(SyncApi(unhurried, histories, stores, syncs, rehearsing, sync_schedule, vault, clock)))
+    choosing, reach = Choosing(unhurried, stores), Reach(histories, stores, vault, clock)
+    routes.include(sync_routes(SyncApi(unhurried, choosing, reach, syncs, rehearsing, sync_schedule, clock)))
+    routes.include(audit_routes(AuditApi(choosing, audits, audit_schedule, clock)))
+    subscriber = KafkaSubscriber(
+        settings.kafka,
+        "ingest",
+        clock=clock,
+        metrics=metrics,
+        dead_letters=DeadLetters(publisher, clock=clock),
+    )
+    subscriber.add(
+        Asking(
+            connectors=unhurried,
+            stores=stores,
+            syncs=syncs,
+            audits=audits,
+            books=books_port,
+            reach=reach,
+            audit_schedule=audit_schedule,
+            sync_schedule=sync_schedule,
+            clock=clock,
+        ).subscription()
+    )
     routes.include(webhook_routes(WebhookApi(webhooks, metrics, settings.reachable_at)))
     giving = Giving(PostgresGivenOrders(pool), seen, publisher, clock)
     routes.include(direct_routes(DirectApi(giving, Batches(giving, books_port, clock), accesses, books, clock)))
@@ -281,10 +367,13 @@ def _compose(
         routes,
         schedule,
         sync_schedule,
+        audit_schedule,
+        audit_planner,
+        subscriber,
         books,
         webhook_health,
         Relay(PostgresOutbox(pool), publisher, clock),
-        Tidying(authorizations, books_port, syncs, clock),
+        Tidying(authorizations, books_port, syncs, audits, clock),
         Listening(listeners, webhooks, clock=clock, metrics=metrics),
     )
 
@@ -293,6 +382,9 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.schedule.run(stop))
         group.create_task(parts.sync_schedule.run(stop))
+        group.create_task(parts.audit_schedule.run(stop))
+        if parts.audit_planner is not None:
+            group.create_task(parts.audit_planner.run(stop))
         group.create_task(parts.books.run(stop))
         group.create_task(parts.webhook_health.run(stop))
         group.create_task(parts.relay.run(stop))
@@ -303,12 +395,20 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
 async def _prepared_pools(
     settings: IngestSettings, *, clock: Clock, stop: asyncio.Event
 ) -> tuple[asyncpg.Pool, asyncpg.Pool] | None:
-    dsn, topics = settings.database_url, (SELLERS, STORES, ORDERS_RAW, SYNC_SESSIONS, PRIVACY_REQUESTS)
-    if not await prepared(settings, schema=SCHEMA, migrations=DIRECTORY, topics=topics, clock=clock, stop=stop):
+    dsn = settings.database_url
+    if not await prepared(settings, schema=SCHEMA, migrations=DIRECTORY, topics=_TOPICS, clock=clock, stop=stop):
         return None
     pool = await _until_there(lambda: create_pool(dsn, schema=SCHEMA, max_size=20))
     access_pool = await _until_there(lambda: create_pool(dsn, schema=ACCESS_SCHEMA, max_size=4))
     return pool, access_pool
+
+
+def _audit_intervals(settings: IngestSettings) -> Intervals:
+    return Intervals(
+        day=timedelta(seconds=settings.audit_day_seconds),
+        week=timedelta(seconds=settings.audit_week_seconds),
+        open=timedelta(seconds=settings.audit_open_seconds),
+    )
 
 
 async def _until_there(call: Callable[[], Awaitable[T]]) -> T:

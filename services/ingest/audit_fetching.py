@@ -9,7 +9,7 @@ from datetime import datetime
 from schemas.ids import OrderKey, order_key
 from schemas.order import RawOrder, order_gone, order_revised
 from schemas.topics import ORDERS_RAW
-from services.ingest.audits import IN_FLIGHT, Audit, Difference
+from services.ingest.audits import IN_FLIGHT, Audit, Difference, has_no_time
 from services.ingest.connector import Connector, StoreRef, Unreadable
 from services.ingest.listing import UNPAID, dead_letter, event_message, result_of, seen_as, too_large
 from services.ingest.patience import patiently
@@ -172,7 +172,7 @@ def is_in_flight(one: Difference, held: Seen | None, audit: Audit, *, now: datet
 
 def audit_imports(one: Difference, audit: Audit, store: Store) -> bool:
     """Whether a listed order may be one that the store imports: changed before it began to, it is not."""
-    return audit.by == "created" or one.at >= store.import_since
+    return audit.by == "created" or one.at >= store.import_since or has_no_time(one, audit)
 
 
 def _is_passed_over(order: RawOrder, store: Store) -> bool:

@@ -49,8 +49,6 @@ log = structlog.get_logger()
 
 #: Open orders that are read, recorded and told of together, unless a platform gives more at once.
 BATCH = 20
-#: How long a dead letter, or an order that was passed over, counts as one for later audits without being read again.
-_EXPLAINED_FOR = timedelta(days=1)
 #: How long an audit waits for a store to be read for the first time.
 _NOT_READ_YET = timedelta(minutes=5)
 #: How long an audit rests that became due before its answers were complete.
@@ -238,7 +236,7 @@ class AuditRunner:
             known = dict(await self.audits.explained(audit.store_id, audit.by, numbers))
             if not run.store.settings.paid_only:
                 known = {number: one for number, one in known.items() if one.explanation != "filtered"}
-            changed = dict(found_by(answers, known, still=_EXPLAINED_FOR, now=now))
+            changed = dict(found_by(audit, answers, known, now=now))
             audit = replace(audit, held=sum(answer.held for answer in answers), compared_at=now)
         else:
             changed = dict(compared_again(before, answers))

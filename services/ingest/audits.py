@@ -32,6 +32,9 @@ IN_FLIGHT = timedelta(minutes=2)
 FETCHED_AGAIN_AFTER = timedelta(minutes=15)
 #: A platform's cursor is used this long; then the list is read from its beginning.
 CURSOR_LIFE = timedelta(hours=12)
+#: A dead letter, or an order that was passed over, counts as one for later audits without being read for so long: what
+#: could not be read may be readable by then.
+EXPLAINED_FOR = timedelta(days=1)
 #: Differences that one event tells; the counts are exact.
 MOST_TOLD = 1_000
 
@@ -227,30 +230,31 @@ def new_audit(
     )
 
 
-def found_by(
-    answers: Iterable[Answer], known: Mapping[str, Explained], *, still: timedelta, now: datetime
-) -> Differences:
-    """The differences of a first comparison; what an earlier audit explained at that very time stays explained.
-
-    But for deletions that lasts for `still`: what could not be read may be readable by then, and settings change.
-    """
+def found_by(audit: Audit, answers: Iterable[Answer], known: Mapping[str, Explained], *, now: datetime) -> Differences:
+    """The differences of a first comparison; what an earlier audit explained at that very time stays explained."""
     differences = {}
     for one in (one for answer in answers for one in answer.found):
         difference = Difference(one.external_id, one.finding, one.at)
         before = known.get(one.external_id)
-        if before is not None and _still_explains(before, difference, still=still, now=now):
+        if before is not None and _still_explains(before, difference, audit, now=now):
             difference = difference.explained(before.explanation)
         differences[one.external_id] = difference
     return differences
 
 
-def _still_explains(before: Explained, difference: Difference, *, still: timedelta, now: datetime) -> bool:
-    if before.at != difference.at:
-        return False
+def _still_explains(before: Explained, difference: Difference, audit: Audit, *, now: datetime) -> bool:
     if before.explanation == "deleted":
         # What the platform lists it has.
-        return difference.finding == "unknown"
-    return now - before.explained_at < still
+        return before.at == difference.at and difference.finding == "unknown"
+    is_same = before.at == difference.at
+    if before.explanation == "dead_letter":
+        is_same = is_same or has_no_time(difference, audit)
+    return is_same and now - before.explained_at < EXPLAINED_FOR
+
+
+def has_no_time(difference: Difference, audit: Audit) -> bool:
+    """Whether the time that the platform lists for an order may only be the least that is certain."""
+    return audit.window is not None and difference.at == audit.window.start
 
 
 def compared_again(differences: Differences, answers: Iterable[Answer]) -> Differences:

@@ -280,7 +280,7 @@ class Syncs(Protocol):
     """
 
     async def add(self, syncs: Sequence[Sync]) -> None:
-        """Keep new syncs, all or none."""
+        """Keep new syncs, all or none; one whose id is known stays as it is."""
         ...
 
     async def get(self, sync_id: str) -> Sync | None:

@@ -1,4 +1,4 @@
-"""Does whatever is due on stores, each under a lease that is renewed meanwhile, several at once: polls and syncs."""
+"""Does what is due on stores, each under a lease that is renewed meanwhile, several at once: polls, syncs, audits."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Leases(Protocol[L]):
 
 
 class Schedule(Generic[L]):
-    """One process's share of the polls, or syncs, of its platforms; `what` is the word for one of them."""
+    """One process's share of the polls, syncs or audits of its platforms; `what` is the word for one of them."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Schedule(Generic[L]):
         at_once: int,
         clock: Clock,
         metrics: Metrics,
-        what: Literal["poll", "sync"] = "poll",
+        what: Literal["poll", "sync", "audit"] = "poll",
     ) -> None:
         self._work = work
         self._leases = leases

@@ -21,6 +21,22 @@ class IngestSettings(KitSettings):
         default=4, ge=1, le=100, description="How many manual syncs one process runs at once, each of another store."
     )
 
+    audits: bool = Field(
+        default=True, description="Whether stores are audited on a schedule; sellers may ask for audits in any case."
+    )
+    audits_at_once: int = Field(default=2, ge=1, le=100, description="How many audits one process runs at once.")
+    audit_day_seconds: float = Field(
+        default=3_600, gt=0, description="Seconds between two audits of a store's last day, where call budgets allow."
+    )
+    audit_week_seconds: float = Field(
+        default=86_400, gt=0, description="Seconds between two audits of its last seven days, likewise."
+    )
+    audit_open_seconds: float = Field(
+        default=604_800,
+        gt=0,
+        description="Seconds after which a store's open orders are read again, where its platform announces changes.",
+    )
+
     @property
     def reachable_at(self) -> str:
         """The address that platforms and sellers' browsers are told, without a slash at its end."""

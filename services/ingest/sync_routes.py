@@ -11,15 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
-from services.ingest.connector import Connector, History
+from services.ingest.choosing import Choosing, Reach
+from services.ingest.connector import Connector
 from services.ingest.periods import US_ZONES, Period, PeriodRefused, resolve
-from services.ingest.ports import Stores, SyncLease, Syncs
+from services.ingest.ports import SyncLease, Syncs
 from services.ingest.rehearsing import Rehearsing
 from services.ingest.schedule import Schedule
 from services.ingest.store import Store
-from services.ingest.stores import refuse_unread
 from services.ingest.sync_views import (
-    MOST_STORES,
     MOST_UNFINISHED,
     AskSync,
     RehearsalPage,
@@ -32,20 +31,17 @@ from services.ingest.sync_views import (
     sync_view,
 )
 from services.ingest.syncs import Asked, Sync, Unsteerable, cancelled, new_sync, paused, resumed
-from services.ingest.tokens import open_access
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
 from services.kit.http.auth import principal
 from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
 from services.kit.kafka.publisher import Message
-from services.kit.vault import Vault
 
 READ, WRITE = "syncs:read", "syncs:write"
 #: Stores that one dry run looks into at once.
 _REHEARSED_AT_ONCE = 4
 _MOST_REHEARSED = 20
-_LISTED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +49,11 @@ class SyncApi:
     """The handlers of manual syncs. A sync or store of another seller is not there."""
 
     connectors: Mapping[str, Connector]
-    histories: Mapping[str, History]
-    stores: Stores
+    choosing: Choosing
+    reach: Reach
     syncs: Syncs
     rehearsing: Rehearsing
     schedule: Schedule[SyncLease]
-    vault: Vault
     clock: Clock
 
     async def ask_sync(self, request: web.Request, *, body: AskSync) -> SyncPage | RehearsalPage:
@@ -67,8 +62,8 @@ class SyncApi:
         try:
             period = resolve(body.period.start, body.period.end, zone=body.zone, now=now)
         except PeriodRefused as error:
-            raise _refused(error) from error
-        chosen = await self._chosen(asker.seller_id, body)
+            raise refused(error) from error
+        chosen = await self.choosing.chosen(asker.seller_id, stores=body.stores, platform=body.platform)
         asked = Asked(body.period.start, body.period.end, period.zone, body.by)
         syncs = [await self._new(store, asked, period, by_key=asker.key_id) for store in chosen]
         if body.dry_run:
@@ -104,52 +99,15 @@ class SyncApi:
         """End it after the page that is being read; what it brought stays."""
         return await self._steered(request, path.sync_id, lambda sync: cancelled(sync, now=self.clock.now()))
 
-    async def _chosen(self, seller_id: str, body: AskSync) -> list[Store]:
-        """The stores that were asked for, each once."""
-        if body.platform is not None:
-            return await self._of_platform(seller_id, body.platform)
-        chosen = []
-        for store_id in dict.fromkeys(body.stores or ()):
-            store = await self.stores.get(store_id)
-            if store is None or store.seller_id != seller_id:
-                raise not_found("store")
-            chosen.append(store)
-        at_rest = [store.store_id for store in chosen if store.state != "linked"]
-        if at_rest:
-            raise Problem(
-                409,
-                "store_not_linked",
-                "Only a linked store can be synced.",
-                "Connect these stores again, or leave them out.",
-                stores=at_rest,
-            )
-        refuse_unread(chosen)
-        return chosen
-
-    async def _of_platform(self, seller_id: str, platform: str) -> list[Store]:
-        if platform not in self.connectors:
-            raise not_found("platform")
-        found, after = list[Store](), None
-        while page := await self.stores.page(seller_id, after=after, limit=_LISTED_AT_ONCE):
-            found += [store for store in page if store.platform == platform and store.state == "linked"]
-            after = page[-1].store_id
-        if not found:
-            raise Problem(409, "store_not_linked", "No store of this platform is linked.", "Link one first.", stores=[])
-        refuse_unread(found)
-        if len(found) > MOST_STORES:
-            raise Problem(422, "too_many_stores", f"Name at most {MOST_STORES} of the stores of this platform at once.")
-        return found
-
     async def _new(self, store: Store, asked: Asked, period: Period, *, by_key: str) -> Sync:
         connector = self.connectors.get(store.platform)
         if connector is None:
             raise not_found("platform")
         now = self.clock.now()
-        # Ids rise with time, so that lists need no other order.
-        sync_id = f"{int(now.timestamp() * 1_000_000):014x}{secrets.token_hex(5)}"
         reaches_back_to = await self._reach(store)
         return new_sync(
-            sync_id,
+            # Ids rise with time, so that lists need no other order.
+            f"{int(now.timestamp() * 1_000_000):014x}{secrets.token_hex(5)}",
             store,
             asked,
             period,
@@ -160,17 +118,12 @@ class SyncApi:
         )
 
     async def _reach(self, store: Store) -> datetime | None:
-        history = self.histories.get(store.platform)
-        stored = await self.stores.open(store.store_id) if history is not None else None
-        if history is None or stored is None:
-            return None
         try:
-            access = open_access(self.vault, stored)
+            return await self.reach.of(store)
         except AuthorizationError as error:
             raise Problem(
                 409, "store_not_linked", "The store's access is gone; connect it again.", stores=[store.store_id]
             ) from error
-        return history(access.secrets, store.capabilities, now=self.clock.now())
 
     async def _refuse_crowd(self, chosen: Sequence[Store]) -> None:
         unfinished = await self.syncs.unfinished([store.store_id for store in chosen])
@@ -231,7 +184,8 @@ def sync_routes(api: SyncApi) -> Routes:
     return routes
 
 
-def _refused(error: PeriodRefused) -> Problem:
+def refused(error: PeriodRefused) -> Problem:
+    """The answer to a period that cannot be read."""
     extra: dict[str, Any] = {"where": error.where}
     if error.code == "unknown_zone":
         extra["zones"] = list(US_ZONES)

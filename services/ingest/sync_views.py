@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from services.ingest.choosing import MOST_STORES
 from services.ingest.rehearsing import Reason, Rehearsal
 from services.ingest.syncs import State, Sync
 
-#: Stores in one request; more syncs of a store that have not ended than this are not taken.
-MOST_STORES = 200
+#: More syncs of a store that have not ended than this are not taken.
 MOST_UNFINISHED = 20
 
 _EXAMPLE: dict[str, JsonValue] = {

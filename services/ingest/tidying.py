@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from services.ingest.audit_ports import Audits
 from services.ingest.ports import Authorizations, Syncs, WebhookBooks
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
@@ -22,6 +23,8 @@ ABANDONED_AFTER = timedelta(minutes=15)
 SESSIONS_KEPT = timedelta(days=7)
 #: Of manual syncs sellers see our list.
 SYNCS_KEPT = timedelta(days=90)
+#: Of audits, too; of those on a schedule there are many, and the report keeps them.
+SCHEDULED_AUDITS_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Tidying:
     authorizations: Authorizations
     books: WebhookBooks
     syncs: Syncs
+    audits: Audits
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -51,3 +55,4 @@ class Tidying:
             log.info("sessions.ended", abandoned=ended)
         await self.books.forget_sessions(before=now - SESSIONS_KEPT)
         await self.syncs.forget(before=now - SYNCS_KEPT)
+        await self.audits.forget(before=now - SCHEDULED_AUDITS_KEPT, asked_before=now - SYNCS_KEPT)

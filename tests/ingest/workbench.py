@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from schemas.ids import SellerId, StoreId
-from schemas.order import OrderRevised
+from schemas.order import RAW_ORDER_EVENT, OrderGone, OrderRevised, RawOrderEvent
 from schemas.sessions import SESSION_EVENT, SessionEvent
 from schemas.stores import StoreSettings
 from services.ingest.access import AccessCache
 from services.ingest.adapters.memory import Memory
+from services.ingest.adapters.memory.audits import MemoryAudits, MemoryOpenOrders
 from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
 from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
 from services.ingest.adapters.memory.syncs import MemorySyncs
 from services.ingest.adapters.memory.webhook_health import MemoryPushRecords
+from services.ingest.asking import Asking
+from services.ingest.audit_planning import Planner
+from services.ingest.audit_runs import AuditRunner
 from services.ingest.bookkeeping import Bookkeeping
+from services.ingest.choosing import Reach
 from services.ingest.connector import Connector
 from services.ingest.linking import Linking
 from services.ingest.planning import Planning
@@ -48,6 +53,16 @@ STORE = StoreId("st-1")
 SELLER = SellerId("seller-1")
 LEASE = timedelta(seconds=10)
 _VAULT = Vault.open_or_create(Path(tempfile.mkdtemp(prefix="sync-order-test-")) / "master.key")
+
+
+class _Nobody:
+    """Whoever is woken here looks for work by themselves."""
+
+    def wake(self) -> None:
+        """Nothing."""
+
+
+NOBODY = _Nobody()
 
 
 @dataclass
@@ -113,6 +128,31 @@ class Ingestion:
             clock=self.clock,
             metrics=self.metrics,
         )
+        self.audits = MemoryAudits(self.memory)
+        self.audit_runner = AuditRunner(
+            connectors=connectors,
+            stores=self.stores,
+            polls=self.polls,
+            audits=self.audits,
+            seen=self.seen,
+            open_orders=MemoryOpenOrders(self.memory),
+            tokens=self.tokens,
+            publisher=self.publisher,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        self.audit_planner = Planner(connectors, self.audits, self.limits, self.clock)
+        self.asking = Asking(
+            connectors=connectors,
+            stores=self.stores,
+            syncs=self.syncs,
+            audits=self.audits,
+            books=self.webhook_books,
+            reach=Reach({}, self.stores, self.vault, self.clock),
+            audit_schedule=NOBODY,
+            sync_schedule=NOBODY,
+            clock=self.clock,
+        )
         self.books = Bookkeeping(
             self.webhook_books, self.seen, instance="process-1", clock=self.clock, metrics=self.metrics
         )
@@ -134,11 +174,16 @@ class Ingestion:
     @property
     def told(self) -> list[OrderRevised]:
         """What `orders.raw` tells by now."""
-        return [
-            OrderRevised.model_validate_json(message.value)
-            for message in self.publisher.published
-            if message.topic == "orders.raw"
-        ]
+        return [event for event in self._raw() if isinstance(event, OrderRevised)]
+
+    @property
+    def gone(self) -> list[OrderGone]:
+        """Which orders `orders.raw` says are gone by now."""
+        return [event for event in self._raw() if isinstance(event, OrderGone)]
+
+    def _raw(self) -> list[RawOrderEvent]:
+        published = self.publisher.published
+        return [RAW_ORDER_EVENT.validate_json(message.value) for message in published if message.topic == "orders.raw"]
 
     @property
     def dead_letters(self) -> list[dict[str, bytes]]:

@@ -1,5 +1,5 @@
 -- name: insert_sync
--- Keeps a new sync.
+-- Keeps a new sync; one that is there stays as it is.
 INSERT INTO syncs (
     sync_id, store_id, seller_id, platform, asked_by, asked_at, asked_from, asked_to, zone, by,
     window_start, window_end, reads_from, notes, reaches_back_to,
@@ -9,7 +9,8 @@ INSERT INTO syncs (
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
     $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37
-);
+)
+ON CONFLICT (sync_id) DO NOTHING;
 
 -- name: get_sync
 -- One sync.

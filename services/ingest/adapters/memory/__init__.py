@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from schemas.ids import OrderKey
+from services.ingest.audits import Answer, Audit, Difference, Explained
 from services.ingest.ports import Authorization, Seen
 from services.ingest.sessions import Session
 from services.ingest.store import Store
@@ -54,6 +55,23 @@ class SyncRow:
 
 
 @dataclass
+class AuditRow:
+    """An audit with its lease and all that is kept for it."""
+
+    audit: Audit
+    owner: str | None = None
+    number: int = 0
+    expires_at: datetime | None = None
+    listed: dict[str, datetime] = field(default_factory=dict)
+    answers: dict[tuple[int, int], Answer] = field(default_factory=dict)
+    differences: dict[str, Difference] = field(default_factory=dict)
+
+    def leave(self) -> None:
+        """End the lease."""
+        self.owner, self.expires_at, self.number = None, None, self.number + 1
+
+
+@dataclass
 class Memory:
     """What all twins of one test share, as the real ones share a database."""
 
@@ -66,6 +84,10 @@ class Memory:
     polling: dict[str, str] = field(default_factory=dict)
     seen: dict[OrderKey, Seen] = field(default_factory=dict)
     syncs: dict[str, SyncRow] = field(default_factory=dict)
+    audits: dict[str, AuditRow] = field(default_factory=dict)
+    audits_of: dict[str, dict[str, AuditRow]] = field(default_factory=dict)
+    #: By store, kind of time and order.
+    explained: dict[tuple[str, str, str], Explained] = field(default_factory=dict)
     webhook_health: dict[str, PushHealth] = field(default_factory=dict)
     outbox: list[Message] = field(default_factory=list)
 

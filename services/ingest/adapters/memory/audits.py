@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from schemas.audits import OrdersCompared
 from schemas.ids import OrderKey, split_order_key
-from services.ingest.adapters.memory import Memory
+from services.ingest.adapters.memory import AuditRow, Memory
 from services.ingest.audit_ports import AuditCost, AuditLease, Entry, Unplanned
 from services.ingest.audits import SCHEDULED, Answer, Audit, Difference, Explained
 from services.ingest.ports import LeaseLost, Seen
 from services.kit.kafka.publisher import Message
-
-
-@dataclass
-class _Row:
-    audit: Audit
-    owner: str | None = None
-    number: int = 0
-    expires_at: datetime | None = None
-    listed: dict[str, datetime] = field(default_factory=dict)
-    answers: dict[tuple[int, int], Answer] = field(default_factory=dict)
-    differences: dict[str, Difference] = field(default_factory=dict)
-
-    def leave(self) -> None:
-        """End the lease."""
-        self.owner, self.expires_at, self.number = None, None, self.number + 1
 
 
 class MemoryAudits:
@@ -36,26 +21,26 @@ class MemoryAudits:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._rows: dict[str, _Row] = {}
-        self._explained: dict[tuple[str, str, str], Explained] = {}
 
     async def add(self, audits: Sequence[Audit], *, messages: Sequence[Message] = ()) -> None:
         """All that are new."""
         for audit in audits:
-            if audit.audit_id not in self._rows and not self._has_planned(audit.store_id, audit.scope):
-                self._rows[audit.audit_id] = _Row(audit)
+            if audit.audit_id not in self._memory.audits and not self._has_planned(audit.store_id, audit.scope):
+                row = AuditRow(audit)
+                self._memory.audits[audit.audit_id] = row
+                self._memory.audits_of.setdefault(audit.store_id, {})[audit.audit_id] = row
         self._memory.outbox.extend(messages)
 
     async def get(self, audit_id: str) -> Audit | None:
         """One audit."""
-        row = self._rows.get(audit_id)
+        row = self._memory.audits.get(audit_id)
         return row.audit if row else None
 
     async def page(self, seller_id: str, *, store_id: str | None, after: str | None, limit: int) -> list[Audit]:
         """By id."""
         found = [
             row.audit
-            for audit_id, row in sorted(self._rows.items(), reverse=True)
+            for audit_id, row in sorted(self._memory.audits.items(), reverse=True)
             if row.audit.seller_id == seller_id
             and store_id in (None, row.audit.store_id)
             and (after is None or audit_id < after)
@@ -65,7 +50,7 @@ class MemoryAudits:
 
     async def unfinished(self, store_ids: Collection[str]) -> Mapping[str, int]:
         """Counted."""
-        found = (row.audit for row in self._rows.values() if row.audit.state == "running")
+        found = (row.audit for row in self._memory.audits.values() if row.audit.state == "running")
         return Counter(one.store_id for one in found if one.scope == "asked" and one.store_id in store_ids)
 
     async def unplanned(self, *, platforms: Collection[str], limit: int) -> list[Unplanned]:
@@ -83,7 +68,7 @@ class MemoryAudits:
     async def costs(self, platforms: Collection[str]) -> list[AuditCost]:
         """Of the last that ended."""
         found: dict[tuple[str, str], Audit] = {}
-        ended = (row.audit for row in self._rows.values() if row.audit.finished_at is not None)
+        ended = (row.audit for row in self._memory.audits.values() if row.audit.finished_at is not None)
         for audit in sorted(ended, key=lambda one: one.finished_at or one.planned_for):
             store = self._memory.stores.get(audit.store_id)
             if audit.scope != "asked" and audit.platform in platforms and store and store.state == "linked":
@@ -100,7 +85,7 @@ class MemoryAudits:
         """Whatever is due and free."""
         due = [
             row
-            for row in self._rows.values()
+            for row in self._memory.audits.values()
             if row.audit.state == "running"
             and row.audit.platform in platforms
             and row.audit.due_at <= now
@@ -126,7 +111,8 @@ class MemoryAudits:
     async def drop(self, lease: AuditLease) -> None:
         """If it is still ours."""
         self._held(lease)
-        del self._rows[lease.audit.audit_id]
+        del self._memory.audits[lease.audit.audit_id]
+        del self._memory.audits_of[lease.audit.store_id][lease.audit.audit_id]
 
     async def begin(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease."""
@@ -156,7 +142,7 @@ class MemoryAudits:
 
     async def listed(self, audit_id: str) -> list[Entry]:
         """Sorted."""
-        return sorted(self._rows[audit_id].listed.items(), key=lambda entry: (entry[1], entry[0]))
+        return sorted(self._memory.audits[audit_id].listed.items(), key=lambda entry: (entry[1], entry[0]))
 
     async def ask(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease."""
@@ -169,7 +155,7 @@ class MemoryAudits:
 
     async def answer(self, compared: OrdersCompared, *, now: datetime) -> bool:
         """At once."""
-        row = self._rows.get(compared.audit_id)
+        row = self._memory.audits.get(compared.audit_id)
         if row is None or (row.audit.state, row.audit.stage, row.audit.round) != (
             "running",
             "comparing",
@@ -184,12 +170,12 @@ class MemoryAudits:
 
     async def answers(self, audit: Audit) -> list[Answer]:
         """By part."""
-        kept = self._rows[audit.audit_id].answers
+        kept = self._memory.audits[audit.audit_id].answers
         return [answer for (number, _), answer in sorted(kept.items(), key=lambda one: one[0]) if number == audit.round]
 
     async def differences(self, audit_id: str) -> Mapping[str, Difference]:
         """All of them."""
-        return dict(self._rows[audit_id].differences)
+        return dict(self._memory.audits[audit_id].differences)
 
     async def settle(
         self,
@@ -210,9 +196,9 @@ class MemoryAudits:
     async def explained(self, store_id: str, by: str, external_ids: Collection[str]) -> Mapping[str, Explained]:
         """Of those that are known."""
         return {
-            number: self._explained[store_id, by, number]
+            number: self._memory.explained[store_id, by, number]
             for number in external_ids
-            if (store_id, by, number) in self._explained
+            if (store_id, by, number) in self._memory.explained
         }
 
     async def rest(self, lease: AuditLease, audit: Audit) -> None:
@@ -232,28 +218,31 @@ class MemoryAudits:
 
     async def forget(self, *, before: datetime, asked_before: datetime) -> None:
         """All of them."""
-        self._rows = {
-            audit_id: row
-            for audit_id, row in self._rows.items()
-            if (ended := row.audit.finished_at) is None
-            or ended >= (asked_before if row.audit.scope == "asked" else before)
-        }
+        old = [
+            row.audit
+            for row in self._memory.audits.values()
+            if (ended := row.audit.finished_at) is not None
+            and ended < (asked_before if row.audit.scope == "asked" else before)
+        ]
+        for audit in old:
+            del self._memory.audits[audit.audit_id]
+            del self._memory.audits_of[audit.store_id][audit.audit_id]
 
-    def _keep_differences(self, row: _Row, changed: Sequence[Difference]) -> None:
+    def _keep_differences(self, row: AuditRow, changed: Sequence[Difference]) -> None:
         for one in changed:
             row.differences[one.external_id] = one
             if one.explanation in {"deleted", "filtered", "dead_letter"} and one.read_at is not None:
                 key = (row.audit.store_id, row.audit.by, one.external_id)
-                self._explained[key] = Explained(one.at, one.explanation, one.read_at)
+                self._memory.explained[key] = Explained(one.at, one.explanation, one.read_at)
 
     def _has_planned(self, store_id: str, scope: str) -> bool:
         return scope != "asked" and any(one.scope == scope and one.state == "running" for one in self._of(store_id))
 
     def _of(self, store_id: str) -> list[Audit]:
-        return [row.audit for row in self._rows.values() if row.audit.store_id == store_id]
+        return [row.audit for row in self._memory.audits_of.get(store_id, {}).values()]
 
-    def _held(self, lease: AuditLease) -> _Row:
-        row = self._rows.get(lease.audit.audit_id)
+    def _held(self, lease: AuditLease) -> AuditRow:
+        row = self._memory.audits.get(lease.audit.audit_id)
         if row is None or (row.owner, row.number) != (lease.owner, lease.number):
             raise LeaseLost("somebody else decides about the audit")
         return row

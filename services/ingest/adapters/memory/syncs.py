@@ -20,9 +20,9 @@ class MemorySyncs:
         self._memory = memory
 
     async def add(self, syncs: Sequence[Sync]) -> None:
-        """All of them."""
+        """All that are new."""
         for sync in syncs:
-            self._memory.syncs[sync.sync_id] = SyncRow(sync)
+            self._memory.syncs.setdefault(sync.sync_id, SyncRow(sync))
 
     async def get(self, sync_id: str) -> Sync | None:
         """One sync."""
