@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from schemas.order import RawOrder, fingerprint
-from services.ingest.connector import Access, Hint, Window
+from services.ingest.connector import Access, Ailment, Hint, Mended, Window
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.ingest.platforms.amazon.queue import AmazonQueue
 from services.ingest.platforms.amazon.settings import AmazonSettings
@@ -115,15 +115,17 @@ async def test_an_order_that_vanished_is_none() -> None:
         assert await shop.connector.read_order(shop.access, "902-0000000-0000000", way="poll") is None
 
 
-@pytest.mark.parametrize("kind", FAULTS)
-async def test_a_failing_platform_costs_time_but_no_order(kind: str) -> None:
+async def test_a_failing_platform_costs_time_but_no_order() -> None:
     async with world() as shop:
-        await shop.make(400)
-        fault = {"kind": kind, "rate": 0.5, "count": 3, "path": "orders", "retry_after": 0}
-        await shop.boxes.control("POST", "/amazon/faults", fault)
+        await shop.make(250)
+        for kind in FAULTS:
+            before = (await shop.boxes.books("amazon")).get("faults", 0)
+            fault = {"kind": kind, "rate": 0.5, "count": 3, "path": "orders", "retry_after": 0}
+            await shop.boxes.control("POST", "/amazon/faults", fault)
 
-        assert len(await shop.read()) == 400
-        assert (await shop.boxes.books("amazon"))["faults"] > 0
+            assert len(await shop.read()) == 250, kind
+            assert (await shop.boxes.books("amazon"))["faults"] > before, kind
+            await shop.boxes.control("DELETE", "/amazon/faults")
 
 
 @pytest.mark.parametrize("kind", ["empty_page", "repeated_row", "moved_row"])
@@ -274,6 +276,26 @@ async def test_subscribing_twice_makes_one_subscription_and_unsubscribing_ends_i
 
         assert number in str(told)
         assert await shop.boxes.control("GET", "/amazon/notifications") == told
+
+
+@pytest.mark.parametrize("ailment", ["missing", "wrong_address"])
+async def test_a_subscription_that_broke_is_mended_and_tells_again(ailment: Ailment) -> None:
+    async with world() as shop:
+        settings = shop.boxes.settings(
+            AmazonSettings, amazon_sqs_queue_url="https://sqs.us-east-1.amazonaws.com/444455556666/queue1"
+        )
+        connector = AmazonConnector(settings, toolbox(shop.boxes.http, CLOCK))
+        await connector.subscribe(shop.access, callback_url="", app_url="")
+        path = f"/amazon/stores/{shop.seller['store']}/webhooks"
+        broken = await shop.boxes.control("POST", path, {"ailment": ailment})
+
+        found = await connector.subscribe(shop.access, callback_url="", app_url="")
+        [number] = await shop.make(1, state="ready")
+
+        assert broken["topics"] == ["ORDER_CHANGE"]
+        assert found.mended == (Mended("ORDER_CHANGE", ailment),)
+        told = (await shop.boxes.control("GET", "/amazon/notifications"))["notifications"]
+        assert [one for one in told if number in str(one) and "queue1" in str(one)]
 
 
 async def test_a_change_reaches_us_by_way_of_a_queue() -> None:
