@@ -393,7 +393,11 @@ class Connector(Protocol):
     async def read_orders(
         self, access: Access, external_ids: Sequence[str], *, way: Way
     ) -> Mapping[str, RawOrder | Unreadable | None]:
-        """Read orders by their ids, at most `ids_at_once`; None for what the platform does not have (any more)."""
+        """Read orders by their ids, at most `ids_at_once`; None for what the platform does not have (any more).
+
+        None is said only of what was asked for by itself, too, and is not there: never because an answer failed, and
+        never of an order that is there and only not shown to us, which is `Unreadable`.
+        """
         ...
 
     async def count_orders(self, access: Access, window: Window) -> int | None:
@@ -401,7 +405,11 @@ class Connector(Protocol):
         ...
 
     async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
-        """Read one part of the ids and times of the window's orders, as cheaply as the platform allows."""
+        """Read one part of the ids and times of the window's orders, as cheaply as the platform allows.
+
+        The window is `read_page`'s, and the times are those that its orders have. Raises TransientError rather than
+        stop short of the window's end.
+        """
         ...
 
     def greet(self, delivery: Delivery) -> Greeting | None:
