@@ -51,7 +51,7 @@ MetricName = Literal[
     "syncorder_syncs_total",
     # counter: audits ended by ingest, by platform, scope and state
     "syncorder_audits_total",
-    # Imports of files ended: counter
+    # counter: imports of files ended by ingest, by state
     "syncorder_imports_total",
     # counter: orders that platforms told or listed, by platform, way and result
     "syncorder_orders_listed_total",
