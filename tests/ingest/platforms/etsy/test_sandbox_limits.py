@@ -15,7 +15,7 @@ from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpAnswer
 from services.kit.limits import Limits
-from tests.ingest.platforms.budgets import FORMS, counted_in
+from tests.ingest.platforms.budgets import counted_in
 from tests.ingest.platforms.etsy.world import CALLBACK, CLOCK, World, world
 from tests.ingest.platforms.sandboxes import access_of
 from tests.ingest.platforms.twin_http import Asked, ScriptedHttp, answer
@@ -39,11 +39,8 @@ def process(shop: World, limits: Limits) -> EtsyConnector:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("form", FORMS)
-async def test_fifty_shops_in_two_processes_never_exceed_the_calls_a_second(
-    form: str, request: pytest.FixtureRequest
-) -> None:
-    async with world() as shop, counted_in(form, request) as (one, other):
+async def test_fifty_shops_in_two_processes_never_exceed_the_calls_a_second(request: pytest.FixtureRequest) -> None:
+    async with world() as shop, counted_in("postgres", request) as (one, other):
         accesses = await linked_shops(shop)
         await shop.settings(limits=True, per_second=40)
         processes = process(shop, one), process(shop, other)
@@ -69,11 +66,8 @@ async def test_fifty_shops_in_two_processes_never_exceed_the_calls_a_second(
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("form", FORMS)
-async def test_fifty_shops_in_two_processes_never_exceed_the_calls_a_day(
-    form: str, request: pytest.FixtureRequest
-) -> None:
-    async with world() as shop, counted_in(form, request) as (one, other):
+async def test_fifty_shops_in_two_processes_never_exceed_the_calls_a_day(request: pytest.FixtureRequest) -> None:
+    async with world() as shop, counted_in("postgres", request) as (one, other):
         accesses = await linked_shops(shop)
         await shop.settings(limits=True, per_second=1000, per_day=60)
         processes = process(shop, one), process(shop, other)
