@@ -169,6 +169,8 @@ class Linking:
 
     async def _give(self, store: Store, grant: Grant) -> Store:
         sealed, now = seal_secrets(self.vault, store.store_id, grant.secrets), self.clock.now()
+        # Before it is linked, or a kill in between would leave it to rest as it was to rest before.
+        await self.polls.hurry(store.store_id, now=now, because="it was connected again")
         linked = await self.stores.change(store.store_id, lambda held: held.linked(grant, now=now), secrets=sealed)
         if linked is None:
             raise LinkingRefused(STALE_LINK)

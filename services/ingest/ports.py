@@ -217,6 +217,10 @@ class Polls(Protocol):
         """End the lease without a result; the store is due again at `due`."""
         ...
 
+    async def hurry(self, store_id: str, *, now: datetime, because: str) -> None:
+        """Make a store due now that was to rest for longer: what it rested for has changed."""
+        ...
+
     async def sharers(self, budgets: Collection[str]) -> Mapping[str, Sequence[Sharer]]:
         """Name the stores whose polls take from these budgets by themselves: linked, and synced automatically."""
         ...

@@ -415,6 +415,22 @@ async def test_after_a_downtime_the_store_that_is_late_by_the_greatest_factor_co
     assert order == ["st-4", "st-2", "st-3", "st-1"]
 
 
+async def test_a_store_that_has_new_access_rests_no_longer_and_one_that_is_due_stays_so(ports: Ports) -> None:
+    for store_id in ("st-1", "st-2"):
+        await ports.stores.add(linked_store(store_id))
+    await ended(ports, "st-1", at=timedelta(), rest=timedelta(hours=7))
+
+    for store_id in ("st-1", "st-2"):
+        await ports.polls.hurry(store_id, now=START + timedelta(hours=1), because="it was connected again")
+
+    progress = await ports.polls.progress(["st-1", "st-2"])
+    assert (progress["st-1"].next_poll_at, progress["st-1"].next_because) == (
+        START + timedelta(hours=1),
+        "it was connected again",
+    )
+    assert progress["st-2"].next_because is None
+
+
 async def test_a_poll_that_is_put_off_says_why_and_keeps_its_place(ports: Ports) -> None:
     for store_id in ("st-1", "st-2"):
         await ports.stores.add(linked_store(store_id))

@@ -155,6 +155,7 @@ async def test_connecting_again_keeps_history_and_cursor() -> None:
     bench.clock.advance(30)
     await bench.poll()
     cursor = bench.memory.polls[known.store_id].cursor
+    bench.memory.polls[known.store_id].next_poll_at = START + timedelta(hours=7)
     await bench.stores.change(known.store_id, lambda held: held.refused("gone", grant=1, now=bench.clock.now()))
     bench.clock.advance(60)
 

@@ -75,6 +75,10 @@ SET cursor = GREATEST(cursor, $4), next_poll_at = $5, failures = $6, last_poll_a
 WHERE store_id = $1 AND lease_owner = $2 AND lease_number = $3
 RETURNING store_id;
 
+-- name: hurry_poll
+-- Makes a store due that was to rest for longer.
+UPDATE polls SET next_poll_at = $2, next_because = $3, failures = 0 WHERE store_id = $1 AND next_poll_at > $2;
+
 -- name: ask_for_poll
 -- Makes a store due now.
 UPDATE polls SET asked_at = $2, asked_by = $3 WHERE store_id = $1;

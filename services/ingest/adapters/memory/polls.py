@@ -45,6 +45,12 @@ class MemoryPolls:
         poll.owner = poll.expires_at = None
         poll.next_poll_at, poll.next_because = due, because or poll.next_because
 
+    async def hurry(self, store_id: str, *, now: datetime, because: str) -> None:
+        """At once."""
+        poll = self._memory.polls[store_id]
+        if poll.next_poll_at is not None and poll.next_poll_at > now:
+            poll.next_poll_at, poll.next_because, poll.failures = now, because, 0
+
     async def sharers(self, budgets: Collection[str]) -> Mapping[str, Sequence[Sharer]]:
         """Whoever took from them."""
         found: dict[str, list[Sharer]] = {budget: [] for budget in budgets}

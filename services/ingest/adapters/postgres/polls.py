@@ -59,6 +59,11 @@ class PostgresPolls:
         with translated_errors():
             _held(await self._pool.fetchval(_SQL.give_back_lease, *_holder(lease), due, because))
 
+    async def hurry(self, store_id: str, *, now: datetime, because: str) -> None:
+        """At once."""
+        with translated_errors():
+            await self._pool.execute(_SQL.hurry_poll, store_id, now, because)
+
     async def sharers(self, budgets: Collection[str]) -> Mapping[str, Sequence[Sharer]]:
         """In one statement."""
         if not budgets:
