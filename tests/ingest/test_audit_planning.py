@@ -1,0 +1,130 @@
+"""Audits are planned ahead for every store, spread over time, and as often as their share of the budgets allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from schemas.stores import StoreSettings
+from services.ingest.audit_planning import Intervals, Planner, new_audit_id, next_due
+from services.ingest.audits import Audit
+from services.kit.limits import Limit
+from tests.ingest.twin_platform import PACE
+from tests.ingest.workbench import START, STORE, Workbench
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+#: 10,000 calls a day, as an app's own.
+QUOTA = Limit(10_000, 10_000 / 86_400)
+
+
+def planned(bench: Workbench) -> dict[tuple[str, str], Audit]:
+    rows = bench.memory.audits.values()
+    return {(row.audit.store_id, row.audit.scope): row.audit for row in rows if row.audit.state == "running"}
+
+
+async def end_all(bench: Workbench, *, calls: float) -> None:
+    """All planned audits ran when they were due, and took so many calls each."""
+    for row in bench.memory.audits.values():
+        if row.audit.state == "running":
+            now = max(row.audit.due_at, bench.clock.now())
+            row.audit = row.audit.began(None, now=now).spent({"twin|app": calls}).ended("agreed", now=now)
+
+
+async def test_each_store_has_one_audit_of_each_scope_ahead_however_often_it_is_planned() -> None:
+    bench = Workbench()
+    await bench.add_store()
+
+    assert [await bench.audit_planner.once() for _ in range(2)] == [3, 0]
+
+    ahead = {scope: audit.due_at - START for (_, scope), audit in planned(bench).items()}
+    assert set(ahead) == {"day", "week", "open"}
+    assert ahead["day"] < HOUR
+    assert ahead["week"] < DAY
+    assert ahead["open"] < 7 * DAY
+
+
+async def test_a_store_that_does_not_sync_by_itself_is_not_audited_by_itself() -> None:
+    bench = Workbench()
+    await bench.add_store(auto_sync=False)
+
+    await bench.audit_planner.once()
+
+    assert planned(bench) == {}
+
+
+async def test_an_audit_that_was_planned_before_automatic_sync_was_switched_off_is_dropped_untold() -> None:
+    bench = Workbench()
+    await bench.add_store()
+    await bench.audit_planner.once()
+    await bench.stores.change(STORE, lambda held: replace(held, settings=StoreSettings(auto_sync=False)))
+    bench.clock.advance((7 * DAY).total_seconds())
+
+    for _ in range(3):
+        now = bench.clock.now()
+        [lease] = await bench.audits.claim(owner="p", platforms=["twin"], limit=1, now=now, until=now + HOUR)
+        await bench.in_time(bench.audit_runner.run(lease))
+
+    assert bench.memory.audits == {}
+    assert [message.topic for message in bench.memory.outbox if message.topic == "sync.audits"] == []
+
+
+async def test_many_stores_are_spread_over_the_interval_and_after_a_downtime_over_an_hour() -> None:
+    names = [f"st-{number}|day" for number in range(400)]
+
+    first = [next_due(name, last=None, rest=DAY, now=START) - START for name in names]
+    late = [next_due(name, last=START - 9 * DAY, rest=DAY, now=START) - START for name in names]
+
+    for waits, longest in ((first, DAY), (late, HOUR)):
+        quarters = [sum(longest * part / 4 <= wait < longest * (part + 1) / 4 for wait in waits) for part in range(4)]
+        assert sum(quarters) == 400
+        assert min(quarters) > 60
+
+
+def test_an_audit_follows_its_last_by_the_interval_whatever_it_took() -> None:
+    assert next_due("name", last=START, rest=HOUR, now=START + HOUR / 2) == START + HOUR
+
+
+@pytest.mark.parametrize(
+    ("stores", "calls", "day", "week"),
+    [
+        # 50 calls a day, of 1,500 that are theirs.
+        (2, 1, HOUR, DAY),
+        # 25 each, 12,500 calls a day, would be 8.3 times their share.
+        (500, 1, 8.33 * HOUR, 7 * DAY),
+        (500, 20, DAY, 7 * DAY),
+    ],
+)
+async def test_audits_take_at_most_their_share_of_a_budget_that_many_stores_draw_on(
+    stores: int, calls: float, day: timedelta, week: timedelta
+) -> None:
+    bench = Workbench()
+    assert bench.limits is not None
+    await bench.limits.learn("twin|app", limit=QUOTA)
+    for number in range(stores):
+        await bench.add_store(f"st-{number}")
+    while await bench.audit_planner.once():
+        pass
+    await end_all(bench, calls=calls)
+
+    planner = Planner({"twin": bench.platform}, bench.audits, bench.limits, bench.clock)
+    await planner.once()
+
+    assert abs(planner.rest("day", "twin") - day) < HOUR / 10
+    assert planner.rest("week", "twin") == week
+
+
+def test_open_orders_are_read_more_often_where_the_platform_does_not_announce_changes() -> None:
+    bench = Workbench()
+    bench.platform.pace = replace(PACE, reread=DAY)
+
+    assert Intervals().usual("open", bench.platform) == DAY
+    assert Intervals(open=timedelta(minutes=1)).usual("open", bench.platform) == timedelta(minutes=1)
+
+
+def test_ids_of_audits_rise_with_time() -> None:
+    moments: list[datetime] = [START + number * timedelta(milliseconds=1) for number in range(20)]
+    ids = [new_audit_id(moment) for moment in moments]
+
+    assert ids == sorted(ids)
