@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 
 import asyncpg
 
@@ -15,6 +15,7 @@ from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 
 _SQL = load_sql(SQL / "given.sql")
+_COLUMNS = [field.name for field in fields(Given)]
 
 
 class PostgresGivenOrders:
@@ -28,9 +29,10 @@ class PostgresGivenOrders:
         rows = {order.order_key: order for order in sorted(orders, key=lambda order: order.order_key)}
         if not rows:
             return {}
-        columns = [list(column) for column in zip(*(astuple(order) for order in rows.values()), strict=True)]
         with translated_errors():
-            free = await self._pool.fetch(_SQL.claim_references, *columns)
+            free = await self._pool.fetch(
+                _SQL.claim_references, *([getattr(row, name) for row in rows.values()] for name in _COLUMNS)
+            )
         ours = {row["order_key"]: rows[row["order_key"]] for row in free}
         taken = rows.keys() - ours.keys()
         standing = {**ours, **await self.get(taken)} if taken else ours
