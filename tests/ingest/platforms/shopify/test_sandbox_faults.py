@@ -24,7 +24,7 @@ async def test_a_failing_platform_costs_time_but_no_order() -> None:
     async with world() as shop:
         await shop.make(60)
         for kind in FAULTS:
-            fault = {"kind": kind, "rate": 0.7, "count": 3, "path": "graphql", "retry_after": 0}
+            fault = {"kind": kind, "rate": 0.7, "count": 2, "path": "graphql", "retry_after": 0}
             await shop.boxes.control("POST", "/shopify/faults", fault)
 
             assert len(await shop.read()) == 60, kind
