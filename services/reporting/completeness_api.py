@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from aiohttp import web
@@ -39,6 +39,8 @@ from services.reporting.wording import load_texts
 ASK_SCOPE = "syncs:write"
 #: How many covering audits stand beside our own count.
 MOST_COVERING = 5
+#: Audits come hourly, so of a period that is not over the newest one may lack so much.
+YOUNGEST_AUDIT = timedelta(minutes=75)
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 _ERRORS = {"errors": [404, 422]}
@@ -139,7 +141,7 @@ def _declare_reading(routes: Routes, reports: Reports, proofs: Proofs, *, clock:
             period = _period(query, clock=clock)
         except PeriodRefused as error:
             raise _refused(error) from error
-        return await counted(proofs, seller_id, path.store_id, period, by=query.by)
+        return await counted(proofs, seller_id, path.store_id, period, by=query.by, now=clock.now())
 
 
 def _declare_audits(routes: Routes, proofs: Proofs) -> None:
@@ -251,10 +253,14 @@ def store_completeness(
     )
 
 
-async def counted(proofs: Proofs, seller_id: str, store_id: str, period: Period, *, by: AuditBy) -> PeriodCompleteness:
-    """Return our own count of a period beside the newest audits that hold it."""
+async def counted(
+    proofs: Proofs, seller_id: str, store_id: str, period: Period, *, by: AuditBy, now: datetime
+) -> PeriodCompleteness:
+    """Return our own count of a period beside the newest audits that hold it, up to their age if it is not over."""
     window = Window(start=period.start, end=period.end)
-    audits = await proofs.covering(seller_id, store_id, window, by=by, limit=MOST_COVERING)
+    until = max(period.start, min(period.end, now - YOUNGEST_AUDIT))
+    held = Window(start=period.start, end=until)
+    audits = await proofs.covering(seller_id, store_id, held, by=by, limit=MOST_COVERING)
     exact = bool(audits) and audits[0].window == window
     said = "exact" if exact else "covered" if audits else "none"
     return PeriodCompleteness(

@@ -14,6 +14,7 @@ from services.reporting.alerts import FAILURES_TOLD, alerts_of, page_of
 from services.reporting.attention import Attention, FailingStore, UnreadableOrders, WaitingOrders
 from services.reporting.ports import ALERT_CURSOR
 from services.reporting.views import AlertView
+from services.reporting.watermark import Doubt, Healed, LateStore
 from tests.reporting.facts import START, STORE, at, store
 
 DAY = timedelta(days=1)
@@ -192,3 +193,38 @@ def test_pages_hold_every_alert_once(limit: int) -> None:
             break
 
     assert tuple(seen) == alerts
+
+
+def test_a_store_that_is_behind_says_through_when_it_is_complete_and_leads_to_the_proof() -> None:
+    [alert] = told(late=(LateStore(STORE, at(-600), at(-90)),))
+
+    assert (alert.code, alert.severity, alert.since) == ("WATERMARK_BEHIND", "warning", at(-90))
+    assert "through 1 March 2026, 02:00 UTC only" in alert.sentence
+    assert alert.link == f"/completeness/{STORE}"
+
+
+def test_a_store_that_was_never_read_to_its_end_says_that() -> None:
+    [alert] = told(late=(LateStore(STORE, None, at(-90)),))
+
+    assert alert.sentence.endswith("was read to its end since the store was linked.")
+
+
+def test_differences_that_an_audit_could_not_settle_lead_to_it() -> None:
+    ended, running = Doubt("audit-1", STORE, 2, at(-60), at(-9)), Doubt("audit-2", STORE, 1, at(-60))
+
+    [alert] = told(doubts=(ended, running))
+
+    assert (alert.id, alert.severity, alert.since, alert.orders) == ("AUDIT_DIFFERS:audit-1", "warning", at(-9), 2)
+    assert alert.title == "Paper Moon: 2 orders differ from etsy"
+    assert alert.link == "/audits/audit-1"
+
+
+def test_a_webhook_that_was_mended_is_good_to_know() -> None:
+    [alert] = told(healed=(Healed(STORE, "session-3", at(-9), "The webhook was gone; it is back."),))
+
+    assert (alert.code, alert.severity, alert.sentence) == (
+        "WEBHOOKS_HEALED",
+        "info",
+        "The webhook was gone; it is back.",
+    )
+    assert alert.link == "/sessions/session-3"

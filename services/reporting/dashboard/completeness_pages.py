@@ -27,6 +27,7 @@ from services.reporting.dashboard.browser import redirect
 from services.reporting.dashboard.view import query
 from services.reporting.dashboard.visit import Visit
 from services.reporting.ports import AUDIT_CURSOR, STORE_CURSOR, AuditFilter, Proofs, Reports
+from services.reporting.watermark import OUR_OWN
 
 _STORES = 100
 _AUDITS = 20
@@ -63,6 +64,7 @@ class CompletenessPages:
         shown = [
             store_completeness(store, found.get(store.store_id), newest.get(store.store_id, ()), clock=self._clock)
             for store in page.items
+            if store.platform != OUR_OWN
         ]
         return await self._shows(visit, "completeness.html", page=page, shown=shown)
 
@@ -113,6 +115,7 @@ class CompletenessPages:
             us_zones=US_ZONES,
             asked_for=given.get("asked") if problem is None else None,
             wished=given.get("id", ""),
+            wished_audit=await self._proofs.audit(visit.seller_id, given.get("id", "")) if problem is None else None,
             problem=problem,
             counted=None if problem else await self._counted(visit, store.store_id, given),
             may_ask=visit.login.principal.may(ASK_SCOPE) and store.state == "linked",
@@ -129,7 +132,7 @@ class CompletenessPages:
             period = self._asker.period(wish)
         except PeriodRefused:
             return None
-        return await counted(self._proofs, visit.seller_id, store_id, period, by=wish.by)
+        return await counted(self._proofs, visit.seller_id, store_id, period, by=wish.by, now=self._clock.now())
 
 
 def _wish(visit: Visit, store_id: str) -> Wish:

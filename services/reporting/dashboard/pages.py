@@ -268,6 +268,7 @@ class Dashboard:
             form_token=visit.login.form_token,
             seen=visit.seen,
             now=now,
+            our_own=OUR_OWN,
             **values,
         )
 
