@@ -9,6 +9,7 @@ import pytest
 
 from schemas.order import RawOrder
 from services.ingest.connector import Listing, Unreadable, Window
+from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpAnswer
@@ -92,6 +93,11 @@ async def test_a_count_is_one_only_when_it_is_exact(precision: str, count: int |
     shop = Shop(counted=7, precision=precision)
 
     assert await connector(shop).count_orders(ACCESS, HOUR) == count
+
+
+@pytest.mark.parametrize("document", [queries.COUNT, queries.FIRST_LIST, queries.FIRST_PAGE])
+def test_nothing_is_counted_up_to_the_10000_at_which_shopify_stops_by_itself(document: str) -> None:
+    assert "ordersCount(query: $search, limit: null)" in document
 
 
 async def test_orders_by_their_ids_have_all_their_lines_and_reasons_of_hold() -> None:
