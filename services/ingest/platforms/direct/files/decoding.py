@@ -13,7 +13,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from services.ingest.platforms.direct.files.refusals import MEGABYTE, MOST_ROW_CHARACTERS, FileRefused
 
@@ -51,17 +51,24 @@ def encoding_of(file: BinaryIO) -> Encoding:
 def lines_of(file: BinaryIO, encoding: Encoding) -> Iterator[str]:
     """The lines with their ends, composed (NFC), from the beginning. Raises FileRefused when one is too long."""
     file.seek(0)
-    text = io.TextIOWrapper(file, encoding=encoding, newline="")
-    try:
-        while line := text.readline(MOST_ROW_CHARACTERS + 1):
-            if len(line) > MOST_ROW_CHARACTERS:
-                raise FileRefused(
-                    "row_too_long", "A line is longer than a million characters; this is no table of orders."
-                )
-            yield line if line.isascii() else unicodedata.normalize("NFC", line)
-    finally:
-        # The file is the caller's: it must not be closed with its reader.
-        text.detach()
+    text = io.TextIOWrapper(cast("BinaryIO", _View(file)), encoding=encoding, newline="")
+    while line := text.readline(MOST_ROW_CHARACTERS + 1):
+        if len(line) > MOST_ROW_CHARACTERS:
+            raise FileRefused("row_too_long", "A line is longer than a million characters; this is no table of orders.")
+        yield line if line.isascii() else unicodedata.normalize("NFC", line)
+
+
+class _View(io.BufferedIOBase):
+    """A file that is not closed when its reader is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
 
 
 def _utf16_without_mark(head: bytes) -> Encoding | None:

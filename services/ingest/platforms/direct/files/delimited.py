@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import BinaryIO
 
 from services.ingest.platforms.direct.files.decoding import Encoding, lines_of
@@ -35,10 +37,7 @@ def delimiter_of(file: BinaryIO, encoding: Encoding, *, score: Callable[[Cells],
         break
     found = {}
     for delimiter in DELIMITERS:
-        try:
-            rows = _first_rows(file, encoding, delimiter)
-        except FileRefused:
-            rows = []
+        rows = _first_rows(file, encoding, delimiter)
         found[delimiter] = max(((score(row), len(row)) for row in rows), default=(0, 0))
     return max(DELIMITERS, key=lambda delimiter: found[delimiter])
 
@@ -109,9 +108,8 @@ class _Bounded:
 
 
 def _first_rows(file: BinaryIO, encoding: Encoding, delimiter: str) -> list[Cells]:
-    rows = []
-    for _, cells in rows_of(file, encoding, delimiter):
-        rows.append(cells)
-        if len(rows) == _FIRST_RECORDS:
-            break
+    rows: list[Cells] = []
+    with suppress(FileRefused):
+        for _, cells in islice(rows_of(file, encoding, delimiter), _FIRST_RECORDS):
+            rows.append(cells)
     return rows

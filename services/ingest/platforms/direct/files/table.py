@@ -24,6 +24,9 @@ from services.ingest.platforms.direct.files.workbook import close_workbook, open
 
 #: A header may stand below a title, but not below more than that.
 _HEADER_WITHIN = 10
+_LOOKED_AT = 1000
+#: Of a sheet; one is 128 kB.
+_PIECES = 8
 _TOTALS = frozenset(
     {"total", "totals", "grand total", "subtotal", "sub total", "sum", "tong", "tong cong", "cong", "thanh tien"}
 )
@@ -92,26 +95,27 @@ def _text(file: BinaryIO) -> Table:
     delimiter = delimiter_of(file, encoding, score=score)
     name = {"\t": "tabs", ",": "commas", ";": "semicolons"}.get(delimiter, delimiter)
     shown = {"cp1252": "Windows-1252", "cp1258": "Windows-1258"}.get(encoding, encoding.split("-sig")[0].upper())
-    return _table("text", f"{shown}, cells divided by {name}", lambda: rows_of(file, encoding, delimiter))
+    first = _first(rows_of(file, encoding, delimiter))
+    form = f"{shown}, cells divided by {name}"
+    return _table("text", form, first, lambda: rows_of(file, encoding, delimiter))
 
 
 @contextmanager
 def _workbook(file: BinaryIO) -> Iterator[Table]:
     book = open_workbook(file)
     try:
-        best = max(book.sheets, key=lambda sheet: _header_score(book.rows(sheet[1])))
-        yield _table("xlsx", f'Excel workbook, sheet "{best[0]}"', lambda: book.rows(best[1]))
+        first = {name: _first(book.rows(part, pieces=_PIECES)) for name, part in book.sheets}
+        name, part = max(book.sheets, key=lambda sheet: max((score(cells) for _, cells in first[sheet[0]]), default=0))
+        yield _table("xlsx", f'Excel workbook, sheet "{name}"', first[name], lambda: book.rows(part))
     finally:
         close_workbook(book)
 
 
-def _header_score(rows: Iterator[tuple[int, Cells]]) -> int:
-    return max((score(cells) for _, cells in _first(rows)), default=0)
-
-
 def _first(rows: Iterator[tuple[int, Cells]]) -> list[tuple[int, Cells]]:
-    found = []
+    found: list[tuple[int, Cells]] = []
     for number, cells in rows:
+        if number > _LOOKED_AT:
+            break
         if not is_blank(cells):
             found.append((number, cells))
         if len(found) == _HEADER_WITHIN:
@@ -119,8 +123,9 @@ def _first(rows: Iterator[tuple[int, Cells]]) -> list[tuple[int, Cells]]:
     return found
 
 
-def _table(kind: Kind, form: str, rows: Callable[[], Iterator[tuple[int, Cells]]]) -> Table:
-    first = _first(rows())
+def _table(
+    kind: Kind, form: str, first: list[tuple[int, Cells]], rows: Callable[[], Iterator[tuple[int, Cells]]]
+) -> Table:
     if not first:
         raise FileRefused("empty", "The file has no rows.")
     number, header = max(first, key=lambda row: score(row[1]))

@@ -14,6 +14,7 @@ import zipfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO
 
 from services.ingest.platforms.direct.files.delimited import Cells, too_large_a_cell
@@ -39,10 +40,13 @@ class Workbook:
     date_styles: frozenset[int]
     strings: Strings = field(repr=False)
 
-    def rows(self, part: str) -> Iterator[tuple[int, Cells]]:
-        """Each row that holds anything: its number, from 1, and its cells as text. Raises FileRefused."""
+    def rows(self, part: str, *, pieces: int | None = None) -> Iterator[tuple[int, Cells]]:
+        """Each row that holds anything: its number, from 1, and its cells as text. Raises FileRefused.
+
+        With `pieces`, only those that stand in the first pieces of the sheet.
+        """
         sheet = Sheet(string=self.strings.at, date_styles=self.date_styles, since_1904=self.since_1904)
-        for _ in parsed(self.archive, part, sheet.start, sheet.end, sheet.text):
+        for _ in islice(parsed(self.archive, part, sheet.start, sheet.end, sheet.text), pieces):
             yield from sheet.taken()
 
 
