@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import structlog
@@ -29,7 +30,7 @@ from services.ingest.reserve import Spent, spending
 from services.ingest.sessions import Session, told_end, told_part, told_start
 from services.ingest.store_reading import StoreReading, publish
 from services.ingest.tokens import Tokens
-from services.ingest.webhook_health import READ_AGAIN_WITHIN, WebhookHealth, healed, missed
+from services.ingest.webhook_health import READ_AGAIN_WITHIN, WebhookHealth, healed, unheard
 from services.ingest.webhook_ports import PushHealth
 from services.ingest.windows import backoff, look_again, next_window, rest_of
 from services.kit.clock import Clock
@@ -52,9 +53,9 @@ class _Run:
     #: Orders that changed in the part of the window that no poll read before.
     changes: int = 0
     access_accepted: bool = True
-    #: What is known of the store's webhooks, and how many orders they should have told and did not.
+    #: What is known of the store's webhooks, and when what they did not tell changed.
     health: PushHealth = field(default_factory=PushHealth)
-    missed: int = 0
+    unheard: list[datetime] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Poller:
         try:
             await self._subscribe(run)
             await self._read(run)
-            await self._look_for_missed(run)
+            await self._look_after_webhooks(run)
         except OutOfPatience as error:
             name = run.connector.name
             problem = f"{name} could not be read to the end ({error}). The next sync goes on from here."
@@ -148,15 +149,15 @@ class Poller:
         if self.probing.due(store, now=now):
             await self.probing.ensure(store, run.connector, await run.reading.access())
 
-    async def _look_for_missed(self, run: _Run) -> None:
-        if run.missed:
-            run.health = await self.webhook_health.look_for_missed(
-                run.lease.store,
-                run.connector,
-                run.reading.access,
-                run.health,
-                session_id=run.session.session_id,
-            )
+    async def _look_after_webhooks(self, run: _Run) -> None:
+        run.health = await self.webhook_health.look_again(
+            run.lease.store,
+            run.connector,
+            run.reading.access,
+            run.health,
+            session_id=run.session.session_id,
+            found=run.unheard,
+        )
 
     async def _read(self, run: _Run) -> None:
         asked = rest_of(run.session.window, read_through=run.session.read_through)
@@ -204,12 +205,8 @@ class Poller:
         )
         run.session = session
         run.changes += _changes(run, listed.outcomes)
-        run.missed += missed(
-            listed.outcomes,
-            store=store,
-            health=run.health,
-            now=self.clock.now(),
-            pushes_changes=run.connector.pushes_changes,
+        run.unheard += unheard(
+            listed.outcomes, store=store, health=run.health, pushes_changes=run.connector.pushes_changes
         )
         for result, count in results(listed.outcomes).items():
             self.metrics.increment(

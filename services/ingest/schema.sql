@@ -333,7 +333,8 @@ CREATE TABLE ingest.webhook_health (
     fruitless integer DEFAULT 0 NOT NULL,
     mended jsonb DEFAULT '[]'::jsonb NOT NULL,
     mended_in text,
-    right_at timestamp with time zone
+    right_at timestamp with time zone,
+    awaited_at timestamp with time zone
 )
 WITH (fillfactor='80');
 
@@ -348,6 +349,8 @@ COMMENT ON COLUMN ingest.webhook_health.fruitless IS 'how many such looks in a r
 COMMENT ON COLUMN ingest.webhook_health.mended_in IS 'the poll session that tells of what was mended';
 
 COMMENT ON COLUMN ingest.webhook_health.right_at IS 'until when, for certain, what was mended had worked';
+
+COMMENT ON COLUMN ingest.webhook_health.awaited_at IS 'when a poll found a change that no webhook had told';
 
 ALTER TABLE ONLY ingest.audit_answers
     ADD CONSTRAINT audit_answers_pkey PRIMARY KEY (audit_id, round, part);

@@ -46,6 +46,8 @@ TOLD_WITHIN = timedelta(minutes=2)
 READ_AGAIN_WITHIN = timedelta(seconds=5)
 
 _KEPT_EVERY_SECONDS = 5.0
+#: A webhook that came so shortly before a poll may not be among what is seen yet.
+_JUST_NOW = timedelta(seconds=5)
 _NAMED = 3
 _FOUND: dict[Ailment, str] = {
     "missing": "had been removed on {platform}",
@@ -77,27 +79,25 @@ def doubt(store: Store, health: PushHealth, *, changes_per_hour: float | None, n
         return None
     if health.refused_at is not None and health.refused_at > looked:
         return "refused"
+    if not _may_doubt(health, now=now):
+        return None
+    if _is_awaited(health) and health.awaited_at is not None and now - health.awaited_at >= TOLD_WITHIN:
+        return "missed"
     since = max(looked, health.heard_at or looked)
-    if changes_per_hour is not None and _may_doubt(health, now=now):
-        return "silent" if silence_is_unlikely(changes_per_hour=changes_per_hour, since=since, now=now) else None
+    if changes_per_hour is not None and silence_is_unlikely(changes_per_hour=changes_per_hour, since=since, now=now):
+        return "silent"
     return None
 
 
-def is_missed(outcome: OrderOutcome, *, since: datetime, now: datetime, pushes_changes: bool) -> bool:
-    """Tell whether a webhook should have told of what a poll found: a change after `since` that is no news of now."""
-    changed_at = outcome.revised_at if pushes_changes else outcome.placed_at
-    told = outcome.result == "new" or (outcome.result == "updated" and pushes_changes)
-    return told and changed_at is not None and since < changed_at <= now - TOLD_WITHIN
-
-
-def missed(
-    outcomes: Sequence[OrderOutcome], *, store: Store, health: PushHealth, now: datetime, pushes_changes: bool
-) -> int:
-    """Count what a page shows that a webhook should have told since the last look at the store's subscriptions."""
+def unheard(
+    outcomes: Sequence[OrderOutcome], *, store: Store, health: PushHealth, pushes_changes: bool
+) -> list[datetime]:
+    """Return the times of what a page shows that a webhook should tell, changed since the last look."""
     since = looked_at(store, health)
     if not store.subscriptions or since is None:
-        return 0
-    return sum(is_missed(one, since=since, now=now, pushes_changes=pushes_changes) for one in outcomes)
+        return []
+    times = [one.revised_at if pushes_changes else one.placed_at for one in outcomes if _is_news(one, pushes_changes)]
+    return [at for at in times if at is not None and at > since]
 
 
 def healed(health: PushHealth, session: Session, *, platform: str, now: datetime) -> str | None:
@@ -106,13 +106,13 @@ def healed(health: PushHealth, session: Session, *, platform: str, now: datetime
         return None
     broken = [_broken(ailment, topics, platform) for ailment, topics in _by_ailment(health.mended)]
     right = "" if health.right_at is None else f" (they were last seen right at {_clock_time(health.right_at, now)})"
-    came = session.counts.new + session.counts.updated
+    start, came = _clock_time(session.window.start, now), session.counts.new + session.counts.updated
     orders = "1 order" if came == 1 else f"{came} orders"
-    start = _clock_time(session.window.start, now)
-    if session.state == "succeeded":
-        read = f"everything changed since {start} was read again: {orders if came else 'no order'} came this way."
-    else:
+    if session.state != "succeeded":
         read = f"what changed since {start} is being read again: {orders if came else 'no order'} came so far."
+    else:
+        result = f"{orders} came this way." if came else "nothing had been missed."
+        read = f"everything changed since {start} was read again: {result}"
     return f"Webhooks for {', those for '.join(broken)}{right}; they were set up again, and {read}"
 
 
@@ -186,7 +186,7 @@ class WebhookHealth:
             return health
         return await self._check(store, connector, await access(), health, session_id=session_id, found=found)
 
-    async def look_for_missed(
+    async def look_again(
         self,
         store: Store,
         connector: Connector,
@@ -194,11 +194,21 @@ class WebhookHealth:
         health: PushHealth,
         *,
         session_id: SessionId,
+        found: Sequence[datetime],
     ) -> PushHealth:
-        """Ask the platform, and mend, after a poll found what no webhook told; raises like `look`."""
-        if not store.subscriptions or not _may_doubt(health, now=self._clock.now()):
-            return health
-        return await self._check(store, connector, await access(), health, session_id=session_id, found="missed")
+        """Ask the platform, and mend, after a poll `found` what no webhook told; raises like `look`.
+
+        What changed a moment ago may still be told: it is awaited, and the next poll looks whether it was.
+        """
+        now = self._clock.now()
+        if any(at <= now - TOLD_WITHIN for at in found):
+            if not _may_doubt(health, now=now):
+                return health
+            return await self._check(store, connector, await access(), health, session_id=session_id, found="missed")
+        if found and not _is_awaited(health):
+            health = replace(health, awaited_at=now - _JUST_NOW)
+            await self._records.keep(store.store_id, health)
+        return health
 
     async def _check(
         self,
@@ -232,7 +242,7 @@ def _after(
     found: Doubt | None,
     now: datetime,
 ) -> PushHealth:
-    checked = replace(health, checked_at=now)
+    checked = replace(health, checked_at=now, awaited_at=None)
     if found in {"silent", "missed"}:
         checked = replace(checked, doubted_at=now, fruitless=0 if mended else health.fruitless + 1)
     if not mended:
@@ -251,6 +261,17 @@ def _after(
 
 def _is_watched(store: Store) -> bool:
     return store.state == "linked" and store.settings.auto_sync and bool(store.subscriptions)
+
+
+def _is_awaited(health: PushHealth) -> bool:
+    """Tell whether no webhook came since a poll was faster than the webhooks."""
+    if health.awaited_at is None:
+        return False
+    return health.heard_at is None or health.heard_at < health.awaited_at
+
+
+def _is_news(outcome: OrderOutcome, pushes_changes: bool) -> bool:  # noqa: FBT001 - private, beside its one caller
+    return outcome.result == "new" or (outcome.result == "updated" and pushes_changes)
 
 
 def _may_doubt(health: PushHealth, *, now: datetime) -> bool:

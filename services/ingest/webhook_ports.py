@@ -18,7 +18,8 @@ class PushHealth:
     `heard_at` is when the last genuine one came that told of an order, `refused_at` when one did not verify.
     `checked_at` is the last look at what is subscribed. `doubted_at` is the last that silence or a missed order
     caused, and `fruitless` counts those in a row that found nothing to mend. `mended` is what was mended last, in the
-    poll session `mended_in`, and had worked for certain until `right_at`.
+    poll session `mended_in`, and had worked for certain until `right_at`. `awaited_at` is when a poll found a change
+    before any webhook told of it: since then one is awaited.
     """
 
     heard_at: datetime | None = None
@@ -29,6 +30,7 @@ class PushHealth:
     mended: tuple[Mended, ...] = ()
     mended_in: SessionId | None = None
     right_at: datetime | None = None
+    awaited_at: datetime | None = None
 
 
 class PushRecords(Protocol):

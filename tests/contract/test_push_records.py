@@ -56,6 +56,7 @@ async def test_all_of_it_in_one_life(records: PushRecords) -> None:
         mended=(Mended("orders/create", "missing"), Mended("orders/paid", "wrong_address")),
         mended_in=SessionId("s-1"),
         right_at=START - 2 * MINUTE,
+        awaited_at=START - 3 * MINUTE,
     )
     await records.keep(STORE, replace(told, heard_at=START - 9 * MINUTE, refused_at=None))
     await records.keep("gone", told)

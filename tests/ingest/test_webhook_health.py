@@ -13,7 +13,7 @@ from schemas.stores import StoreSettings
 from services.ingest.connector import Delivery, Mended
 from services.ingest.ports import LeaseLost
 from services.ingest.sessions import Counts, Session
-from services.ingest.webhook_health import doubt, healed, is_missed, silence_is_unlikely
+from services.ingest.webhook_health import doubt, healed, silence_is_unlikely, unheard
 from services.ingest.webhook_ports import PushHealth
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.problems import Problem
@@ -56,6 +56,10 @@ def test_silence_is_unlikely_by_how_often_the_store_changes(
         (PushHealth(refused_at=START + MINUTE), 5, "refused"),
         # Looked at since.
         (PushHealth(refused_at=START + MINUTE, checked_at=START + 2 * MINUTE), 5, None),
+        # A poll was faster than the webhooks; they have not come since, or they have, or they may still come.
+        (PushHealth(awaited_at=START + 3 * MINUTE), 5, "missed"),
+        (PushHealth(awaited_at=START + 3 * MINUTE, heard_at=START + 4 * MINUTE), 5, None),
+        (PushHealth(awaited_at=START + 4 * MINUTE, heard_at=START + 3 * MINUTE), 5, None),
         # Doubted in vain a moment ago; and three times in a row.
         (PushHealth(doubted_at=START + 2 * MINUTE, fruitless=1), 20, None),
         (PushHealth(doubted_at=START + 2 * MINUTE, fruitless=1), 23, "silent"),
@@ -84,23 +88,22 @@ def outcome(result: str, *, at: datetime, placed: datetime | None = None) -> Ord
 @pytest.mark.parametrize(
     ("found", "changes_too", "expected"),
     [
-        (outcome("new", at=START + MINUTE), True, True),
-        (outcome("updated", at=START + MINUTE), True, True),
-        (outcome("existing", at=START + MINUTE), True, False),
-        # A webhook may still be on its way.
-        (outcome("new", at=START + 9 * MINUTE), True, False),
+        (outcome("new", at=START + MINUTE), True, [START + MINUTE]),
+        (outcome("updated", at=START + MINUTE), True, [START + MINUTE]),
+        (outcome("existing", at=START + MINUTE), True, []),
         # From before the last look: nothing new to learn of.
-        (outcome("new", at=START - MINUTE), True, False),
+        (outcome("new", at=START - MINUTE), True, []),
         # A platform that tells of new orders only.
-        (outcome("updated", at=START + MINUTE), False, False),
-        (outcome("new", at=START + MINUTE, placed=START - MINUTE), False, False),
-        (outcome("new", at=START + MINUTE), False, True),
+        (outcome("updated", at=START + MINUTE), False, []),
+        (outcome("new", at=START + MINUTE, placed=START - MINUTE), False, []),
+        (outcome("new", at=START + 2 * MINUTE, placed=START + MINUTE), False, [START + MINUTE]),
     ],
 )
-def test_which_orders_a_webhook_should_have_told(found: OrderOutcome, *, changes_too: bool, expected: bool) -> None:
-    now = START + 10 * MINUTE
-
-    assert is_missed(found, since=START, now=now, pushes_changes=changes_too) is expected
+def test_which_orders_a_webhook_should_have_told(
+    found: OrderOutcome, *, changes_too: bool, expected: list[datetime]
+) -> None:
+    assert unheard([found], store=SUBSCRIBED, health=PushHealth(), pushes_changes=changes_too) == expected
+    assert unheard([found], store=linked_store(), health=PushHealth(), pushes_changes=changes_too) == []
 
 
 def ended(counts: Counts | None = None, *, state: SessionState = "succeeded") -> Session:
@@ -140,7 +143,7 @@ def mended(*found: Mended, right_at: datetime | None = START - 3 * MINUTE) -> Pu
             ended(Counts(existing=5)),
             (
                 "Webhooks for a and b had been paused on Twin, those for c went to another address; they were set up"
-                " again, and everything changed since 11:00 UTC was read again: no order came this way."
+                " again, and everything changed since 11:00 UTC was read again: nothing had been missed."
             ),
         ),
         (
@@ -252,6 +255,24 @@ async def test_an_order_that_no_webhook_told_is_reason_to_look_in_the_same_poll_
     assert due is not None
     assert due - bench.clock.now() <= bench.platform.pace.settle + timedelta(seconds=5)
     assert bench.metrics.value("syncorder_webhooks_mended_total", platform="twin", ailment="disabled") == 1
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_an_order_that_a_poll_found_at_once_is_awaited_for_two_minutes(*, comes: bool) -> None:
+    bench = Workbench()
+    await pushed_store(bench)
+    bench.platform.put("fast")
+    looks = []
+    for _ in range(13):
+        bench.clock.advance(10)
+        await bench.polls.ask(STORE, by="key-1", now=bench.clock.now())
+        await bench.poll()
+        if comes:
+            headers, body = webhook("order", "fast")
+            await bench.webhooks.take("twin", STORE, Delivery(headers, body))
+        looks.append(len(bench.platform.subscribed))
+
+    assert looks == ([0] * 13 if comes else [0] * 12 + [1])
 
 
 async def test_an_order_that_a_webhook_told_is_no_reason_to_look() -> None:

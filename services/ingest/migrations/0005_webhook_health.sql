@@ -9,7 +9,8 @@ CREATE TABLE webhook_health (
     fruitless  integer NOT NULL DEFAULT 0,
     mended     jsonb NOT NULL DEFAULT '[]',
     mended_in  text,
-    right_at   timestamptz
+    right_at   timestamptz,
+    awaited_at timestamptz
 ) WITH (fillfactor = 80);
 COMMENT ON COLUMN webhook_health.heard_at IS 'the last genuine webhook that told of an order';
 COMMENT ON COLUMN webhook_health.refused_at IS 'a delivery that did not verify, at most one in some minutes';
@@ -17,3 +18,4 @@ COMMENT ON COLUMN webhook_health.doubted_at IS 'the last look for silence or for
 COMMENT ON COLUMN webhook_health.fruitless IS 'how many such looks in a row found nothing to mend';
 COMMENT ON COLUMN webhook_health.mended_in IS 'the poll session that tells of what was mended';
 COMMENT ON COLUMN webhook_health.right_at IS 'until when, for certain, what was mended had worked';
+COMMENT ON COLUMN webhook_health.awaited_at IS 'when a poll found a change that no webhook had told';

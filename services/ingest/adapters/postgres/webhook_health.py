@@ -47,7 +47,7 @@ class PostgresPushRecords:
             await self._pool.execute(
                 _SQL.keep_webhook_health,
                 *(store_id, health.checked_at, health.doubted_at, health.fruitless),
-                *(_MENDED.dump_json(health.mended).decode(), health.mended_in, health.right_at),
+                *(_MENDED.dump_json(health.mended).decode(), health.mended_in, health.right_at, health.awaited_at),
             )
 
 
@@ -61,4 +61,5 @@ def _health(row: asyncpg.Record) -> PushHealth:
         mended=_MENDED.validate_json(row["mended"]),
         mended_in=row["mended_in"],
         right_at=row["right_at"],
+        awaited_at=row["awaited_at"],
     )
