@@ -119,13 +119,26 @@ class Store:
 
     def subscribed(self, subscriptions: tuple[str, ...], *, to: str, now: datetime) -> Store:
         """The store after the platform agreed to push `subscriptions` to the address `to`."""
+        changed_at = self.changed_at if self.push_problem is None else now
         return replace(
-            self, subscriptions=subscriptions, subscribed_to=to, subscribed_at=now, push_problem=None, changed_at=now
+            self,
+            subscriptions=subscriptions,
+            subscribed_to=to,
+            subscribed_at=now,
+            push_problem=None,
+            changed_at=changed_at,
         )
 
     def not_subscribed(self, problem: str, *, to: str | None = None, now: datetime) -> Store:
         """The store after the platform did not agree to push, yet or (`to` given) at all; polls find everything."""
-        return replace(self, push_problem=problem, subscribed_to=to, subscribed_at=now, changed_at=now)
+        changed_at = self.changed_at if self.push_problem == problem else now
+        return replace(self, push_problem=problem, subscribed_to=to, subscribed_at=now, changed_at=changed_at)
+
+
+def news(before: Store, store: Store) -> tuple[Message, ...]:
+    """What to announce of a change: nothing where others see none, as when a platform was only asked again."""
+    told = announcements(store)
+    return told if told != announcements(before) else ()
 
 
 def announcements(store: Store) -> tuple[Message, ...]:

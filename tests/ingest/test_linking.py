@@ -79,7 +79,7 @@ async def test_a_linked_store_and_its_seller_are_announced_without_secrets() -> 
     store = await by_credentials(bench)
     records = await announced(bench)
 
-    assert [record.state for record in records] == ["linked", "linked", "linked"]
+    assert [record.state for record in records] == ["linked", "linked"]
     assert records[-1].capabilities == (Capability(name="addresses", allowed=True),)
     assert records[-1].store_id == store.store_id
     assert {message.topic for message in bench.publisher.published} == {"sellers", "stores"}

@@ -85,6 +85,7 @@ class Memory:
     seen: dict[OrderKey, Seen] = field(default_factory=dict)
     syncs: dict[str, SyncRow] = field(default_factory=dict)
     audits: dict[str, AuditRow] = field(default_factory=dict)
+    open_audits: dict[str, AuditRow] = field(default_factory=dict)
     audits_of: dict[str, dict[str, AuditRow]] = field(default_factory=dict)
     #: By store, kind of time and order.
     explained: dict[tuple[str, str, str], Explained] = field(default_factory=dict)

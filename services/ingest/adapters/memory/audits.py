@@ -29,6 +29,8 @@ class MemoryAudits:
                 row = AuditRow(audit)
                 self._memory.audits[audit.audit_id] = row
                 self._memory.audits_of.setdefault(audit.store_id, {})[audit.audit_id] = row
+                if audit.state == "running":
+                    self._memory.open_audits[audit.audit_id] = row
         self._memory.outbox.extend(messages)
 
     async def get(self, audit_id: str) -> Audit | None:
@@ -85,9 +87,8 @@ class MemoryAudits:
         """Whatever is due and free."""
         due = [
             row
-            for row in self._memory.audits.values()
-            if row.audit.state == "running"
-            and row.audit.platform in platforms
+            for row in self._memory.open_audits.values()
+            if row.audit.platform in platforms
             and row.audit.due_at <= now
             and (row.expires_at is None or row.expires_at <= now)
         ]
@@ -113,6 +114,7 @@ class MemoryAudits:
         self._held(lease)
         del self._memory.audits[lease.audit.audit_id]
         del self._memory.audits_of[lease.audit.store_id][lease.audit.audit_id]
+        del self._memory.open_audits[lease.audit.audit_id]
 
     async def begin(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease."""
@@ -214,6 +216,7 @@ class MemoryAudits:
         row.listed.clear()
         row.answers.clear()
         row.leave()
+        del self._memory.open_audits[audit.audit_id]
         self._memory.outbox.extend(messages)
 
     async def forget(self, *, before: datetime, asked_before: datetime) -> None:
@@ -236,7 +239,8 @@ class MemoryAudits:
                 self._memory.explained[key] = Explained(one.at, one.explanation, one.read_at)
 
     def _has_planned(self, store_id: str, scope: str) -> bool:
-        return scope != "asked" and any(one.scope == scope and one.state == "running" for one in self._of(store_id))
+        rows = self._memory.audits_of.get(store_id, {}).values()
+        return scope != "asked" and any(one.audit.scope == scope and one.audit.state == "running" for one in rows)
 
     def _of(self, store_id: str) -> list[Audit]:
         return [row.audit for row in self._memory.audits_of.get(store_id, {}).values()]

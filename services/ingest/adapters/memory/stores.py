@@ -10,7 +10,7 @@ from datetime import datetime
 
 from services.ingest.adapters.memory import Memory, Poll
 from services.ingest.ports import AlreadyLinked, Authorization, StoredAccess
-from services.ingest.store import Store, announcements
+from services.ingest.store import Store, announcements, news
 
 
 class MemoryStores:
@@ -64,10 +64,11 @@ class MemoryStores:
         if store is None:
             return None
         changed = change(store)
-        self._refuse_second(changed)
+        if changed.external_id != store.external_id:
+            self._refuse_second(changed)
         if changed != store:
             self._memory.stores[store_id] = changed
-            self._memory.outbox.extend(announcements(changed))
+            self._memory.outbox.extend(news(store, changed))
         if erase:
             self._memory.secrets.pop(store_id, None)
         elif secrets is not None:

@@ -13,7 +13,7 @@ from schemas.stores import Capability, StoreSettings
 from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import put
 from services.ingest.ports import AlreadyLinked, Authorization, StoredAccess
-from services.ingest.store import Store, announcements
+from services.ingest.store import Store, announcements, news
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 
@@ -82,7 +82,7 @@ class PostgresStores:
                     changed = change(store)
                     if changed != store:
                         await connection.execute(_SQL.update_store, *_changeable(changed))
-                        await put(connection, announcements(changed))
+                        await put(connection, news(store, changed))
                     if erase:
                         await connection.execute(_SQL.erase_secrets, store_id)
                     elif secrets is not None:
