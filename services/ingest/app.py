@@ -30,6 +30,7 @@ from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
 from services.ingest.adapters.postgres import SCHEMA
 from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpenOrders
 from services.ingest.adapters.postgres.given import PostgresGivenOrders
+from services.ingest.adapters.postgres.imports import PostgresImports
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
@@ -46,6 +47,10 @@ from services.ingest.connector import Connector, Listener, Platform, Tools
 from services.ingest.direct_batches import Batches
 from services.ingest.direct_giving import Giving
 from services.ingest.direct_routes import DirectApi, direct_routes
+from services.ingest.import_files import ImportFiles
+from services.ingest.import_ports import ImportLease
+from services.ingest.import_routes import ImportApi, import_routes
+from services.ingest.import_runs import ImportRunner
 from services.ingest.linking import Linking
 from services.ingest.listening import Listening
 from services.ingest.planning import Planning
@@ -122,6 +127,7 @@ class _Parts:
     sync_schedule: Schedule[SyncLease]
     audit_schedule: Schedule[AuditLease]
     audit_planner: Planner | None
+    import_schedule: Schedule[ImportLease]
     subscriber: KafkaSubscriber
     books: Bookkeeping
     webhook_health: WebhookHealth
@@ -177,7 +183,7 @@ async def serve(
             metrics=metrics,
         )
         health.add_check("kafka.consumer", parts.subscriber.check)
-        schedules = (parts.schedule, parts.sync_schedule, parts.audit_schedule)
+        schedules = (parts.schedule, parts.sync_schedule, parts.audit_schedule, parts.import_schedule)
         for watched in (*schedules, parts.subscriber, parts.books, parts.relay, parts.listening):
             health.watch(watched)
         app = build_app(
@@ -213,6 +219,7 @@ def routes_document() -> dict[str, Any]:
     routes.include(audit_routes(AuditApi(nothing, nothing, nothing, nothing)))
     routes.include(webhook_routes(WebhookApi(nothing, nothing, "")))
     routes.include(direct_routes(DirectApi(nothing, nothing, nothing, nothing, nothing)))
+    routes.include(import_routes(ImportApi(nothing, nothing, nothing, nothing, nothing, nothing)))
     return routes.openapi()
 
 
@@ -361,19 +368,32 @@ def _compose(
         ).subscription()
     )
     routes.include(webhook_routes(WebhookApi(webhooks, metrics, settings.reachable_at)))
-    giving = Giving(PostgresGivenOrders(pool), seen, publisher, clock)
+    given, imports = PostgresGivenOrders(pool), PostgresImports(pool)
+    giving, files = Giving(given, seen, publisher, clock), ImportFiles(imports, vault, clock)
     routes.include(direct_routes(DirectApi(giving, Batches(giving, books_port, clock), accesses, books, clock)))
+    import_schedule = Schedule(
+        ImportRunner(imports, files, stores, giving, given, clock, metrics).run,
+        imports,
+        owner=instance,
+        platforms=[slug for slug in connectors if not is_read(slug)],
+        at_once=settings.imports_at_once,
+        clock=clock,
+        metrics=metrics,
+        what="import",
+    )
+    routes.include(import_routes(ImportApi(imports, files, stores, given, import_schedule, clock)))
     return _Parts(
         routes,
         schedule,
         sync_schedule,
         audit_schedule,
         audit_planner,
+        import_schedule,
         subscriber,
         books,
         webhook_health,
         Relay(PostgresOutbox(pool), publisher, clock),
-        Tidying(authorizations, books_port, syncs, audits, clock),
+        Tidying(authorizations, books_port, syncs, audits, imports, clock),
         Listening(listeners, webhooks, clock=clock, metrics=metrics),
     )
 
@@ -383,6 +403,7 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         group.create_task(parts.schedule.run(stop))
         group.create_task(parts.sync_schedule.run(stop))
         group.create_task(parts.audit_schedule.run(stop))
+        group.create_task(parts.import_schedule.run(stop))
         if parts.audit_planner is not None:
             group.create_task(parts.audit_planner.run(stop))
         group.create_task(parts.books.run(stop))

@@ -127,6 +127,56 @@ COMMENT ON COLUMN ingest.given_orders.content IS 'what identifies the content as
 
 COMMENT ON COLUMN ingest.given_orders.kept IS 'the raw order without its buyer: what a cancellation is told with';
 
+CREATE TABLE ingest.import_pieces (
+    import_id text NOT NULL,
+    number integer NOT NULL,
+    sealed bytea NOT NULL,
+    kept_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY ingest.import_pieces ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE ingest.import_pieces IS 'files as they came, sealed; they hold personal data and are kept for days. A piece may be there before its import';
+
+CREATE TABLE ingest.import_problems (
+    import_id text NOT NULL,
+    order_place integer NOT NULL,
+    number integer NOT NULL,
+    reference text NOT NULL,
+    row_number integer NOT NULL,
+    header text,
+    problem text NOT NULL,
+    remedy text NOT NULL,
+    while_checking boolean NOT NULL
+);
+
+COMMENT ON TABLE ingest.import_problems IS 'without what stood in the cells';
+
+COMMENT ON COLUMN ingest.import_problems.order_place IS 'the order''s place in the file, from 0';
+
+CREATE TABLE ingest.imports (
+    import_id text NOT NULL,
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    platform text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    digest text NOT NULL,
+    state text NOT NULL,
+    started_at timestamp with time zone,
+    due_at timestamp with time zone NOT NULL,
+    held jsonb NOT NULL,
+    lease_owner text,
+    lease_number bigint DEFAULT 0 NOT NULL,
+    lease_expires_at timestamp with time zone,
+    CONSTRAINT imports_state_check CHECK ((state = ANY (ARRAY['checking'::text, 'ready'::text, 'running'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+COMMENT ON COLUMN ingest.imports.import_id IS 'rises with time; also the id of its session';
+
+COMMENT ON COLUMN ingest.imports.digest IS 'the SHA-256 of the file';
+
+COMMENT ON COLUMN ingest.imports.held IS 'all of it, the columns above included, as services.ingest.imports.Import';
+
 CREATE TABLE ingest.migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -373,6 +423,15 @@ ALTER TABLE ONLY ingest.authorizations
 ALTER TABLE ONLY ingest.given_orders
     ADD CONSTRAINT given_orders_pkey PRIMARY KEY (order_key);
 
+ALTER TABLE ONLY ingest.import_pieces
+    ADD CONSTRAINT import_pieces_pkey PRIMARY KEY (import_id, number);
+
+ALTER TABLE ONLY ingest.import_problems
+    ADD CONSTRAINT import_problems_pkey PRIMARY KEY (import_id, order_place, number);
+
+ALTER TABLE ONLY ingest.imports
+    ADD CONSTRAINT imports_pkey PRIMARY KEY (import_id);
+
 ALTER TABLE ONLY ingest.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
@@ -417,6 +476,16 @@ CREATE UNIQUE INDEX audits_one_planned ON ingest.audits USING btree (store_id, s
 
 CREATE INDEX authorizations_by_store ON ingest.authorizations USING btree (store_id);
 
+CREATE INDEX import_pieces_by_age ON ingest.import_pieces USING btree (kept_at);
+
+CREATE INDEX imports_by_age ON ingest.imports USING btree (asked_at);
+
+CREATE INDEX imports_by_file ON ingest.imports USING btree (store_id, digest, import_id);
+
+CREATE INDEX imports_by_seller ON ingest.imports USING btree (seller_id, import_id);
+
+CREATE INDEX imports_with_work ON ingest.imports USING btree (store_id, import_id) WHERE (state = ANY (ARRAY['checking'::text, 'running'::text]));
+
 CREATE INDEX poll_costs_by_store ON ingest.poll_costs USING btree (store_id);
 
 CREATE INDEX seen_orders_open ON ingest.seen_orders USING btree (order_key COLLATE "C") WHERE open;
@@ -456,6 +525,12 @@ ALTER TABLE ONLY ingest.audits
 
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.import_problems
+    ADD CONSTRAINT import_problems_import_id_fkey FOREIGN KEY (import_id) REFERENCES ingest.imports(import_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.imports
+    ADD CONSTRAINT imports_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ingest.poll_costs
     ADD CONSTRAINT poll_costs_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;

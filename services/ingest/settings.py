@@ -25,6 +25,7 @@ class IngestSettings(KitSettings):
         default=True, description="Whether stores are audited on a schedule; sellers may ask for audits in any case."
     )
     audits_at_once: int = Field(default=2, ge=1, le=100, description="How many audits one process runs at once.")
+    imports_at_once: int = Field(default=2, ge=1, le=20, description="How many files one process imports at once.")
     audit_day_seconds: float = Field(
         default=3_600, gt=0, description="Seconds between two audits of a store's last day, where call budgets allow."
     )

@@ -10,6 +10,8 @@ from datetime import timedelta
 import structlog
 
 from services.ingest.audit_ports import Audits
+from services.ingest.import_ports import Imports
+from services.ingest.imports import FILE_KEPT
 from services.ingest.ports import Authorizations, Syncs, WebhookBooks
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
@@ -21,7 +23,7 @@ _EVERY_SECONDS = 60.0
 ABANDONED_AFTER = timedelta(minutes=15)
 #: The report keeps sessions; ours only serve to go on with them.
 SESSIONS_KEPT = timedelta(days=7)
-#: Of manual syncs sellers see our list.
+#: Of manual syncs and imports sellers see our list.
 SYNCS_KEPT = timedelta(days=90)
 #: Of audits, too; of those on a schedule there are many, and the report keeps them.
 SCHEDULED_AUDITS_KEPT = timedelta(days=7)
@@ -35,6 +37,7 @@ class Tidying:
     books: WebhookBooks
     syncs: Syncs
     audits: Audits
+    imports: Imports
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -56,3 +59,4 @@ class Tidying:
         await self.books.forget_sessions(before=now - SESSIONS_KEPT)
         await self.syncs.forget(before=now - SYNCS_KEPT)
         await self.audits.forget(before=now - SCHEDULED_AUDITS_KEPT, asked_before=now - SYNCS_KEPT)
+        await self.imports.forget(files_before=now - FILE_KEPT, imports_before=now - SYNCS_KEPT)
