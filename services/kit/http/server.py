@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import orjson
@@ -245,7 +245,8 @@ async def _harden(_request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _add_own_routes(app: web.Application, routes: Routes, metrics: Metrics, health: Health) -> None:
-    api = routes.openapi()
+    # Made when it is first asked for: it takes longer than all else at a start.
+    api = cache(routes.openapi)
 
     async def livez(_request: web.Request) -> web.Response:
         problems = health.liveness()
@@ -259,10 +260,10 @@ def _add_own_routes(app: web.Application, routes: Routes, metrics: Metrics, heal
         return web.Response(body=metrics.render(), headers={"Content-Type": _METRICS_TYPE})
 
     async def openapi(_request: web.Request) -> web.Response:
-        return _json(api)
+        return _json(api())
 
     async def docs(_request: web.Request) -> web.Response:
-        return web.Response(text=page(api), content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
+        return web.Response(text=page(api()), content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
 
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
