@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from schemas.ids import OrderKey, StoreId, fact_id, order_key
 from schemas.order import Payload, RawOrder, Way
 from services.ingest.connector import StoreRef
-from services.ingest.platforms.direct.orders import FORM, DirectOrder, to_raw_order
+from services.ingest.platforms.direct.orders import FORM, DirectOrder, to_raw_order, verbatim
 
 _TICK = timedelta(microseconds=1)
 #: What a raw order says of its buyer, or may say in their words.
@@ -117,7 +117,7 @@ def first_form(order: DirectOrder, raw: RawOrder) -> Given:
         order_key=raw.key,
         store_id=raw.store_id,
         reference=order.reference,
-        content=content_of(order),
+        content=fact_id(raw.payload.body),
         revision=1,
         state="given",
         test=order.test,
@@ -128,8 +128,8 @@ def first_form(order: DirectOrder, raw: RawOrder) -> Given:
 
 
 def content_of(order: DirectOrder) -> str:
-    """What identifies an order's content, however it was given."""
-    return fact_id(order.model_dump_json(exclude_defaults=True))
+    """What identifies an order's content, however it was given: its payload's, as `first_form` has it at hand."""
+    return fact_id(verbatim(order))
 
 
 def key_of(store: StoreRef, reference: str) -> OrderKey:

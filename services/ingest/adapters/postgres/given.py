@@ -13,8 +13,11 @@ from services.ingest.direct_given import Given
 from services.kit.errors import TransientError
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
+from services.kit.together import Together
 
 _SQL = load_sql(SQL / "given.sql")
+#: Single orders that one statement claims.
+_AT_ONCE = 100
 _COLUMNS = [field.name for field in fields(Given)]
 
 
@@ -23,10 +26,24 @@ class PostgresGivenOrders:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._together = Together(self._claim_each, at_most=_AT_ONCE)
 
     async def claim(self, orders: Sequence[Given]) -> Mapping[OrderKey, Given]:
-        """In one statement where all are free; in the order of keys, so that two never wait in a circle."""
-        rows = {order.order_key: order for order in sorted(orders, key=lambda order: order.order_key)}
+        """In one statement where all are free; single orders that come at the same time share one."""
+        if len(orders) == 1:
+            [order] = orders
+            return {order.order_key: await self._together.ask(order)}
+        return await self._claim(orders)
+
+    async def _claim_each(self, orders: Sequence[Given]) -> list[Given]:
+        standing = await self._claim(orders)
+        return [standing[order.order_key] for order in orders]
+
+    async def _claim(self, orders: Sequence[Given]) -> Mapping[OrderKey, Given]:
+        rows: dict[OrderKey, Given] = {}
+        # In the order of keys, so that two never wait for each other in a circle; of two of one key the first is it.
+        for order in sorted(orders, key=lambda order: order.order_key):
+            rows.setdefault(order.order_key, order)
         if not rows:
             return {}
         with translated_errors():

@@ -322,8 +322,13 @@ def to_raw_order(
         gift_message=order.gift_message,
         shipping_label_url=order.shipping_label_url,
         tax_value=Money.parse(order.tax_value, currency) if order.tax_value else None,
-        payload=Payload(form=FORM, body=order.model_dump_json(exclude_defaults=True)),
+        payload=Payload(form=FORM, body=verbatim(order)),
     )
+
+
+def verbatim(order: DirectOrder) -> str:
+    """Return the order's JSON without what is as it is by default: the same text for the same order, always."""
+    return order.model_dump_json(exclude_defaults=True)
 
 
 def _address(given: DirectAddress) -> Address:
