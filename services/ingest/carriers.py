@@ -47,7 +47,6 @@ CARRIERS: tuple[Carrier, ...] = (
             f"https://www.dhl.de/de/privatkunden/pakete-empfangen/verfolgen.html?piececode={_NUMBER}"),
     Carrier("ontrac", "OnTrac", (), f"https://www.ontrac.com/tracking?number={_NUMBER}"),
     Carrier("lasership", "LaserShip", ("Laser Ship",), f"https://www.ontrac.com/tracking?number={_NUMBER}"),
-    Carrier("amazon", "Amazon Logistics", ("Amazon Shipping", "AMZL"), f"https://track.amazon.com/tracking/{_NUMBER}"),
     Carrier("canada-post", "Canada Post", ("Postes Canada",),
             f"https://www.canadapost-postescanada.ca/track-reperage/en#/details/{_NUMBER}"),
     Carrier("royal-mail", "Royal Mail", (), f"https://www.royalmail.com/track-your-item#/tracking-results/{_NUMBER}"),
@@ -76,7 +75,7 @@ CARRIERS: tuple[Carrier, ...] = (
 BY_ID = {carrier.id: carrier for carrier in CARRIERS}
 
 #: The library's words, which are ours, for carriers that are in the table.
-_LIBRARY = frozenset({"amazon", "dhl", "fedex", "ontrac", "ups", "usps"})
+_LIBRARY = frozenset({"dhl", "fedex", "ontrac", "ups", "usps"})
 #: Forms that the library does not know. Each is told apart by letters, not by a mere number of digits.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(form), carrier)
@@ -88,7 +87,6 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?:YW|UG|UF|UJ)[0-9]{9}YP", "yanwen"),
         (r"SF[0-9]{13}", "sf-express"),
         (r"MI[0-9]{6}[A-Z0-9]{8,22}", "ups-mi"),
-        (r"TBA[0-9]{12}", "amazon"),
     )
 )
 #: UPU S10: service, eight digits, a check digit, and the country of the post that took it.
