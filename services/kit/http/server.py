@@ -263,7 +263,9 @@ def _add_own_routes(app: web.Application, routes: Routes, metrics: Metrics, heal
         return _json(api())
 
     async def docs(_request: web.Request) -> web.Response:
-        return web.Response(text=page(api()), content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
+        return web.Response(
+            text=page(api()), content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY}
+        )
 
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
