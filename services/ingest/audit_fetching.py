@@ -78,11 +78,7 @@ class Fetching:
         for start in range(0, len(external_ids), size):
             numbers = external_ids[start : start + size]
             answer = await self.reading.orders(numbers)
-            for number in numbers:
-                found[number] = answer.get(number)
-                if found[number] is None and size > 1:
-                    # An order that many at once left out is asked for alone: taking it back from production is final.
-                    found[number] = await self.reading.order(number)
+            found.update({number: answer.get(number) for number in numbers})
         return found
 
     def _judged(

@@ -55,10 +55,6 @@ class StoreReading:
         """The platform's own count."""
         return await self._ask(lambda access: self.connector.count_orders(access, window))
 
-    async def order(self, external_id: str) -> RawOrder | Unreadable | None:
-        """One order."""
-        return await self._ask(lambda access: self.connector.read_order(access, external_id, way=self.way))
-
     async def orders(self, external_ids: Sequence[str]) -> Mapping[str, RawOrder | Unreadable | None]:
         """Orders by their ids, at most as many as the connector reads at once."""
         return await self._ask(lambda access: self.connector.read_orders(access, external_ids, way=self.way))

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.order import OrderRevised
+from schemas.order import RAW_ORDER_EVENT, OrderRevised
 from services.ingest import app
 from services.ingest.connector import Connector
 from services.ingest.settings import IngestSettings
@@ -127,10 +127,10 @@ async def raw_orders(kafka: str, store_id: str) -> list[OrderRevised]:
         for partition, end in (await consumer.end_offsets(partitions)).items():
             while await consumer.position(partition) < end:
                 for records in (await consumer.getmany(partition, timeout_ms=200)).values():
-                    found += [OrderRevised.model_validate_json(record.value) for record in records]
+                    found += [RAW_ORDER_EVENT.validate_json(record.value) for record in records]
     finally:
         await consumer.stop()
-    return [event for event in found if event.order.store_id == store_id]
+    return [event for event in found if isinstance(event, OrderRevised) and event.order.store_id == store_id]
 
 
 def free_port() -> int:
