@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,7 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
             "factory", "deploy.sandbox.factory", "--pace", "0", env=environment, niceness=NICENESS
         )
         services = _start_services(supervisor, environment, choices, sorted(sandbox["platforms"]))
+        key = _make_key(environment)
         for name, url in services.items():
             supervisor.children[name].wait_ready(f"{url}/readyz")
         yield World(
@@ -94,7 +96,7 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
             factory=ready_line(factory)["factory"],
             services=services,
             settings=environment,
-            key=_make_key(environment),
+            key=key,
         )
 
 
@@ -113,8 +115,10 @@ def _settings(data_dir: Path, platform_settings: Mapping[str, str]) -> dict[str,
 
 def _prepare(environment: Mapping[str, str]) -> None:
     """Migrate and create topics once, before several processes start at the same moment."""
-    for command in (("migrate",), ("topics",)):
-        _run_services_command(command, environment)
+    with ThreadPoolExecutor(max_workers=2) as side_by_side:
+        commands = [side_by_side.submit(_run_services_command, (name,), environment) for name in ("migrate", "topics")]
+    for command in commands:
+        command.result()
 
 
 def _start_services(
