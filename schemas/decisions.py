@@ -42,6 +42,7 @@ class OrderSummary(Value):
     payment: PaymentState
     fulfilment: FulfilmentState
     cancelled_at: UtcTime | None = None
+    ship_by: UtcTime | None = None
     total: Money
     items: tuple[ItemSummary, ...]
 

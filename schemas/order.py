@@ -84,8 +84,9 @@ class RawOrder(Value):
     that this form of the order does not tell are None and must not overwrite what an earlier revision told
     (`risk`, `holds`). `deleted` marks an order that its platform no longer has. `buyer_id` is what the platform calls
     the buyer, for the day when they ask to be forgotten. `ioss_number` is the number under which the platform paid the
-    import tax (EU), `tax_number` the buyer's own, without which some countries let no parcel in. `shipping_label_url` is
-    where the seller's own label is fetched, `tax_value` the tax that the buyer paid, for the customs declaration.
+    import tax (EU), `tax_number` the buyer's own, without which some countries let no parcel in.
+    `shipping_label_url` is where the seller's own label is fetched, `tax_value` the tax that the buyer paid, for the
+    customs declaration. `ship_by` is the time until which the platform wants the order shipped, where it tells one.
     """
 
     key: OrderKey
@@ -124,11 +125,12 @@ class RawOrder(Value):
     tags: tuple[str, ...] = ()
     shipping_label_url: str | None = Field(default=None, exclude_if=_is_absent)
     tax_value: Money | None = Field(default=None, exclude_if=_is_absent)
+    ship_by: UtcTime | None = Field(default=None, exclude_if=_is_absent)
     payload: Payload
 
 
 #: What a fingerprint leaves out: how and when we read the order, and the platform's wording of it.
-_NOT_CONTENT = {"fetched_at", "way", "payload", "risk", "holds", "buyer_id", "tax_number"}
+_NOT_CONTENT = {"fetched_at", "way", "payload", "risk", "holds", "buyer_id", "tax_number", "ship_by"}
 
 
 def fingerprint(order: RawOrder) -> str:

@@ -157,8 +157,49 @@ class UpdateCancelRefused(_Update):
     reason: str
 
 
+class UpdateScanned(_Update):
+    """The carrier has the parcel: its first scan."""
+
+    type: Literal["production.scanned"] = "production.scanned"
+    shipment_id: str
+    scanned_at: UtcTime
+
+
+class UpdateDelivered(_Update):
+    """The parcel arrived."""
+
+    type: Literal["production.delivered"] = "production.delivered"
+    shipment_id: str
+    delivered_at: UtcTime
+
+
+class UpdateLabelVoided(_Update):
+    """The parcel's label was given back: nothing travels under its tracking number."""
+
+    type: Literal["production.label_voided"] = "production.label_voided"
+    shipment_id: str
+    reason: str
+
+
+class UpdateLabelReplaced(_Update):
+    """The parcel `shipment_id` got another label: `shipment` stands in its place, with an id of its own."""
+
+    type: Literal["production.label_replaced"] = "production.label_replaced"
+    shipment_id: str
+    shipment: Shipment
+
+
 ProductionUpdate = Annotated[
-    UpdateAccepted | UpdateOnHold | UpdateInProduction | UpdateShipped | UpdateCancelled | UpdateCancelRefused,
+    UpdateAccepted
+    | UpdateOnHold
+    | UpdateInProduction
+    | UpdateShipped
+    | UpdateCancelled
+    | UpdateCancelRefused
+    | UpdateScanned
+    | UpdateDelivered
+    | UpdateLabelVoided
+    | UpdateLabelReplaced,
     Field(discriminator="type"),
 ]
 PRODUCTION_UPDATE: TypeAdapter[ProductionUpdate] = TypeAdapter(ProductionUpdate)

@@ -20,10 +20,18 @@ class SellerRecord(Value):
 
 
 class StoreSettings(Value):
-    """What the seller chose for a store."""
+    """What the seller chose for a store.
+
+    `sync_tracking`: tell the platform of parcels. `notify_buyer`: have it write to the buyer. `replace_tracking`: tell
+    it of a number that takes another's place. `hold_until_scanned`: tell it only when the carrier has the parcel.
+    """
 
     auto_sync: bool = True
     paid_only: bool = False
+    sync_tracking: bool = True
+    notify_buyer: bool = True
+    replace_tracking: bool = True
+    hold_until_scanned: bool = False
 
 
 class Capability(Value):

@@ -14,6 +14,7 @@ from schemas.privacy import PrivacyRequested
 from schemas.production import ProductionCommand, ProductionUpdate
 from schemas.sessions import SessionEvent
 from schemas.stores import SellerRecord, StoreRecord
+from schemas.tracking import TrackingPushed
 
 #: Kafka keeps buyers' data for at most this long (see docs/adr/0003-personal-data.md).
 PERSONAL_DATA_RETENTION = timedelta(days=7)
@@ -57,6 +58,7 @@ ORDERS_RAW = Topic("orders.raw", "order key", RawOrderEvent, retention=PERSONAL_
 ORDERS_DECISIONS = Topic("orders.decisions", "order key", OrderDecided, has_dead_letters=True)
 ORDERS_PRODUCTION = Topic("orders.production", "order key", ProductionCommand, retention=PERSONAL_DATA_RETENTION)
 PRODUCTION_UPDATES = Topic("production.updates", "order key", ProductionUpdate, has_dead_letters=True)
+TRACKING_PUSHES = Topic("tracking.pushes", "order key", TrackingPushed, has_dead_letters=True)
 PRIVACY_REQUESTS = Topic(
     "privacy.requests",
     "store id or platform",
@@ -80,6 +82,7 @@ TOPICS: tuple[Topic, ...] = (
     ORDERS_DECISIONS,
     ORDERS_PRODUCTION,
     PRODUCTION_UPDATES,
+    TRACKING_PUSHES,
     SYNC_SESSIONS,
     SYNC_AUDITS,
     SYNC_LISTINGS,

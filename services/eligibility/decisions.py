@@ -239,6 +239,7 @@ def _summary(case: Case, production_order: ProductionOrder | None) -> OrderSumma
         payment=order.payment,
         fulfilment=order.fulfilment,
         cancelled_at=order.cancelled_at,
+        ship_by=order.ship_by,
         total=order.total,
         items=tuple(
             ItemSummary(

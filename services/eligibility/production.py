@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import cast, get_args
 
 from schemas.money import Money
 from schemas.production import ProductionUpdate
@@ -19,6 +19,12 @@ from services.kit.errors import UnreadableMessage
 #: What may change the decision about an order: whether it can still be called back.
 _JUDGED_AGAIN = {"cancelled", "cancel_refused"}
 _OVER = {"shipped", "cancelled"}
+_STATES = frozenset(get_args(ProductionState))
+
+
+def concerns_decisions(update: ProductionUpdate) -> bool:
+    """Tell whether an update says how far the order is; what becomes of a parcel on its way changes no decision."""
+    return update.type.removeprefix("production.") in _STATES
 
 
 @dataclass(frozen=True, slots=True)

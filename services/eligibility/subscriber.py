@@ -26,7 +26,7 @@ from schemas.topics import (
 from services.eligibility.decisions import DECISIONS, PRODUCTION
 from services.eligibility.judging import Arrival, Judge
 from services.eligibility.ports import Repository
-from services.eligibility.production import Answer
+from services.eligibility.production import Answer, concerns_decisions
 from services.kit.clock import Clock
 from services.kit.errors import UnreadableMessage
 from services.kit.kafka.subscriber import OnPartitions, Record, Subscription
@@ -106,11 +106,10 @@ class Reading:
         """Judge the revisions, then take in the answers."""
         raw = self._topics.name(ORDERS_RAW)
         arrivals = [_arrival(record) for record in records if record.topic == raw]
-        answers = [
-            Answer(_parsed(PRODUCTION_UPDATE, record.value), record.partition)
-            for record in records
-            if record.topic != raw
+        updates = [
+            (_parsed(PRODUCTION_UPDATE, record.value), record.partition) for record in records if record.topic != raw
         ]
+        answers = [Answer(update, shard) for update, shard in updates if concerns_decisions(update)]
         if arrivals:
             await self._await_stores({_store_of(arrival.event) for arrival in arrivals})
             await self._judge.judge_arrivals(arrivals)

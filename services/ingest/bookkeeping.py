@@ -25,10 +25,10 @@ from services.ingest.ports import Seen, SeenOrders, WebhookBooks
 from services.ingest.sessions import (
     Session,
     hour_of,
+    hourly_session_id,
     told_end,
     told_part,
     told_start,
-    hourly_session_id,
 )
 from services.kit.clock import Clock
 from services.kit.errors import TransientError

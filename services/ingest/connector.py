@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic_settings import BaseSettings
 
@@ -13,6 +13,9 @@ from schemas.stores import Capability
 from services.kit.clock import Clock
 from services.kit.http.client import HttpClient
 from services.kit.limits import Limits
+
+if TYPE_CHECKING:
+    from services.ingest.parcels import ParcelWriter
 
 #: Which of an order's times a window is about: its creation on the platform, or its last change.
 By = Literal["created", "updated"]
@@ -319,6 +322,11 @@ class Connector(Protocol):
     ids_at_once: int
     #: Whether the platform pushes changes of orders, too, where it pushes; if not, new orders only.
     pushes_changes: bool
+
+    @property
+    def parcels(self) -> "ParcelWriter | None":
+        """How the platform is told tracking numbers; None: it takes none."""
+        ...
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

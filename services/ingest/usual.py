@@ -21,6 +21,7 @@ from services.ingest.connector import (
     Unreadable,
     Window,
 )
+from services.ingest.parcels import ParcelWriter
 
 
 class _Reads(Protocol):
@@ -37,6 +38,7 @@ class UsualConnector:
     name: str
     ids_at_once = 1
     pushes_changes = True
+    parcels: ParcelWriter | None = None
 
     def read_state(self, callback: Mapping[str, str]) -> str:
         """Return the query's `state`."""

@@ -13,8 +13,12 @@ from schemas.production import (
     UpdateAccepted,
     UpdateCancelled,
     UpdateCancelRefused,
+    UpdateDelivered,
     UpdateInProduction,
+    UpdateLabelReplaced,
+    UpdateLabelVoided,
     UpdateOnHold,
+    UpdateScanned,
     UpdateShipped,
 )
 from schemas.sessions import SessionFinished, SessionProgressed, SessionStarted
@@ -40,7 +44,17 @@ SOURCES: tuple[Topic, ...] = (
     PRODUCTION_UPDATES,
 )
 
-Update = UpdateAccepted | UpdateOnHold | UpdateInProduction | UpdateShipped | UpdateCancelled | UpdateCancelRefused
+#: What production tells of a parcel after it left.
+ParcelUpdate = UpdateScanned | UpdateDelivered | UpdateLabelVoided | UpdateLabelReplaced
+Update = (
+    UpdateAccepted
+    | UpdateOnHold
+    | UpdateInProduction
+    | UpdateShipped
+    | UpdateCancelled
+    | UpdateCancelRefused
+    | ParcelUpdate
+)
 SessionFact = SessionStarted | SessionProgressed | SessionFinished
 AuditFact = AuditStarted | AuditProgressed | AuditFinished
 Fact = SellerRecord | StoreRecord | SessionFact | AuditFact | OrderDecided | Update

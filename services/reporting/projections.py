@@ -19,8 +19,12 @@ from schemas.production import (
     UpdateAccepted,
     UpdateCancelled,
     UpdateCancelRefused,
+    UpdateDelivered,
     UpdateInProduction,
+    UpdateLabelReplaced,
+    UpdateLabelVoided,
     UpdateOnHold,
+    UpdateScanned,
     UpdateShipped,
 )
 from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted
@@ -175,7 +179,7 @@ def _of_update(update: Update) -> OrderChange:
             state = "shipped"
         case UpdateCancelled():
             state, problem = "cancelled", update.reason
-        case UpdateCancelRefused():
+        case UpdateCancelRefused() | UpdateScanned() | UpdateDelivered() | UpdateLabelVoided() | UpdateLabelReplaced():
             state = None
         case _:
             assert_never(update)

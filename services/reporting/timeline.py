@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 from schemas.decisions import OrderDecided
 from schemas.ids import OrderKey, fact_id
-from schemas.production import Shipment, UpdateCancelled, UpdateCancelRefused, UpdateOnHold, UpdateShipped
+from schemas.production import (
+    Shipment,
+    UpdateCancelled,
+    UpdateCancelRefused,
+    UpdateDelivered,
+    UpdateLabelReplaced,
+    UpdateLabelVoided,
+    UpdateOnHold,
+    UpdateScanned,
+    UpdateShipped,
+)
 from schemas.sessions import SessionProgressed
 from services.reporting.facts import Update
 
@@ -26,6 +36,10 @@ EntryKind = Literal[
     "shipped",
     "cancelled",
     "cancel_refused",
+    "scanned",
+    "delivered",
+    "label_voided",
+    "label_replaced",
 ]
 
 #: Which of two entries of one moment is told first.
@@ -42,6 +56,10 @@ SEQUENCE: dict[EntryKind, int] = {
     "cancelled": 7,
     "cancel_refused": 7,
     "shipped": 8,
+    "label_voided": 9,
+    "label_replaced": 9,
+    "scanned": 10,
+    "delivered": 11,
 }
 _STEP_KIND: dict[str, EntryKind] = {"released": "released", "amended": "amended", "cancelled": "cancel_asked"}
 _UPDATE_KIND: dict[str, EntryKind] = {
@@ -51,6 +69,10 @@ _UPDATE_KIND: dict[str, EntryKind] = {
     "production.shipped": "shipped",
     "production.cancelled": "cancelled",
     "production.cancel_refused": "cancel_refused",
+    "production.scanned": "scanned",
+    "production.delivered": "delivered",
+    "production.label_voided": "label_voided",
+    "production.label_replaced": "label_replaced",
 }
 
 
@@ -111,6 +133,12 @@ def entry_of_update(update: Update) -> Entry:
             data = _parcel(update.shipment)
         case UpdateCancelled() | UpdateCancelRefused():
             data["reason"] = update.reason
+        case UpdateLabelVoided():
+            data = {"shipment_id": update.shipment_id, "reason": update.reason}
+        case UpdateLabelReplaced():
+            data = {**_parcel(update.shipment), "replaced_shipment_id": update.shipment_id}
+        case UpdateScanned() | UpdateDelivered():
+            data["shipment_id"] = update.shipment_id
     return Entry(
         update.order_key, update.event_id, update.occurred_at, update.event_id, _UPDATE_KIND[update.type], data
     )

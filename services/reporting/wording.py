@@ -98,11 +98,11 @@ def entry_sentence(kind: EntryKind, data: Mapping[str, Any], *, texts: Texts | N
             if data["outcome"] == "eligible" and data.get("reasons"):
                 return texts("entries.decided.remarked", cause=cause)
             return texts(f"entries.decided.{data['outcome']}", cause=cause)
-        case "shipped":
-            return texts("entries.shipped", carrier=data["carrier"], number=data["tracking_number"])
+        case "shipped" | "label_replaced":
+            return texts(f"entries.{kind}", carrier=data["carrier"], number=data["tracking_number"])
         case "on_hold":
             return texts("entries.on_hold", problem=data["problem"])
-        case "cancelled" | "cancel_refused":
+        case "cancelled" | "cancel_refused" | "label_voided":
             return texts(f"entries.{kind}", reason=data["reason"])
         case _:
             return texts(f"entries.{kind}")
