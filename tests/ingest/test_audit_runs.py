@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.audits import AuditScope
 from schemas.stores import StoreSettings
+from services.ingest.audit_planning import new_audit_id
 from services.ingest.audit_ports import AuditLease
-from services.ingest.audits import ANSWERED_WITHIN, GIVE_UP, Audit
+from services.ingest.audits import ANSWERED_WITHIN, GIVE_UP, Audit, new_audit
 from services.ingest.ports import LeaseLost
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.auditing import Report, asked, claimed, kept, last_step, run, run_to_the_end, told
@@ -31,14 +33,12 @@ async def audited(count: int = 5, *, paid_only: bool = False) -> tuple[Workbench
     return bench, report
 
 
-async def planned(bench: Workbench, scope: str = "day") -> Audit:
-    """The audit of a scope that the schedule planned, made due."""
-    await bench.audit_planner.once()
-    [row] = [row for row in bench.memory.audits.values() if row.audit.scope == scope and row.audit.state == "running"]
-    for other in [one for one in bench.memory.audits.values() if one.audit.state == "running" and one is not row]:
-        del bench.memory.audits[other.audit.audit_id]
-    bench.clock.advance(max((row.audit.due_at - bench.clock.now()).total_seconds(), 0))
-    return row.audit
+async def planned(bench: Workbench, scope: AuditScope = "day") -> Audit:
+    """A scheduled audit of a scope that is due."""
+    now = bench.clock.now()
+    audit = new_audit(new_audit_id(now), bench.store, scope, due_at=now, started_by="schedule")
+    await bench.audits.add([audit])
+    return audit
 
 
 async def test_an_audit_of_orders_that_all_are_there_agrees_in_one_round() -> None:

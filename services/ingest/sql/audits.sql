@@ -27,11 +27,12 @@ SELECT * FROM audits WHERE audit_id = $1;
 
 -- name: page_of_audits
 -- A seller's audits, of one store ($2) or all (null), the newest first, those older than $3 (null: all); none that is
--- only planned.
+-- only planned. Ids do not tell which is newer: the report chooses those of what is asked for there.
 SELECT * FROM audits
-WHERE seller_id = $1 AND ($2::text IS NULL OR store_id = $2) AND ($3::text IS NULL OR audit_id < $3)
+WHERE seller_id = $1 AND ($2::text IS NULL OR store_id = $2)
+  AND ($3::text IS NULL OR (planned_for, audit_id) < (SELECT planned_for, audit_id FROM audits WHERE audit_id = $3))
   AND (started_at IS NOT NULL OR scope = 'asked')
-ORDER BY audit_id DESC
+ORDER BY planned_for DESC, audit_id DESC
 LIMIT $4;
 
 -- name: count_unfinished_audits

@@ -21,10 +21,12 @@ SELECT * FROM syncs WHERE sync_id = $1;
 SELECT * FROM syncs WHERE sync_id = $1 FOR UPDATE;
 
 -- name: page_of_syncs
--- A seller's syncs, of one store ($2) or all (null), the newest first, those older than $3 (null: all).
+-- A seller's syncs, of one store ($2) or all (null), the newest first, those older than $3 (null: all). Ids do not tell
+-- which is newer: the report chooses those of what is asked for there.
 SELECT * FROM syncs
-WHERE seller_id = $1 AND ($2::text IS NULL OR store_id = $2) AND ($3::text IS NULL OR sync_id < $3)
-ORDER BY sync_id DESC
+WHERE seller_id = $1 AND ($2::text IS NULL OR store_id = $2)
+  AND ($3::text IS NULL OR (asked_at, sync_id) < (SELECT asked_at, sync_id FROM syncs WHERE sync_id = $3))
+ORDER BY asked_at DESC, sync_id DESC
 LIMIT $4;
 
 -- name: count_unfinished_syncs

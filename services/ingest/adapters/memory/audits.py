@@ -39,14 +39,17 @@ class MemoryAudits:
         return row.audit if row else None
 
     async def page(self, seller_id: str, *, store_id: str | None, after: str | None, limit: int) -> list[Audit]:
-        """By id."""
+        """By the time they were planned for."""
+        last = self._memory.audits.get(after) if after is not None else None
+        if after is not None and last is None:
+            return []
         found = [
-            row.audit
-            for audit_id, row in sorted(self._memory.audits.items(), reverse=True)
-            if row.audit.seller_id == seller_id
-            and store_id in (None, row.audit.store_id)
-            and (after is None or audit_id < after)
-            and (row.audit.begun or row.audit.scope == "asked")
+            audit
+            for audit in sorted((row.audit for row in self._memory.audits.values()), key=_age, reverse=True)
+            if audit.seller_id == seller_id
+            and store_id in (None, audit.store_id)
+            and (last is None or _age(audit) < _age(last.audit))
+            and (audit.begun or audit.scope == "asked")
         ]
         return found[:limit]
 
@@ -250,6 +253,10 @@ class MemoryAudits:
         if row is None or (row.owner, row.number) != (lease.owner, lease.number):
             raise LeaseLost("somebody else decides about the audit")
         return row
+
+
+def _age(audit: Audit) -> tuple[datetime, str]:
+    return audit.planned_for, audit.audit_id
 
 
 class MemoryOpenOrders:

@@ -30,13 +30,16 @@ class MemorySyncs:
         return row.sync if row else None
 
     async def page(self, seller_id: str, *, store_id: str | None, after: str | None, limit: int) -> list[Sync]:
-        """By id."""
+        """By the time they were asked for."""
+        last = self._memory.syncs.get(after) if after is not None else None
+        if after is not None and last is None:
+            return []
         found = [
-            row.sync
-            for sync_id, row in sorted(self._memory.syncs.items(), reverse=True)
-            if row.sync.session.seller_id == seller_id
-            and store_id in (None, row.sync.session.store_id)
-            and (after is None or sync_id < after)
+            sync
+            for sync in sorted((row.sync for row in self._memory.syncs.values()), key=_age, reverse=True)
+            if sync.session.seller_id == seller_id
+            and store_id in (None, sync.session.store_id)
+            and (last is None or _age(sync) < _age(last.sync))
         ]
         return found[:limit]
 
@@ -137,3 +140,7 @@ class MemorySyncs:
         if row is None or (row.owner, row.number) != (lease.owner, lease.number):
             raise LeaseLost("somebody else decides about the sync")
         return row
+
+
+def _age(sync: Sync) -> tuple[datetime, str]:
+    return sync.asked_at, sync.sync_id
