@@ -27,10 +27,11 @@ EBAY = {"clock_skew": -57}
 def world() -> Iterator[World]:
     """Everything, started once, with two ingest processes; each test opens stores of its own.
 
-    Retries of webhooks pass sixty times as fast; polls come often; both so that a test need not wait.
+    Retries of webhooks pass sixty times as fast; polls come often; both so that a test need not wait. A topic has few
+    partitions: enough for two processes, and half the files to make.
     """
     with throwaway_directory(VAR / "e2e") as directory, _amazons_queue(directory) as queue:
-        settings = {"POLL_SECONDS": "1", "LOG_LEVEL": "INFO", **queue}
+        settings = {"POLL_SECONDS": "1", "LOG_LEVEL": "INFO", "TOPIC_PARTITIONS": "4", **queue}
         choices = Choices(time_scale=60, copies={"ingest": 2}, settings=settings)
         with running_world(directory, choices) as running:
             yield running
