@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
-from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, PostgresProjections
+from services.kit.postgres.sql import load_sql
+from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, SQL_DIRECTORY, PostgresProjections
 from services.reporting.facts import Fact
-from tests.reporting.facts import FACTS, located
+from tests.reporting.facts import FACTS, SELLER, START, STORE, at, decided, key, located, outcome, polled, summary
 from tests.reporting.tables import dump
 
 pytestmark = pytest.mark.integration
@@ -25,6 +27,54 @@ async def test_any_order_any_batches_and_any_repetition_give_the_same_tables(fre
         found = await _tables_of(fresh_database, f"shuffled_{seed}", _shuffled(random.Random(seed)))
 
         assert found == expected, f"seed {seed}"
+
+
+async def test_two_readers_that_bring_the_halves_of_a_proof_at_once_leave_none_out(fresh_database: str) -> None:
+    await migrate(fresh_database, schema=SCHEMA, directory=MIGRATIONS_DIRECTORY)
+    pool = await create_pool(fresh_database, schema=SCHEMA, max_size=4)
+    projections, numbers = PostgresProjections(pool, silent=True), range(1, 31)
+
+    for number in numbers:
+        start, end = 10 * number, 10 * number + 10
+        polls = polled(f"p{number}", outcome(number, revised_at=at(start)), start=start, through=end, minute=end)
+        judged = decided(key(number), summary=summary(key(number), revised_at=at(start)))
+        await asyncio.gather(
+            projections.apply(located(*polls, topic="sync.sessions", first=3 * number)),
+            projections.apply(located(judged, topic="orders.decisions", first=number)),
+        )
+
+    windows = await pool.fetchval("SELECT polled FROM completeness")
+    await pool.close()
+    assert [(span.lower, span.upper) for span in windows] == [(at(10), at(310))]
+
+
+async def test_a_thousand_listed_orders_are_found_by_their_keys_and_a_span_by_its_index(fresh_database: str) -> None:
+    await migrate(fresh_database, schema=SCHEMA, directory=MIGRATIONS_DIRECTORY)
+    pool = await create_pool(fresh_database, schema=SCHEMA, max_size=1)
+    statement = load_sql(SQL_DIRECTORY / "completeness.sql").held_orders
+    keys = [key(number) for number in range(1000)]
+    await pool.execute(_MANY_ORDERS, SELLER, STORE, START)
+    await pool.execute("ANALYZE orders")
+
+    plans = {
+        by: "\n".join(
+            row[0] for row in await pool.fetch(f"EXPLAIN {statement}", SELLER, STORE, keys, by, at(0), at(600))
+        )
+        for by in ("updated", "created")
+    }
+    await pool.close()
+
+    assert all("orders_pkey" in plan and "Seq Scan" not in plan for plan in plans.values())
+    assert "orders_by_revision" in plans["updated"]
+    assert "orders_by_store" in plans["created"]
+
+
+#: One a minute.
+_MANY_ORDERS = """
+    INSERT INTO orders (order_key, seller_id, store_id, platform, external_id, changed_at, placed_at, judged_revised_at)
+    SELECT 'etsy:' || $2 || ':' || n, $1, $2, 'etsy', n::text, at, at, at
+    FROM generate_series(1001, 21000) AS n CROSS JOIN LATERAL (SELECT $3::timestamptz + n * interval '1 min' AS at) AS t
+"""
 
 
 def _shuffled(chance: random.Random) -> list[list[Fact]]:

@@ -15,8 +15,9 @@ import aiohttp
 import asyncpg
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from schemas.audits import AuditFinished, AuditProgressed, AuditStarted, ListedOrder, OrdersCompared, OrdersListed
 from schemas.base import Event
 from schemas.sessions import SessionFinished, SessionProgressed, SessionStarted
 from schemas.stores import Capability, StoreRecord
@@ -38,8 +39,13 @@ from services.reporting.rebuild import rebuild
 from services.reporting.settings import ReportingSettings
 from tests.reporting.facts import (
     SELLER,
+    STORE,
     at,
+    audit_finished,
+    audit_progressed,
+    audit_started,
     decided,
+    differing,
     finished,
     key,
     located,
@@ -176,6 +182,43 @@ async def test_an_unreadable_record_becomes_a_dead_letter_and_the_rest_goes_on(p
         assert await _imported(client) == 2
 
 
+async def test_a_platforms_list_is_compared_with_what_the_report_holds(place: Place, tmp_path: Path) -> None:
+    listed = OrdersListed(
+        event_id="listed-1",
+        occurred_at=at(60),
+        seller_id=SELLER,
+        audit_id="audit-1",
+        store_id=STORE,
+        platform="etsy",
+        round=1,
+        part=1,
+        by="updated",
+        orders=(ListedOrder(external_id="1001", at=at(0)), ListedOrder(external_id="1002", at=at(0))),
+    )
+    async with _running(place, tmp_path) as (client, _):
+        await place.publish([decided(key(1))])
+        await _until(lambda: _imported(client), lambda imported: imported == 1)
+
+        await place.publisher.publish([Message(f"{place.prefix}sync.listings", STORE, listed.to_bytes())])
+        answer = OrdersCompared.model_validate_json(await _first(place, "sync.comparisons"))
+
+    assert (answer.audit_id, answer.round, answer.part, answer.held) == ("audit-1", 1, 1, 1)
+    assert [(one.external_id, one.finding) for one in answer.found] == [("1002", "missing")]
+
+
+async def test_what_a_seller_asks_for_reaches_ingests_topic(place: Place, tmp_path: Path) -> None:
+    period = {"from": "2026-02-27", "to": "2026-02-28", "zone": "Eastern"}
+    async with _running(place, tmp_path) as (client, _):
+        await place.publish([store()])
+        await _until(lambda: _stores(client), lambda stores: stores == 1)
+
+        async with client.post(f"/v1/completeness/{STORE}/audits", json=period) as answer:
+            asked = await answer.json()
+        request = orjson.loads(await _first(place, "sync.requests"))
+
+    assert (answer.status, request["audit_id"], request["type"]) == (202, asked["audit_id"], "audit.requested")
+
+
 async def test_changes_are_heard_live_and_a_revoked_key_ends_the_stream(place: Place, tmp_path: Path) -> None:
     async with _running(place, tmp_path) as (client, key_id):
         stream = await client.get("/v1/events")
@@ -203,7 +246,8 @@ def _story() -> list[Fact]:
     ]
     for part, begin in enumerate(range(1, ORDERS + 1, 20), start=1):
         facts.append(progressed(*(outcome(number) for number in range(begin, begin + 20)), part=part, total=ORDERS))
-    facts.append(finished())
+    facts.append(finished(read_through=at(0)))
+    facts += [audit_started(), audit_progressed(), audit_finished(), *differing("audit-2", minute=30)]
     for number in numbers:
         held = number % 3 == 0
         facts.append(decided(key(number), reasons=(not_matched(),) if held else ()))
@@ -227,6 +271,8 @@ def _message(fact: Fact, *, prefix: str) -> Message:
             return Message(f"{prefix}stores", fact.store_id, fact.model_dump_json().encode())
         case SessionStarted() | SessionProgressed() | SessionFinished():
             return Message(f"{prefix}sync.sessions", fact.session_id, fact.to_bytes())
+        case AuditStarted() | AuditProgressed() | AuditFinished():
+            return Message(f"{prefix}sync.audits", fact.store_id, fact.to_bytes())
         case Event():
             topic = "orders.decisions" if fact.type == "order.decided" else "production.updates"
             return Message(f"{prefix}{topic}", fact.order_key, fact.to_bytes())
@@ -307,6 +353,25 @@ async def _transacting(place: Place) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await producer.stop()
+
+
+async def _first(place: Place, topic: str) -> bytes:
+    """The first message of a topic."""
+    consumer = AIOKafkaConsumer(
+        f"{place.prefix}{topic}", bootstrap_servers=place.bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        record = await asyncio.wait_for(consumer.getone(), 20)
+    finally:
+        await consumer.stop()
+    value: bytes = record.value
+    return value
+
+
+async def _stores(client: aiohttp.ClientSession) -> int:
+    async with client.get("/v1/stores") as answer:
+        return len((await answer.json())["items"])
 
 
 async def _imported(client: aiohttp.ClientSession) -> int:
