@@ -240,7 +240,8 @@ def import_routes(api: ImportApi) -> Routes:
     """The routes of imports."""
     routes = Routes(title="imports", version="1")
     imports, held, tags = "/v1/imports", "/v1/imports/{import_id}", ["imports"]
-    files = (FORM_TYPE, "text/csv", XLSX_TYPE, "application/octet-stream")
+    # Whatever media type a file is sent with, its bytes say what it is.
+    files = (FORM_TYPE, "application/octet-stream")
     routes.post(
         imports,
         status=202,
