@@ -16,7 +16,7 @@ from rich.console import Console
 
 from deploy.local.stack import VAR, local_stack
 from deploy.local.throwaway import throwaway_directory
-from tests.bench import eligibility_stage, mapping, platforms, webhooks, whole_path
+from tests.bench import audits, eligibility_stage, mapping, platforms, webhooks, whole_path
 from tests.bench.figures import Figure, table
 
 DIRECTORY = VAR / "bench"
@@ -34,6 +34,8 @@ def main() -> int:
         figures += mapping.measure()
         console.print(f"The eligibility stage over {orders} orders, beside a bare loop …")
         figures.append(_eligibility_stage(directory, orders))
+        console.print(f"An audit of {audits.ORDERS} orders that agrees …")
+        figures.append(asyncio.run(audits.measure(directory / "audits", orders=audits.ORDERS)))
         console.print(f"{whole_path.DEMO_ORDERS} orders with the platforms' limits on, as `make demo` does …")
         figures.append(asyncio.run(whole_path.measure_demo(directory / "demo")))
         console.print(f"{platforms.ORDERS} orders of each platform by itself, with its limits on and off …")
