@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 USAGE_PLANS = {
     "searchOrders": (0.0056, 20),
     "getOrder": (0.5, 30),
+    "confirmShipment": (2.0, 10),
     "getSubscriptions": (1.0, 5),
     "createSubscription": (1.0, 5),
     "deleteSubscriptionById": (1.0, 5),
@@ -60,11 +61,19 @@ DENIED = (
 
 
 class RequestRefused(Exception):  # noqa: N818 - the fact
-    """Amazon does not take this request as it is (400, 409, 413, 415): asking the same again never helps."""
+    """Amazon does not take this request as it is (400, 409, 413, 415): asking the same again never helps.
 
-    def __init__(self, operation: str, status: int) -> None:
+    `words` are Amazon's own, which may repeat what was sent: they are looked at and never shown.
+    """
+
+    def __init__(self, operation: str, status: int, *, words: str = "") -> None:
         super().__init__(f"Amazon refused {operation} with {status}")
         self.status = status
+        self.words = words
+
+
+class RightMissing(AuthorizationError):  # noqa: N818 - the fact
+    """Amazon knows the token, and does not let the app do this with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +195,10 @@ class AmazonClient:
         match answer.status:
             case 401 | 403:
                 # A token that ran out is refused with 403 too; whoever asked renews it and tries once more.
-                raise AuthorizationError(DENIED)
+                words = _words(answer)
+                raise RightMissing(DENIED) if words and "token" not in words else AuthorizationError(DENIED)
             case 400 | 409 | 413 | 415:
-                raise RequestRefused(operation, answer.status)
+                raise RequestRefused(operation, answer.status, words=_words(answer))
             case 429:
                 wait = _throttled_wait(answer, operation)
                 await self._limits.close(budget, seconds=wait)
@@ -239,11 +249,21 @@ def _number(text: str) -> float | None:
 
 def _codes(answer: HttpAnswer) -> list[str]:
     """Return the codes of a refusal: its messages may repeat what was sent."""
+    return [_text(error.get("code")) for error in _errors(answer)]
+
+
+def _words(answer: HttpAnswer) -> str:
+    """Return all that a refusal says, in small letters; never to be shown."""
+    said = [error.get(name) for error in _errors(answer) for name in ("code", "message", "details")]
+    return " ".join(part for part in said if isinstance(part, str)).lower()
+
+
+def _errors(answer: HttpAnswer) -> list[dict[str, Any]]:
     try:
         errors = _object(answer).get("errors")
     except TransientError:
         return []
-    return [_text(error.get("code")) for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
 def _text(value: object) -> str:

@@ -32,6 +32,7 @@ from services.ingest.platforms.amazon.client import AmazonClient
 from services.ingest.platforms.amazon.reading import OrderReader
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.ingest.platforms.amazon.subscriptions import Notifications
+from services.ingest.platforms.amazon.tracking import AmazonParcels
 from services.ingest.usual import UsualConnector
 
 _NEVER_CALLS = "Amazon calls no address of ours"
@@ -52,6 +53,7 @@ class AmazonConnector(UsualConnector):
         self._client = AmazonClient(settings, tools)
         self._reader = OrderReader(self._client, tools.clock)
         self._notifications = Notifications(settings, self._client, tools.clock)
+        self.parcels = AmazonParcels(self._client, tools.clock)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

@@ -89,6 +89,7 @@ def _order(order: AmazonOrder, store: StoreRef, *, body: str, way: Way, fetched_
         ioss_number=_ioss_number(order),
         attributes=tuple(NameValue(name=name, value=value) for name, value in _attributes(order)),
         tags=_tags(order),
+        ship_by=order.fulfillment.ship_by_window.latest_date_time if order.fulfillment.ship_by_window else None,
         payload=Payload(form="orders-2026-01-01", body=body),
     )
 

@@ -216,6 +216,29 @@ class AmazonLine(_Payload):
     fulfillment: AmazonLineFulfillment | None = None
 
 
+class AmazonPackageStatus(_Payload):
+    """How far a package is."""
+
+    status: str | None = None
+
+
+class AmazonPackageItem(_Payload):
+    """Units of a line in a package."""
+
+    order_item_id: str
+    quantity: int = Field(ge=0)
+
+
+class AmazonPackage(_Payload):
+    """A package that Amazon was told of, or sold the label of; its number may come later."""
+
+    package_reference_id: str
+    package_status: AmazonPackageStatus | None = None
+    carrier: str | None = None
+    tracking_number: str | None = None
+    package_items: list[AmazonPackageItem] | None = None
+
+
 class AmazonListed(_Payload):
     """What is told of an order when nothing is included. Times are ISO 8601 in UTC, with milliseconds or without."""
 
@@ -236,6 +259,27 @@ class AmazonOrder(AmazonListed):
     proceeds: AmazonProceeds | None = None
     fulfillment: AmazonFulfillment
     order_items: list[AmazonLine]
+
+
+class AmazonDispatchedLine(_Payload):
+    """One line of an order, as far as sending it goes."""
+
+    order_item_id: str = Field(min_length=1)
+    quantity_ordered: int = Field(ge=0)
+    programs: list[str] | None = None
+    fulfillment: AmazonLineFulfillment | None = None
+
+
+class AmazonDispatch(_Payload):
+    """An order, as far as sending it goes."""
+
+    order_id: str = Field(min_length=1)
+    created_time: AwareDatetime
+    programs: list[str] | None = None
+    sales_channel: AmazonChannel | None = None
+    fulfillment: AmazonFulfillment
+    order_items: list[AmazonDispatchedLine]
+    packages: list[AmazonPackage] | None = None
 
 
 class AmazonTokens(BaseModel):

@@ -50,7 +50,8 @@ _YOUNG_WAIT = 60.0
 
 #: What a search's bounds are called: exactly one of the two families may be given.
 _ASKED_BY: Mapping[By, str] = {"created": "created", "updated": "lastUpdated"}
-_ORDER_ID = re.compile(r"[A-Z0-9]{3}-[0-9]{7}-[0-9]{7}")
+#: An order's id, as it may stand in an address.
+ORDER_ID = re.compile(r"[A-Z0-9]{3}-[0-9]{7}-[0-9]{7}")
 
 
 class OrderReader:
@@ -87,7 +88,7 @@ class OrderReader:
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order, or None when the seller has none of that id."""
-        if not _ORDER_ID.fullmatch(external_id):
+        if not ORDER_ID.fullmatch(external_id):
             return None
         path, query = f"{ORDERS}/{external_id}", {"includedData": INCLUDED}
         try:

@@ -66,6 +66,10 @@ class Declined(TransientError):  # noqa: N818 - the fact
         self.at = at
 
 
+class RightMissing(AuthorizationError):  # noqa: N818 - the fact
+    """eBay knows the token, and does not let it do this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What eBay answered: a JSON object, empty where it said nothing, and where it put what it made."""
@@ -161,7 +165,7 @@ def _refuse_status(answer: HttpAnswer) -> None:
         case 403 if _TOPIC_REFUSED in _error_numbers(answer):
             raise Declined(answer.status, _error_numbers(answer), at=_told_time(answer))
         case 403:
-            raise AuthorizationError(
+            raise RightMissing(
                 "eBay refuses this access: a permission is missing, or the account is suspended. "
                 "Link the store again and grant what it asks for."
             )

@@ -33,6 +33,7 @@ from services.ingest.platforms.ebay.reading import OrderReader
 from services.ingest.platforms.ebay.settings import EbaySettings
 from services.ingest.platforms.ebay.signatures import Signatures
 from services.ingest.platforms.ebay.subscribing import Subscriber
+from services.ingest.platforms.ebay.tracking import EbayParcels
 from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
@@ -60,6 +61,7 @@ class EbayConnector(UsualConnector):
         self._reader = OrderReader(self._client, tools.clock)
         self._signatures = Signatures(self._client, tools)
         self._subscriber = Subscriber(settings, self._client, tools)
+        self.parcels = EbayParcels(self._client, tools.clock)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

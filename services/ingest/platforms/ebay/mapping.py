@@ -100,6 +100,7 @@ def _order(
         note=_label_note(step),
         buyer_message=text(order.notes),
         attributes=tuple(_attributes(order, step)),
+        ship_by=ship_by(order),
         payload=Payload(form="order", body=body),
     )
 
@@ -147,7 +148,7 @@ def _holds(order: EbayOrder) -> Iterable[str]:
     if cancelling:
         yield cancelling
     # eBay sells the label too, and the seller downloads it there: a parcel with another label must not leave.
-    if order.program and order.program.label and order.program.label.by == _EBAY:
+    if has_label_of_ebay(order):
         yield "LABEL_PROVIDED_BY_EBAY"
     ways = {instruction.type for instruction in order.instructions or ()} - {None}
     if _PICKUP in ways:
@@ -157,6 +158,16 @@ def _holds(order: EbayOrder) -> Iterable[str]:
     several = order.instructions is not None and len(order.instructions) > 1
     if several and len({_place(instruction) for instruction in order.instructions or ()} - {None}) > 1:
         yield "SEVERAL_ADDRESSES"
+
+
+def has_label_of_ebay(order: EbayOrder) -> bool:
+    """Tell whether eBay provides the label, and so knows its number."""
+    return bool(order.program and order.program.label and order.program.label.by == _EBAY)
+
+
+def ship_by(order: EbayOrder) -> datetime | None:
+    """Return until when the first line is to be shipped."""
+    return min((line.promise.ship_by for line in order.lines if line.promise and line.promise.ship_by), default=None)
 
 
 def _place(instruction: EbayInstruction) -> str | None:
@@ -198,12 +209,13 @@ def _is_settled(line: EbayLine, place: int, order: EbayOrder) -> bool:
         or order.payment == "FULLY_REFUNDED"
         or order.fulfilment == "FULFILLED"
         or line.fulfilment == "FULFILLED"
-        or _is_shipped_by_ebay(order)
+        or is_shipped_by_ebay(order)
         or _is_refunded(line, place)
     )
 
 
-def _is_shipped_by_ebay(order: EbayOrder) -> bool:
+def is_shipped_by_ebay(order: EbayOrder) -> bool:
+    """Tell whether eBay itself sends the order on its way."""
     program = order.program
     if program and program.fulfilment and program.fulfilment.by == _EBAY:
         return True

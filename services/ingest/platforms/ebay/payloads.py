@@ -34,6 +34,12 @@ class EbayRefund(_Payload):
     status: str | None = Field(default=None, alias="refundStatus")
 
 
+class EbayPromise(_Payload):
+    """Until when a line is to be shipped."""
+
+    ship_by: AwareDatetime | None = Field(default=None, alias="shipByDate")
+
+
 class EbayLine(_Payload):
     """One line; `cost` is of all its units, before discounts."""
 
@@ -49,6 +55,7 @@ class EbayLine(_Payload):
     aspects: list[EbayPair] | None = Field(default=None, alias="variationAspects")
     marketplace: str | None = Field(default=None, alias="purchaseMarketplaceId")
     refunds: list[EbayRefund] | None = None
+    promise: EbayPromise | None = Field(default=None, alias="lineItemFulfillmentInstructions")
     #: Only lines that are digital gift cards have it.
     gift: dict[str, object] | None = Field(default=None, alias="giftDetails")
 
@@ -195,8 +202,11 @@ class EbayShippedLine(_Payload):
 
 
 class EbayShipment(_Payload):
-    """One parcel."""
+    """One parcel; its id is its tracking number, and any number where it has none."""
 
+    id: str | None = Field(default=None, alias="fulfillmentId")
+    number: str | None = Field(default=None, alias="shipmentTrackingNumber")
+    carrier: str | None = Field(default=None, alias="shippingCarrierCode")
     lines: list[EbayShippedLine] = Field(default_factory=list, alias="lineItems")
 
 

@@ -36,8 +36,8 @@ BEHIND = timedelta(minutes=1)
 ORDER_ID = re.compile(r"[0-9A-Za-z!_-]{1,64}")
 
 #: eBay's numbers of: a time in the future, no such order.
-_IN_THE_FUTURE, _NO_SUCH_ORDER = 30850, 32100
-_NOT_FOUND = 404
+_IN_THE_FUTURE, NO_SUCH_ORDER = 30850, 32100
+NOT_FOUND = 404
 _MILLISECOND = timedelta(milliseconds=1)
 #: Only one of the two may be asked for: beside a creation date, eBay takes no notice of the other.
 _FILTERED_BY: Mapping[By, str] = {"created": "creationdate", "updated": "lastmodifieddate"}
@@ -195,7 +195,7 @@ class OrderReader:
         try:
             return (await self._client.call("GET", path, token=access.secrets["access_token"])).body
         except Declined as declined:
-            if declined.status == _NOT_FOUND or _NO_SUCH_ORDER in declined.errors:
+            if declined.status == NOT_FOUND or NO_SUCH_ORDER in declined.errors:
                 return None
             raise
 

@@ -40,6 +40,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
     SELL: {
         "Order": payloads.EbayOrder,
         "LineItem": payloads.EbayLine,
+        "LineItemFulfillmentInstructions": payloads.EbayPromise,
         "Amount": payloads.EbayAmount,
         "NameValuePair": payloads.EbayPair,
         "LineItemRefund": payloads.EbayRefund,
