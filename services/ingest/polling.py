@@ -30,7 +30,7 @@ from services.ingest.reserve import Spent, spending
 from services.ingest.sessions import Session, told_end, told_part, told_start
 from services.ingest.store_reading import StoreReading, publish
 from services.ingest.tokens import Tokens
-from services.ingest.webhook_health import READ_AGAIN_WITHIN, WebhookHealth, healed, unheard
+from services.ingest.webhook_health import READ_AGAIN_WITHIN, WebhookHealth, unheard
 from services.ingest.webhook_ports import PushHealth
 from services.ingest.windows import backoff, look_again, next_window, rest_of
 from services.kit.clock import Clock
@@ -143,7 +143,7 @@ class Poller:
             store,
             run.connector,
             run.reading.access,
-            session_id=run.session.session_id,
+            session=run.session,
             changes_per_hour=run.lease.activity,
         )
         if self.probing.due(store, now=now):
@@ -155,7 +155,7 @@ class Poller:
             run.connector,
             run.reading.access,
             run.health,
-            session_id=run.session.session_id,
+            session=run.session,
             found=run.unheard,
         )
 
@@ -233,12 +233,13 @@ class Poller:
         now = self.clock.now()
         session = run.session.finished(state, now=now, problem=problem)
         failures = 0 if state == "succeeded" else run.lease.failures + 1
+        run.health, healed = await self.webhook_health.told(run.health, session, platform=run.connector.name)
         habits = _habits(run, session)
         planned = await self._planned(run, session, habits, failures=failures, retry_after=retry_after)
         comes = run.lease.store.settings.auto_sync and run.access_accepted
         told = told_end(
             session,
-            healed=healed(run.health, session, platform=run.connector.name, now=now),
+            healed=healed,
             next_at=planned.at if comes else None,
             next_because=planned.because if comes else None,
         )
@@ -269,15 +270,15 @@ class Poller:
             planned = await self.planning.next_poll(
                 run.lease, run.connector, habits, spent=run.spent, read_through=session.read_through
             )
-            return self._soon(run, session, planned)
+            return self._soon(run, planned)
         rest = backoff(failures, retry_after=retry_after)
         because = f"{run.connector.name} could not be read to the end; it is tried again after {length(rest)}"
         return NextPoll(self.clock.now() + rest, because)
 
-    def _soon(self, run: _Run, session: Session, planned: NextPoll) -> NextPoll:
+    def _soon(self, run: _Run, planned: NextPoll) -> NextPoll:
         """At once after webhooks were mended: what changed while they were is in no window yet."""
         due = self.clock.now() + run.connector.pace.settle + READ_AGAIN_WITHIN
-        if run.health.mended_in != session.session_id or planned.at <= due:
+        if not run.health.is_healing or planned.at <= due:
             return planned
         return NextPoll(due, "webhooks were mended, and what changed meanwhile is read at once")
 

@@ -381,10 +381,8 @@ CREATE TABLE ingest.webhook_health (
     checked_at timestamp with time zone,
     doubted_at timestamp with time zone,
     fruitless integer DEFAULT 0 NOT NULL,
-    mended jsonb DEFAULT '[]'::jsonb NOT NULL,
-    mended_in text,
-    right_at timestamp with time zone,
-    awaited_at timestamp with time zone
+    awaited_at timestamp with time zone,
+    healing jsonb
 )
 WITH (fillfactor='80');
 
@@ -396,11 +394,9 @@ COMMENT ON COLUMN ingest.webhook_health.doubted_at IS 'the last look for silence
 
 COMMENT ON COLUMN ingest.webhook_health.fruitless IS 'how many such looks in a row found nothing to mend';
 
-COMMENT ON COLUMN ingest.webhook_health.mended_in IS 'the poll session that tells of what was mended';
-
-COMMENT ON COLUMN ingest.webhook_health.right_at IS 'until when, for certain, what was mended had worked';
-
 COMMENT ON COLUMN ingest.webhook_health.awaited_at IS 'when a poll found a change that no webhook had told';
+
+COMMENT ON COLUMN ingest.webhook_health.healing IS 'what was mended last, as services.ingest.webhook_ports.Healing';
 
 ALTER TABLE ONLY ingest.audit_answers
     ADD CONSTRAINT audit_answers_pkey PRIMARY KEY (audit_id, round, part);

@@ -17,14 +17,13 @@ from typing import Literal
 
 import structlog
 
-from schemas.ids import SessionId
 from schemas.sessions import OrderOutcome
 from services.ingest.connector import Access, Ailment, Connector, Mended
 from services.ingest.ports import Polls
 from services.ingest.sessions import Session
 from services.ingest.store import Store
 from services.ingest.subscriptions import CHECKED_EVERY, Subscriptions
-from services.ingest.webhook_ports import PushHealth, PushRecords
+from services.ingest.webhook_ports import Healing, PushHealth, PushRecords
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 from services.kit.metrics import Metrics
@@ -38,6 +37,8 @@ Doubt = Literal["refused", "silent", "missed"]
 REFUSALS_COUNT_EVERY = timedelta(minutes=10)
 #: So long after a doubt that came to nothing the next one counts; twice as long after each further one, up to an hour.
 DOUBTED_EVERY = timedelta(minutes=10)
+#: Platforms deliver again for so long, by a secret that was replaced meanwhile, too.
+RETRIED_FOR = timedelta(hours=4)
 #: A silence that a healthy store keeps less often than this is a reason to look.
 UNLIKELY = 0.001
 #: How long after its change an order should have been told by a webhook.
@@ -100,20 +101,16 @@ def unheard(
     return [at for at in times if at is not None and at > since]
 
 
-def healed(health: PushHealth, session: Session, *, platform: str, now: datetime) -> str | None:
-    """Return what the seller is told of the webhooks that were mended in a session that has ended; None: none were."""
-    if health.mended_in != session.session_id or not health.mended:
-        return None
-    broken = [_broken(ailment, topics, platform) for ailment, topics in _by_ailment(health.mended)]
-    right = "" if health.right_at is None else f" (they were last seen right at {_clock_time(health.right_at, now)})"
-    start, came = _clock_time(session.window.start, now), session.counts.new + session.counts.updated
-    orders = "1 order" if came == 1 else f"{came} orders"
-    if session.state != "succeeded":
-        read = f"what changed since {start} is being read again: {orders if came else 'no order'} came so far."
-    else:
-        result = f"{orders} came this way." if came else "nothing had been missed."
-        read = f"everything changed since {start} was read again: {result}"
-    return f"Webhooks for {', those for '.join(broken)}{right}; they were set up again, and {read}"
+def healed(healing: Healing, *, platform: str, now: datetime) -> str:
+    """Return what the seller is told of webhooks that were mended, once what they missed is read."""
+    broken = [_broken(ailment, topics, platform) for ailment, topics in _by_ailment(healing.mended)]
+    right = "" if healing.right_at is None else f" (they were last seen right at {_clock_time(healing.right_at, now)})"
+    orders = "1 order" if healing.came == 1 else f"{healing.came} orders"
+    result = f"{orders} came this way." if healing.came else "nothing had been missed."
+    return (
+        f"Webhooks for {', those for '.join(broken)}{right}; they were set up again, and everything changed since "
+        f"{_clock_time(healing.read_from, now)} was read again: {result}"
+    )
 
 
 class WebhookHealth:
@@ -169,7 +166,7 @@ class WebhookHealth:
         connector: Connector,
         access: Callable[[], Awaitable[Access]],
         *,
-        session_id: SessionId,
+        session: Session,
         changes_per_hour: float | None,
     ) -> PushHealth:
         """Ask the platform, and mend, before a poll where that is due or something speaks for it.
@@ -184,7 +181,7 @@ class WebhookHealth:
         found = doubt(store, health, changes_per_hour=rate, now=now)
         if found is None and not self._subscriptions.due(store, now=now):
             return health
-        return await self._check(store, connector, await access(), health, session_id=session_id, found=found)
+        return await self._check(store, connector, await access(), health, session=session, found=found)
 
     async def look_again(
         self,
@@ -193,7 +190,7 @@ class WebhookHealth:
         access: Callable[[], Awaitable[Access]],
         health: PushHealth,
         *,
-        session_id: SessionId,
+        session: Session,
         found: Sequence[datetime],
     ) -> PushHealth:
         """Ask the platform, and mend, after a poll `found` what no webhook told; raises like `look`.
@@ -204,11 +201,26 @@ class WebhookHealth:
         if any(at <= now - TOLD_WITHIN for at in found):
             if not _may_doubt(health, now=now):
                 return health
-            return await self._check(store, connector, await access(), health, session_id=session_id, found="missed")
+            return await self._check(store, connector, await access(), health, session=session, found="missed")
         if found and not _is_awaited(health):
             health = replace(health, awaited_at=now - _JUST_NOW)
             await self._records.keep(store.store_id, health)
         return health
+
+    async def told(self, health: PushHealth, session: Session, *, platform: str) -> tuple[PushHealth, str | None]:
+        """Count what a session that ends has brought of what mended webhooks missed; say so once all of it is read.
+
+        Whoever ends the same session again, after a kill, says the same. Raises TransientError.
+        """
+        healing = health.healing
+        if healing is None or healing.told_in not in {None, session.session_id}:
+            return health, None
+        if healing.told_in is None:
+            healing = _counted(healing, session)
+            health = replace(health, healing=healing)
+            await self._records.keep(session.store_id, health)
+        said = healed(healing, platform=platform, now=self._clock.now()) if healing.told_in else None
+        return health, said
 
     async def _check(
         self,
@@ -217,14 +229,16 @@ class WebhookHealth:
         access: Access,
         health: PushHealth,
         *,
-        session_id: SessionId,
+        session: Session,
         found: Doubt | None,
     ) -> PushHealth:
         if found is not None:
             log.warning("webhook.doubted", store_id=store.store_id, doubt=found)
-        subscribed = await self._subscriptions.ensure(store, connector, access, anew=found == "refused")
+        subscribed = await self._subscriptions.ensure(
+            store, connector, access, anew=found == "refused" and _may_rewrite(health, now=self._clock.now())
+        )
         mended = subscribed.mended if subscribed is not None else ()
-        checked = _after(store, health, mended, session_id=session_id, found=found, now=self._clock.now())
+        checked = _after(store, health, mended, session=session, found=found, now=self._clock.now())
         await self._records.keep(store.store_id, checked)
         for one in mended:
             self._metrics.increment("syncorder_webhooks_mended_total", platform=store.platform, ailment=one.ailment)
@@ -238,7 +252,7 @@ def _after(
     health: PushHealth,
     mended: Sequence[Mended],
     *,
-    session_id: SessionId,
+    session: Session,
     found: Doubt | None,
     now: datetime,
 ) -> PushHealth:
@@ -247,20 +261,48 @@ def _after(
         checked = replace(checked, doubted_at=now, fruitless=0 if mended else health.fruitless + 1)
     if not mended:
         return checked
-    right_at = looked_at(store, health)
+    if health.healing is not None and health.is_healing:
+        # What was mended before is not read to its end: both are told as one.
+        both = replace(health.healing, mended=(*health.healing.mended, *mended), mended_at=now)
+        return replace(checked, healing=both)
+    right_at = _right_at(store, health, mended)
+    return replace(checked, healing=Healing(tuple(mended), now, session.window.start, right_at))
+
+
+def _right_at(store: Store, health: PushHealth, mended: Sequence[Mended]) -> datetime | None:
+    """Return until when, for certain, what was mended had worked."""
     if any(one.ailment == "wrong_secret" for one in mended):
         # A look does not show secrets: only what came and verified proves that they were right.
-        right_at = health.heard_at
-    elif len(mended) == len(store.subscriptions):
-        # What was heard meanwhile came from one of those that are broken now.
-        right_at = max(filter(None, (right_at, health.heard_at)), default=None)
-    if health.mended_in == session_id:
-        mended, right_at = (*health.mended, *mended), health.right_at
-    return replace(checked, mended=tuple(mended), mended_in=session_id, right_at=right_at)
+        return health.heard_at
+    looked = looked_at(store, health)
+    if len(mended) < len(store.subscriptions):
+        return looked
+    # What was heard since came from one of those that are broken now.
+    return max(filter(None, (looked, health.heard_at)), default=None)
+
+
+def _counted(healing: Healing, session: Session) -> Healing:
+    """The healing after a session: told by it when it has read all that changed before the webhooks were mended."""
+    if healing.counted_in != session.session_id:
+        came = healing.came + session.counts.new + session.counts.updated
+        healing = replace(healing, came=came, counted_in=session.session_id)
+    whole = session.state == "succeeded" and session.read_through >= healing.mended_at
+    return replace(healing, told_in=session.session_id) if whole else healing
 
 
 def _is_watched(store: Store) -> bool:
     return store.state == "linked" and store.settings.auto_sync and bool(store.subscriptions)
+
+
+def _may_rewrite(health: PushHealth, *, now: datetime) -> bool:
+    """Tell whether a delivery that did not verify may mean a wrong secret, rather than an old or a forged delivery.
+
+    It does not while what came since the last rewriting verified, for as long as old deliveries may come again.
+    """
+    last = health.healing
+    if last is None or all(one.ailment != "wrong_secret" for one in last.mended) or health.heard_at is None:
+        return True
+    return health.heard_at <= last.mended_at or now - last.mended_at >= RETRIED_FOR
 
 
 def _is_awaited(health: PushHealth) -> bool:

@@ -12,14 +12,31 @@ from services.ingest.connector import Mended
 
 
 @dataclass(frozen=True, slots=True)
+class Healing:
+    """What was mended, until the seller is told: when everything changed before `mended_at` is read.
+
+    What is `mended` had worked for certain until `right_at`. `read_from` is where the reading of what they missed
+    began, and `came` counts the orders that it found new or changed, up to the session `counted_in`. `told_in` is the
+    session that tells of it.
+    """
+
+    mended: tuple[Mended, ...]
+    mended_at: datetime
+    read_from: datetime
+    right_at: datetime | None = None
+    came: int = 0
+    counted_in: SessionId | None = None
+    told_in: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PushHealth:
     """What is known of a store's webhooks.
 
     `heard_at` is when the last genuine one came that told of an order, `refused_at` when one did not verify.
     `checked_at` is the last look at what is subscribed. `doubted_at` is the last that silence or a missed order
-    caused, and `fruitless` counts those in a row that found nothing to mend. `mended` is what was mended last, in the
-    poll session `mended_in`, and had worked for certain until `right_at`. `awaited_at` is when a poll found a change
-    before any webhook told of it: since then one is awaited.
+    caused, and `fruitless` counts those in a row that found nothing to mend. `awaited_at` is when a poll found a change
+    before any webhook told of it: since then one is awaited. `healing` is what was mended last.
     """
 
     heard_at: datetime | None = None
@@ -27,10 +44,13 @@ class PushHealth:
     checked_at: datetime | None = None
     doubted_at: datetime | None = None
     fruitless: int = 0
-    mended: tuple[Mended, ...] = ()
-    mended_in: SessionId | None = None
-    right_at: datetime | None = None
     awaited_at: datetime | None = None
+    healing: Healing | None = None
+
+    @property
+    def is_healing(self) -> bool:
+        """Whether what mended webhooks missed is not read to its end."""
+        return self.healing is not None and self.healing.told_in is None
 
 
 class PushRecords(Protocol):

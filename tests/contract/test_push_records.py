@@ -16,7 +16,7 @@ from services.ingest.adapters.postgres import MIGRATIONS, SCHEMA
 from services.ingest.adapters.postgres.stores import PostgresStores
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
 from services.ingest.connector import Mended
-from services.ingest.webhook_ports import PushHealth, PushRecords
+from services.ingest.webhook_ports import Healing, PushHealth, PushRecords
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from tests.ingest.workbench import START, STORE, linked_store
@@ -53,10 +53,15 @@ async def test_all_of_it_in_one_life(records: PushRecords) -> None:
         checked_at=START,
         doubted_at=START - MINUTE,
         fruitless=3,
-        mended=(Mended("orders/create", "missing"), Mended("orders/paid", "wrong_address")),
-        mended_in=SessionId("s-1"),
-        right_at=START - 2 * MINUTE,
         awaited_at=START - 3 * MINUTE,
+        healing=Healing(
+            mended=(Mended("orders/create", "missing"), Mended("orders/paid", "wrong_address")),
+            mended_at=START,
+            read_from=START - 4 * MINUTE,
+            right_at=START - 2 * MINUTE,
+            came=2,
+            counted_in=SessionId("s-1"),
+        ),
     )
     await records.keep(STORE, replace(told, heard_at=START - 9 * MINUTE, refused_at=None))
     await records.keep("gone", told)

@@ -7,18 +7,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from schemas.ids import SessionId
-from schemas.sessions import OrderOutcome, SessionFinished, SessionState, Window
+from schemas.sessions import OrderOutcome, SessionFinished
 from schemas.stores import StoreSettings
 from services.ingest.connector import Delivery, Mended
 from services.ingest.ports import LeaseLost
-from services.ingest.sessions import Counts, Session
 from services.ingest.webhook_health import doubt, healed, silence_is_unlikely, unheard
-from services.ingest.webhook_ports import PushHealth
+from services.ingest.webhook_ports import Healing, PushHealth
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.problems import Problem
 from tests.ingest.twin_platform import webhook
-from tests.ingest.workbench import SELLER, START, STORE, Workbench, linked_store
+from tests.ingest.workbench import START, STORE, Workbench, linked_store
 
 MINUTE = timedelta(minutes=1)
 SUBSCRIBED = replace(linked_store(subscribed_to="https://sync.example"), subscriptions=("orders",))
@@ -106,63 +104,39 @@ def test_which_orders_a_webhook_should_have_told(
     assert unheard([found], store=linked_store(), health=PushHealth(), pushes_changes=changes_too) == []
 
 
-def ended(counts: Counts | None = None, *, state: SessionState = "succeeded") -> Session:
-    window = Window(start=START - timedelta(hours=1), end=START)
-    session = Session(
-        SessionId("s-1"),
-        STORE,
-        SELLER,
-        "twin",
-        "poll",
-        "schedule",
-        window,
-        START,
-        window.start,
-        counts=counts or Counts(),
-    )
-    return replace(session, state=state, finished_at=START)
-
-
-def mended(*found: Mended, right_at: datetime | None = START - 3 * MINUTE) -> PushHealth:
-    return PushHealth(mended=found, mended_in=SessionId("s-1"), right_at=right_at)
+def healing(*found: Mended, right_at: datetime | None = START - 3 * MINUTE, came: int = 0) -> Healing:
+    return Healing(found, START, START - timedelta(hours=1), right_at, came)
 
 
 @pytest.mark.parametrize(
-    ("health", "session", "expected"),
+    ("mended", "expected"),
     [
         (
-            mended(Mended("orders/create", "missing")),
-            ended(Counts(new=2, updated=1, existing=5)),
+            healing(Mended("orders/create", "missing"), came=3),
             (
                 "Webhooks for orders/create had been removed on Twin (they were last seen right at 11:57 UTC); they"
                 " were set up again, and everything changed since 11:00 UTC was read again: 3 orders came this way."
             ),
         ),
         (
-            mended(Mended("a", "paused"), Mended("b", "paused"), Mended("c", "wrong_address"), right_at=None),
-            ended(Counts(existing=5)),
+            healing(Mended("a", "paused"), Mended("b", "paused"), Mended("c", "wrong_address"), right_at=None),
             (
                 "Webhooks for a and b had been paused on Twin, those for c went to another address; they were set up"
                 " again, and everything changed since 11:00 UTC was read again: nothing had been missed."
             ),
         ),
         (
-            mended(*(Mended(topic, "wrong_secret") for topic in "abcd"), right_at=START - timedelta(days=1)),
-            ended(Counts(new=1), state="partial"),
+            healing(*(Mended(topic, "wrong_secret") for topic in "abcd"), right_at=START - timedelta(days=1), came=1),
             (
                 "Webhooks for a, b and 2 more topics had to get their secret anew, because what came had a wrong"
-                " signature (they were last seen right at 2026-11-19 12:00 UTC); they were set up again, and what"
-                " changed since 11:00 UTC is being read again: 1 order came so far."
+                " signature (they were last seen right at 2026-11-19 12:00 UTC); they were set up again, and"
+                " everything changed since 11:00 UTC was read again: 1 order came this way."
             ),
         ),
-        (mended(), ended(), None),
-        (replace(mended(Mended("a", "disabled")), mended_in=SessionId("another")), ended(), None),
     ],
 )
-def test_the_seller_is_told_what_was_broken_and_what_came(
-    health: PushHealth, session: Session, expected: str | None
-) -> None:
-    assert healed(health, session, platform="Twin", now=START) == expected
+def test_the_seller_is_told_what_was_broken_and_what_came(mended: Healing, expected: str) -> None:
+    assert healed(mended, platform="Twin", now=START) == expected
 
 
 async def pushed_store(bench: Workbench) -> None:
@@ -178,6 +152,12 @@ async def forge(bench: Workbench) -> None:
     with pytest.raises(Problem) as refused:
         await bench.webhooks.take("twin", STORE, Delivery({"x-signature": "forged"}, b"{}"))
     assert refused.value.status == 401
+
+
+async def poll_again(bench: Workbench) -> None:
+    """The poll that reads what changed until the webhooks were mended."""
+    bench.clock.advance((bench.platform.pace.settle + timedelta(seconds=5)).total_seconds())
+    await bench.poll()
 
 
 async def polls_asked(bench: Workbench) -> bool:
@@ -205,6 +185,21 @@ async def test_a_flood_of_forged_deliveries_causes_one_look_in_ten_minutes() -> 
     assert looks == [1, 2, 3]
     assert bench.platform.anew == [True] * 3
     assert bench.memory.sessions[next(reversed(bench.memory.sessions))].started_by == "schedule"
+
+
+async def test_old_deliveries_that_come_again_do_not_rewrite_a_secret_that_verifies() -> None:
+    bench = Workbench()
+    await pushed_store(bench)
+    for hours in (0, 1, 5):
+        bench.clock.advance(timedelta(hours=hours).total_seconds())
+        bench.platform.ailing = "wrong_secret"
+        await forge(bench)
+        await bench.poll()
+        bench.clock.advance(1)
+        bench.webhook_health.hear(STORE)
+        bench.platform.ailing = None
+
+    assert bench.platform.anew == [True, False, True]
 
 
 async def test_a_second_process_does_not_double_what_forged_deliveries_cause() -> None:
@@ -247,13 +242,13 @@ async def test_an_order_that_no_webhook_told_is_reason_to_look_in_the_same_poll_
     await bench.polls.ask(STORE, by="key-1", now=bench.clock.now())
 
     await bench.poll()
+    bench.platform.put("changed meanwhile", at=bench.clock.now())
+    assert await healings(bench) == []
+    await poll_again(bench)
 
     [told] = await healings(bench)
     assert "had been switched off by Twin" in told
-    assert told.endswith("1 order came this way.")
-    due = bench.memory.polls[STORE].next_poll_at
-    assert due is not None
-    assert due - bench.clock.now() <= bench.platform.pace.settle + timedelta(seconds=5)
+    assert told.endswith("2 orders came this way.")
     assert bench.metrics.value("syncorder_webhooks_mended_total", platform="twin", ailment="disabled") == 1
 
 
@@ -339,6 +334,8 @@ async def test_a_look_before_a_kill_is_told_by_whoever_goes_on_with_the_session(
     bench.clock.advance(60)
 
     await bench.poll()
+    bench.clock.advance(60)
+    await bench.poll()
 
     [told] = await healings(bench)
     assert told.endswith("1 order came this way.")
@@ -369,6 +366,7 @@ async def test_webhooks_that_are_mended_by_silence_are_last_seen_right_when_the_
     await bench.polls.ask(STORE, by="key-1", now=bench.clock.now())
 
     await bench.poll()
+    await poll_again(bench)
 
     [told] = await healings(bench)
     assert "(they were last seen right at 12:01 UTC)" in told
@@ -383,6 +381,7 @@ async def test_a_secret_is_proven_right_only_by_what_came_and_verified() -> None
     bench.platform.ailing = "wrong_secret"
 
     await bench.poll()
+    await poll_again(bench)
 
     [told] = await healings(bench)
     assert "(they were last seen right at 12:00 UTC)" in told
@@ -400,3 +399,27 @@ async def test_silence_says_nothing_where_only_new_orders_are_pushed(*, pushes_c
     await bench.poll()
 
     assert len(bench.platform.subscribed) == looks
+
+
+async def test_it_is_told_once_though_the_process_that_tells_it_is_killed() -> None:
+    bench = Workbench()
+    await pushed_store(bench)
+    bench.clock.advance(3600)
+    bench.platform.ailing = "missing"
+    await bench.poll()
+    bench.clock.advance(30)
+    lease = await bench.claim()
+    assert lease is not None
+    end, bench.polls.end = bench.polls.end, killed  # type: ignore[method-assign]
+    with pytest.raises(LeaseLost):
+        await bench.in_time(bench.poller.poll(lease))
+    bench.polls.end = end  # type: ignore[method-assign]
+    for _ in range(3):
+        bench.clock.advance(3600)
+        await bench.poll()
+
+    assert len(await healings(bench)) == 1
+
+
+async def killed(*_: object, **__: object) -> None:
+    raise LeaseLost("killed")

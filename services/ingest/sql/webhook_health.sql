@@ -19,11 +19,9 @@ RETURNING store_id;
 
 -- name: keep_webhook_health
 -- Keeps what a look at a store's subscriptions found.
-INSERT INTO webhook_health AS held (store_id, checked_at, doubted_at, fruitless, mended, mended_in, right_at, awaited_at)
-SELECT
-    store_id, $2::timestamptz, $3::timestamptz, $4::integer, $5::jsonb, $6::text, $7::timestamptz, $8::timestamptz
+INSERT INTO webhook_health AS held (store_id, checked_at, doubted_at, fruitless, awaited_at, healing)
+SELECT store_id, $2::timestamptz, $3::timestamptz, $4::integer, $5::timestamptz, $6::jsonb
 FROM stores WHERE store_id = $1
 ON CONFLICT (store_id) DO UPDATE
 SET checked_at = excluded.checked_at, doubted_at = excluded.doubted_at, fruitless = excluded.fruitless,
-    mended = excluded.mended, mended_in = excluded.mended_in, right_at = excluded.right_at,
-    awaited_at = excluded.awaited_at;
+    awaited_at = excluded.awaited_at, healing = excluded.healing;

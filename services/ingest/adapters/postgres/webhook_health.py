@@ -9,13 +9,12 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from services.ingest.adapters.postgres import SQL
-from services.ingest.connector import Mended
-from services.ingest.webhook_ports import PushHealth
+from services.ingest.webhook_ports import Healing, PushHealth
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 
 _SQL = load_sql(SQL / "webhook_health.sql")
-_MENDED: TypeAdapter[tuple[Mended, ...]] = TypeAdapter(tuple[Mended, ...])
+_HEALING: TypeAdapter[Healing] = TypeAdapter(Healing)
 
 
 class PostgresPushRecords:
@@ -47,7 +46,7 @@ class PostgresPushRecords:
             await self._pool.execute(
                 _SQL.keep_webhook_health,
                 *(store_id, health.checked_at, health.doubted_at, health.fruitless),
-                *(_MENDED.dump_json(health.mended).decode(), health.mended_in, health.right_at, health.awaited_at),
+                *(health.awaited_at, _HEALING.dump_json(health.healing).decode() if health.healing else None),
             )
 
 
@@ -58,8 +57,6 @@ def _health(row: asyncpg.Record) -> PushHealth:
         checked_at=row["checked_at"],
         doubted_at=row["doubted_at"],
         fruitless=row["fruitless"],
-        mended=_MENDED.validate_json(row["mended"]),
-        mended_in=row["mended_in"],
-        right_at=row["right_at"],
         awaited_at=row["awaited_at"],
+        healing=_HEALING.validate_json(row["healing"]) if row["healing"] else None,
     )
