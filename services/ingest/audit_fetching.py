@@ -53,7 +53,7 @@ class Fetching:
         to_read = []
         for one in wanted:
             held = known.get(keys[one.external_id])
-            if one.finding == "missing" and not audit_imports(one, audit, store) and held is None:
+            if one.finding == "missing" and held is None and is_from_before(one, audit, store):
                 fetched.changed.append(one.explained("filtered"))
             elif not is_in_flight(one, held, audit, now=now):
                 to_read.append(one)
@@ -166,9 +166,12 @@ def is_in_flight(one: Difference, held: Seen | None, audit: Audit, *, now: datet
     return audit.by == "created" or held.revised_at >= one.at
 
 
-def audit_imports(one: Difference, audit: Audit, store: Store) -> bool:
-    """Whether a listed order may be one that the store imports: changed before it began to, it is not."""
-    return audit.by == "created" or one.at >= store.import_since or has_no_time(one, audit)
+def is_from_before(one: Difference, audit: Audit, store: Store) -> bool:
+    """Whether a listed order is from before the store began to import.
+
+    By creation it may have changed since then; audits by change find that, and a year of orders is not read for it.
+    """
+    return one.at < store.import_since and not has_no_time(one, audit)
 
 
 def _is_passed_over(order: RawOrder, store: Store) -> bool:

@@ -12,6 +12,7 @@ from schemas.stores import StoreSettings
 from services.ingest.audit_planning import new_audit_id
 from services.ingest.audit_ports import AuditLease
 from services.ingest.audits import ANSWERED_WITHIN, GIVE_UP, Audit, new_audit
+from services.ingest.connector import By
 from services.ingest.ports import LeaseLost
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.auditing import Report, asked, claimed, kept, last_step, run, run_to_the_end, told
@@ -191,12 +192,13 @@ async def test_an_unpaid_order_of_a_store_that_wants_paid_ones_is_filtered_until
     assert "unpaid" in report.held
 
 
-async def test_what_changed_before_the_store_imports_is_filtered_without_reading_it() -> None:
+@pytest.mark.parametrize("by", ["created", "updated"])
+async def test_what_is_from_before_the_store_imports_is_filtered_without_reading_it(by: By) -> None:
     bench, report = await audited()
     bench.platform.put("old", at=START - timedelta(days=9))
     bench.platform.faults["read_order"] = [AssertionError("it was read")]
 
-    audit = await asked(bench)
+    audit = await asked(bench, by=by)
     await run_to_the_end(bench, report)
 
     assert kept(bench, audit).state == "explained"

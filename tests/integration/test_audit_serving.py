@@ -101,7 +101,7 @@ async def test_a_period_is_compared_and_what_the_polls_missed_is_fetched_until_i
     kafka_bootstrap: str, fresh_database: str, tmp_path: Path
 ) -> None:
     async with ingest(kafka_bootstrap, fresh_database, tmp_path, twin()) as process:
-        store_id = await process.link("shop-1", import_since=(datetime.now(UTC) - timedelta(hours=1)).isoformat())
+        store_id = await process.link("shop-1", import_since=FIRST.isoformat())
         for number in range(11):
             process.platform.put(f"o{number}", placed=FIRST + timedelta(hours=number))
         process.platform.put("the day after", placed=FIRST + timedelta(hours=47))
