@@ -26,6 +26,10 @@ LEFT_OUT = {
 ACCEPTED = {
     ("services/ingest/migrations/0002_probes_and_grants.sql", "require-concurrent-index-creation"): "stores are few",
     (
+        "services/ingest/migrations/0006_audits.sql",
+        "require-concurrent-index-creation",
+    ): "no release came before it, and it waits for no writer longer than the lock timeout",
+    (
         "services/eligibility/migrations/0003_privacy.sql",
         "require-concurrent-index-creation",
     ): "no release came before it, so there is little to index yet",

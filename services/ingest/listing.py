@@ -91,7 +91,14 @@ def is_open(order: RawOrder) -> bool:
 def seen_as(event: OrderRevised) -> Seen:
     """The revision as it is kept once Kafka has it."""
     order = event.order
-    return Seen(order.revised_at, event.event_id, event.session_id, open=is_open(order), read_at=order.fetched_at)
+    return Seen(
+        order.revised_at,
+        event.event_id,
+        event.session_id,
+        open=is_open(order),
+        read_at=order.fetched_at,
+        ship_by=order.ship_by,
+    )
 
 
 def result_of(event: OrderRevised, held: Seen | None) -> OrderResult:

@@ -129,7 +129,8 @@ class Authorizations(Protocol):
 class Seen:
     """The newest revision of an order that is in Kafka for certain, and the session that listed it last.
 
-    `open` says that more is to be expected of the order, `read_at` when the revision was read.
+    `open` says that more is to be expected of the order, `read_at` when the revision was read. `ship_by` is the newest
+    that was told: a revision that does not tell it keeps it.
     """
 
     revised_at: datetime
@@ -137,6 +138,7 @@ class Seen:
     session_id: SessionId | None = None
     open: bool = True
     read_at: datetime | None = None
+    ship_by: datetime | None = None
 
 
 class SeenOrders(Protocol):

@@ -241,6 +241,55 @@ COMMENT ON COLUMN ingest.polls.rest_seconds IS 'how long the store was to rest a
 
 COMMENT ON COLUMN ingest.polls.activity IS 'changed orders per hour; null: not known yet';
 
+CREATE TABLE ingest.push_blocks (
+    store_id text NOT NULL,
+    code text NOT NULL,
+    problem text NOT NULL,
+    grants integer NOT NULL,
+    probe_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE ingest.push_blocks IS 'stores whose platform takes no parcel at all until the seller did something';
+
+COMMENT ON COLUMN ingest.push_blocks.probe_at IS 'when one parcel tries again whether it does';
+
+CREATE TABLE ingest.push_orders (
+    order_key text NOT NULL,
+    store_id text NOT NULL,
+    platform text NOT NULL,
+    queued_at timestamp with time zone NOT NULL,
+    ship_by timestamp with time zone,
+    due_at timestamp with time zone,
+    after_grant integer,
+    lease_owner text,
+    lease_number bigint DEFAULT 0 NOT NULL,
+    lease_expires_at timestamp with time zone
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE ingest.push_orders IS 'orders with parcels: only one process tells a platform of an order''s parcels at a time';
+
+COMMENT ON COLUMN ingest.push_orders.due_at IS 'when the first of its pushes has something to do; null: none has';
+
+COMMENT ON COLUMN ingest.push_orders.after_grant IS 'due once the store was granted access more often than this';
+
+CREATE TABLE ingest.pushes (
+    push_id text NOT NULL,
+    order_key text NOT NULL,
+    store_id text NOT NULL,
+    seller_id text NOT NULL,
+    state text NOT NULL,
+    code text,
+    created_at timestamp with time zone NOT NULL,
+    held jsonb NOT NULL,
+    CONSTRAINT pushes_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'accepted'::text, 'verified'::text, 'refused'::text, 'needs_attention'::text, 'off'::text])))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE ingest.pushes IS 'one row a parcel; tracking numbers, no personal data';
+
+COMMENT ON COLUMN ingest.pushes.held IS 'all of it, the columns above included, as services.ingest.pushes.Push';
+
 CREATE TABLE ingest.seen_orders (
     order_key text NOT NULL,
     revised_at timestamp with time zone NOT NULL,
@@ -249,7 +298,8 @@ CREATE TABLE ingest.seen_orders (
     first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     open boolean DEFAULT true NOT NULL,
-    read_at timestamp with time zone
+    read_at timestamp with time zone,
+    ship_by timestamp with time zone
 )
 WITH (fillfactor='80');
 
@@ -258,6 +308,8 @@ COMMENT ON TABLE ingest.seen_orders IS 'revisions that Kafka acknowledged; witho
 COMMENT ON COLUMN ingest.seen_orders.open IS 'more is to be expected of the order: it is not shipped, cancelled, paid back or gone';
 
 COMMENT ON COLUMN ingest.seen_orders.read_at IS 'when the revision was read';
+
+COMMENT ON COLUMN ingest.seen_orders.ship_by IS 'until when the platform wants the order shipped; a form that does not tell it keeps it';
 
 CREATE TABLE ingest.sessions (
     session_id text NOT NULL,
@@ -312,12 +364,15 @@ CREATE TABLE ingest.stores (
     capabilities jsonb DEFAULT '[]'::jsonb NOT NULL,
     probed_at timestamp with time zone,
     grants integer DEFAULT 0 NOT NULL,
+    tracking jsonb DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT stores_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'linked'::text, 'reconnect'::text, 'unlinked'::text])))
 );
 
 COMMENT ON COLUMN ingest.stores.external_id IS 'the platform''s own id; null until linked for the first time';
 
 COMMENT ON COLUMN ingest.stores.capabilities IS 'what the last probe found, as schemas.stores.Capability';
+
+COMMENT ON COLUMN ingest.stores.tracking IS 'the settings about tracking, those of schemas.stores.StoreSettings beside the columns';
 
 CREATE TABLE ingest.syncs (
     sync_id text NOT NULL,
@@ -440,6 +495,15 @@ ALTER TABLE ONLY ingest.poll_costs
 ALTER TABLE ONLY ingest.polls
     ADD CONSTRAINT polls_pkey PRIMARY KEY (store_id);
 
+ALTER TABLE ONLY ingest.push_blocks
+    ADD CONSTRAINT push_blocks_pkey PRIMARY KEY (store_id);
+
+ALTER TABLE ONLY ingest.push_orders
+    ADD CONSTRAINT push_orders_pkey PRIMARY KEY (order_key);
+
+ALTER TABLE ONLY ingest.pushes
+    ADD CONSTRAINT pushes_pkey PRIMARY KEY (push_id);
+
 ALTER TABLE ONLY ingest.seen_orders
     ADD CONSTRAINT seen_orders_pkey PRIMARY KEY (order_key);
 
@@ -483,6 +547,16 @@ CREATE INDEX imports_by_seller ON ingest.imports USING btree (seller_id, import_
 CREATE INDEX imports_with_work ON ingest.imports USING btree (store_id, import_id) WHERE (state = ANY (ARRAY['checking'::text, 'running'::text]));
 
 CREATE INDEX poll_costs_by_store ON ingest.poll_costs USING btree (store_id);
+
+CREATE INDEX push_orders_by_store ON ingest.push_orders USING btree (store_id) WHERE ((lease_owner IS NOT NULL) OR (after_grant IS NOT NULL));
+
+CREATE INDEX push_orders_due ON ingest.push_orders USING btree (platform, due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX pushes_by_code ON ingest.pushes USING btree (seller_id, code, store_id) WHERE (code IS NOT NULL);
+
+CREATE INDEX pushes_by_order ON ingest.pushes USING btree (order_key);
+
+CREATE INDEX pushes_by_seller ON ingest.pushes USING btree (seller_id, created_at, push_id);
 
 CREATE INDEX seen_orders_open ON ingest.seen_orders USING btree (order_key COLLATE "C") WHERE open;
 
@@ -533,6 +607,15 @@ ALTER TABLE ONLY ingest.poll_costs
 
 ALTER TABLE ONLY ingest.polls
     ADD CONSTRAINT polls_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.push_blocks
+    ADD CONSTRAINT push_blocks_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.push_orders
+    ADD CONSTRAINT push_orders_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.pushes
+    ADD CONSTRAINT pushes_order_key_fkey FOREIGN KEY (order_key) REFERENCES ingest.push_orders(order_key) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ingest.sessions
     ADD CONSTRAINT sessions_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;

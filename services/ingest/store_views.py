@@ -22,6 +22,14 @@ class SettingsChange(_Body):
 
     auto_sync: bool | None = Field(default=None, description="Follow the platform by itself; off: only when asked.")
     paid_only: bool | None = Field(default=None, description="Leave orders out until they are paid.")
+    sync_tracking: bool | None = Field(default=None, description="Tell the platform of parcels and their numbers.")
+    notify_buyer: bool | None = Field(default=None, description="Have the platform write to the buyer of each parcel.")
+    replace_tracking: bool | None = Field(
+        default=None, description="Tell the platform when a parcel got another label, and number."
+    )
+    hold_until_scanned: bool | None = Field(
+        default=None, description="Tell the platform of a parcel only when its carrier has scanned it."
+    )
 
 
 class LinkStore(_Body):

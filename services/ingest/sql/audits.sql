@@ -191,7 +191,7 @@ DELETE FROM audit_explanations WHERE explained_at < $1;
 
 -- name: open_orders
 -- A store's open orders: keys from $1 on, exclusive, and before $2.
-SELECT order_key, revised_at, event_id, session_id, open, read_at
+SELECT order_key, revised_at, event_id, session_id, open, read_at, ship_by
 FROM seen_orders
 WHERE open AND order_key COLLATE "C" > $1 AND order_key COLLATE "C" < $2
 ORDER BY order_key COLLATE "C"

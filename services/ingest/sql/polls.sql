@@ -95,15 +95,19 @@ SELECT store_id, cursor, next_poll_at, last_poll_at, next_because FROM polls WHE
 
 -- name: seen_orders
 -- What is known of a page of orders.
-SELECT order_key, revised_at, event_id, session_id, open, read_at FROM seen_orders WHERE order_key = ANY($1::text[]);
+SELECT order_key, revised_at, event_id, session_id, open, read_at, ship_by
+FROM seen_orders WHERE order_key = ANY($1::text[]);
 
 -- name: keep_seen
 -- Keeps the newest revision seen of each order; an older one that comes late changes nothing.
-INSERT INTO seen_orders AS held (order_key, revised_at, event_id, session_id, open, read_at)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[])
+INSERT INTO seen_orders AS held (order_key, revised_at, event_id, session_id, open, read_at, ship_by)
+SELECT * FROM unnest(
+    $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[], $7::timestamptz[]
+)
 ON CONFLICT (order_key) DO UPDATE
 SET revised_at = excluded.revised_at, event_id = excluded.event_id, session_id = excluded.session_id,
-    open = excluded.open, read_at = excluded.read_at, last_seen_at = now()
+    open = excluded.open, read_at = excluded.read_at, ship_by = COALESCE(excluded.ship_by, held.ship_by),
+    last_seen_at = now()
 WHERE held.revised_at <= excluded.revised_at;
 
 -- name: running_poll
@@ -128,19 +132,21 @@ advanced AS (
     RETURNING sessions.session_id
 ),
 kept AS (
-    INSERT INTO seen_orders AS known (order_key, revised_at, event_id, session_id, open, read_at)
+    INSERT INTO seen_orders AS known (order_key, revised_at, event_id, session_id, open, read_at, ship_by)
     SELECT seen.* FROM advanced, unnest(
-        $12::text[], $13::timestamptz[], $14::text[], $15::text[], $16::boolean[], $17::timestamptz[]
+        $12::text[], $13::timestamptz[], $14::text[], $15::text[], $16::boolean[], $17::timestamptz[],
+        $18::timestamptz[]
     ) AS seen
     ON CONFLICT (order_key) DO UPDATE
     SET revised_at = excluded.revised_at, event_id = excluded.event_id, session_id = excluded.session_id,
-        open = excluded.open, read_at = excluded.read_at, last_seen_at = now()
+        open = excluded.open, read_at = excluded.read_at, ship_by = COALESCE(excluded.ship_by, known.ship_by),
+        last_seen_at = now()
     WHERE known.revised_at <= excluded.revised_at
 ),
 told AS (
     INSERT INTO outbox (topic, key, value)
     SELECT message.topic, message.key, message.value
-    FROM advanced, unnest($18::text[], $19::text[], $20::bytea[]) WITH ORDINALITY
+    FROM advanced, unnest($19::text[], $20::text[], $21::bytea[]) WITH ORDINALITY
         AS message (topic, key, value, place)
     ORDER BY message.place
 )

@@ -3,10 +3,10 @@
 INSERT INTO stores (
     store_id, seller_id, platform, external_id, name, currency, time_zone, state, problem, push_problem, auto_sync,
     paid_only, subscriptions, subscribed_to, subscribed_at, import_since, linked_at, access_ends_at,
-    capabilities, probed_at, grants, created_at, changed_at
+    capabilities, probed_at, grants, tracking, created_at, changed_at
 )
 VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
 );
 
 -- name: insert_poll
@@ -47,7 +47,7 @@ UPDATE stores
 SET external_id = $2, name = $3, currency = $4, time_zone = $5, state = $6, problem = $7, push_problem = $8,
     auto_sync = $9, paid_only = $10, subscriptions = $11, subscribed_to = $12, subscribed_at = $13,
     import_since = $14, linked_at = $15, access_ends_at = $16, capabilities = $17, probed_at = $18, grants = $19,
-    changed_at = $20
+    tracking = $20, changed_at = $21
 WHERE store_id = $1;
 
 -- name: drop_pending_store

@@ -97,7 +97,8 @@ class Memory:
         for key, row in seen.items():
             held = self.seen.get(key)
             if held is None or held.revised_at <= row.revised_at:
-                self.seen[key] = row
+                told = row.ship_by or (held.ship_by if held else None)
+                self.seen[key] = replace(row, ship_by=told)
 
     def keep_session(self, session: Session) -> None:
         """Keep what got furthest."""

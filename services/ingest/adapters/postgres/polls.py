@@ -220,12 +220,13 @@ def _seen_columns(seen: Mapping[OrderKey, Seen]) -> tuple[list[object], ...]:
         [row.session_id for _, row in rows],
         [row.open for _, row in rows],
         [row.read_at for _, row in rows],
+        [row.ship_by for _, row in rows],
     )
 
 
 def seen_of(row: asyncpg.Record) -> Seen:
     """What is known of the order in a row."""
-    return Seen(row["revised_at"], row["event_id"], row["session_id"], row["open"], row["read_at"])
+    return Seen(row["revised_at"], row["event_id"], row["session_id"], row["open"], row["read_at"], row["ship_by"])
 
 
 async def _hold(connection: Connection, lease: Lease) -> None:

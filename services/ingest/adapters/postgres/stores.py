@@ -153,6 +153,15 @@ class PostgresAuthorizations:
             await self._pool.execute(_SQL.forget_expired_authorizations, now)
 
 
+#: The settings that have columns of their own.
+_COLUMNS = {"auto_sync", "paid_only"}
+
+
+def _settings(row: asyncpg.Record) -> StoreSettings:
+    columns = {name: row[name] for name in _COLUMNS}
+    return StoreSettings.model_validate_json(row["tracking"]).model_copy(update=columns)
+
+
 def store_of(row: asyncpg.Record) -> Store:
     """The store in a row that has all of its columns."""
     return Store(
@@ -161,7 +170,7 @@ def store_of(row: asyncpg.Record) -> Store:
         platform=row["platform"],
         name=row["name"],
         state=row["state"],
-        settings=StoreSettings(auto_sync=row["auto_sync"], paid_only=row["paid_only"]),
+        settings=_settings(row),
         import_since=row["import_since"],
         created_at=row["created_at"],
         changed_at=row["changed_at"],
@@ -191,6 +200,7 @@ def _values(store: Store) -> tuple[object, ...]:
         *(list(store.subscriptions), store.subscribed_to, store.subscribed_at),
         *(store.import_since, store.linked_at, store.access_ends_at),
         *(_CAPABILITIES.dump_json(store.capabilities).decode(), store.probed_at, store.grants),
+        store.settings.model_dump_json(exclude=_COLUMNS),
         *(store.created_at, store.changed_at),
     )
 
