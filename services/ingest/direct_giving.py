@@ -5,6 +5,7 @@ A reference is claimed before its order is published; who asks again after a cra
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ from services.kit.kafka.publisher import Publisher
 
 #: An event holds an order twice, in our nouns and as it was given; a message of Kafka's takes 4 MiB.
 LARGEST_ORDER_BYTES = 1_000_000
+#: So many orders of a batch are worked on before whoever waits for an answer, such as a webhook, gets a turn.
+_AT_A_STRETCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,14 @@ class Giving:
         now = self.clock.now()
         places = _first_places(orders)
         refused = {place: why for place, order in enumerate(orders) if (why := _refusal(order, orders, places, now))}
-        raws = {
-            order.reference: to_raw_order(order, store, revised_at=now, way=way)
-            for place, order in enumerate(orders)
-            if place not in refused and places[order.reference] == place
-        }
-        mine = {reference: first_form(orders[places[reference]], raw) for reference, raw in raws.items()}
+        raws: dict[str, RawOrder] = {}
+        mine: dict[str, Given] = {}
+        for place, order in enumerate(orders):
+            if place not in refused and places[order.reference] == place:
+                raws[order.reference] = raw = to_raw_order(order, store, revised_at=now, way=way)
+                mine[order.reference] = first_form(order, raw)
+            if place % _AT_A_STRETCH == _AT_A_STRETCH - 1:
+                await asyncio.sleep(0)
         standing = await self.given.claim(list(mine.values()))
         results = [
             refused.get(place)
@@ -135,14 +140,16 @@ class Giving:
         taken = [each for each in results if isinstance(each, Taken) and each.raw is not None]
         # What is new here was never told; of the rest, what Kafka has for certain need not be told again.
         known = {each.given.order_key for each in taken if each.result != "new"}
-        listed = judge_page(
-            [each.raw for each in taken if each.raw is not None],
-            store=store,
-            seen=await self.seen.seen(known) if known else {},
-            session_id=session_id,
-            paid_only=False,
-            now=self.clock.now(),
-        )
+        seen = await self.seen.seen(known) if known else {}
+        raws = [each.raw for each in taken if each.raw is not None]
+        listed, now = Listed(), self.clock.now()
+        for start in range(0, len(raws), _AT_A_STRETCH):
+            part = raws[start : start + _AT_A_STRETCH]
+            judged = judge_page(part, store=store, seen=seen, session_id=session_id, paid_only=False, now=now)
+            listed.messages += judged.messages
+            listed.outcomes += judged.outcomes
+            listed.seen |= judged.seen
+            await asyncio.sleep(0)
         await self.publisher.publish(listed.messages)
         return listed
 
