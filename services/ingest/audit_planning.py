@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ import structlog
 
 from schemas.audits import AuditScope
 from services.ingest.audit_ports import AuditCost, Audits, Unplanned
-from services.ingest.audits import Audit, new_audit
-from services.ingest.cadence import allowance, audits_rest
+from services.ingest.audits import SCHEDULED, Audit, new_audit
+from services.ingest.cadence import allowance, audit_calls
 from services.ingest.connector import Connector
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
@@ -67,7 +68,7 @@ class Planner:
     intervals: Intervals = Intervals()
     _costs: Sequence[AuditCost] = ()
     _known_until: datetime | None = None
-    _loads: dict[str, float] = field(default_factory=dict)
+    _stretches: dict[str, Mapping[AuditScope, float]] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Plan every few seconds until `stop`."""
@@ -102,7 +103,7 @@ class Planner:
         connector = self.connectors[platform]
         usual = self.intervals.usual(scope, connector)
         own = {one.budget for one in self._costs if one.platform == platform}
-        stretch = max((self._loads.get(budget, 1.0) for budget in own), default=1.0)
+        stretch = max((self._stretches.get(budget, {}).get(scope, 1.0) for budget in own), default=1.0)
         return min(usual * stretch, max(LONGEST[scope], usual))
 
     async def _weigh(self) -> None:
@@ -112,18 +113,35 @@ class Planner:
             return
         self._costs = await self.audits.costs(list(self.connectors))
         self._known_until = now + _COSTS_HOLD
-        self._loads = {}
+        self._stretches = {}
         for budget in {one.budget for one in self._costs}:
             there = await self.limits.available(budget)
             if there is not None:
-                given = allowance(there, there.limit)
-                a_day = [self._a_day(one) for one in self._costs if one.budget == budget]
-                rest = audits_rest(given, a_day, usual=timedelta(days=1), longest=timedelta(days=1_000))
-                self._loads[budget] = rest / timedelta(days=1)
+                loads: defaultdict[AuditScope, float] = defaultdict(float)
+                for one in self._costs:
+                    if one.budget == budget:
+                        loads[one.scope] += self._a_day(one)
+                self._stretches[budget] = stretches(loads, audit_calls(allowance(there, there.limit)))
 
     def _a_day(self, one: AuditCost) -> float:
         """What audits of a store and scope take in a day at their usual interval."""
         return one.calls * (timedelta(days=1) / self.intervals.usual(one.scope, self.connectors[one.platform]))
+
+
+def stretches(loads: Mapping[AuditScope, float], allowed: float) -> Mapping[AuditScope, float]:
+    """How many times as far apart as usual the audits of each scope have to be.
+
+    `loads` is what each takes in a day at its usual interval, and `allowed` what all may take. The audits of the last
+    day give way first: the others look at the same orders again, and those of open orders at what no list shows.
+    """
+    often, rest = loads.get("day", 0.0), sum(loads.values()) - loads.get("day", 0.0)
+    if often + rest <= allowed:
+        return dict.fromkeys(SCHEDULED, 1.0)
+    most = LONGEST["day"] / Intervals().day
+    day = min(often / (allowed - rest), most) if allowed > rest else most
+    left = max(allowed - often / most, allowed / 2)
+    others = max(rest / left, 1.0)
+    return {"day": day, "week": others, "open": others}
 
 
 def next_due(name: str, *, last: datetime | None, rest: timedelta, now: datetime) -> datetime:

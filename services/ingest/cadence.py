@@ -192,14 +192,9 @@ def put_off(there: Available, *, cost: float, urgent: bool) -> float:
     return max((cost + left - there.available) / limit.rate, there.closed_for, 0.0)
 
 
-def audits_rest(given: Allowance, costs: Sequence[float], *, usual: timedelta, longest: timedelta) -> timedelta:
-    """How far apart the audits of stores are, so that all of them take at most their share of a budget they draw on.
-
-    `costs` is what one audit of each store takes; `usual` where there is enough, never more than `longest`.
-    """
-    a_second = AUDIT_SHARE * given.steady
-    needed = timedelta(seconds=min(sum(costs) / a_second, longest.total_seconds())) if a_second > 0 else longest
-    return min(max(usual, needed), longest)
+def audit_calls(given: Allowance) -> float:
+    """How many calls a day all audits together may take of a budget."""
+    return AUDIT_SHARE * given.steady * _A_DAY
 
 
 def _share_at(level: float) -> float:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from schemas.stores import StoreSettings
-from services.ingest.audit_planning import Intervals, Planner, new_audit_id, next_due
+from services.ingest.audit_planning import Intervals, Planner, new_audit_id, next_due, stretches
 from services.ingest.audits import Audit
 from services.kit.limits import Limit
 from tests.ingest.twin_platform import PACE
@@ -91,8 +91,8 @@ def test_an_audit_follows_its_last_by_the_interval_whatever_it_took() -> None:
     [
         # 50 calls a day, of 1,500 that are theirs.
         (2, 1, HOUR, DAY),
-        # 25 each, 12,500 calls a day, would be 8.3 times their share.
-        (500, 1, 8.33 * HOUR, 7 * DAY),
+        # 571 a day of week's and open orders' audits leave 929 of their share to 12,000 of the last day's.
+        (500, 1, 12.9 * HOUR, DAY),
         (500, 20, DAY, 7 * DAY),
     ],
 )
@@ -113,6 +113,16 @@ async def test_audits_take_at_most_their_share_of_a_budget_that_many_stores_draw
 
     assert abs(planner.rest("day", "twin") - day) < HOUR / 10
     assert planner.rest("week", "twin") == week
+
+
+def test_audits_of_the_last_day_give_way_before_those_that_find_what_no_list_shows() -> None:
+    enough = stretches({"day": 100.0, "week": 10.0, "open": 20.0}, 130.0)
+    tight = stretches({"day": 240.0, "week": 10.0, "open": 30.0}, 100.0)
+    short = stretches({"day": 240.0, "week": 100.0, "open": 300.0}, 100.0)
+
+    assert enough == {"day": 1.0, "week": 1.0, "open": 1.0}
+    assert tight == {"day": 4.0, "week": 1.0, "open": 1.0}
+    assert short == {"day": 24.0, "week": pytest.approx(400 / 90), "open": pytest.approx(400 / 90)}
 
 
 def test_open_orders_are_read_more_often_where_the_platform_does_not_announce_changes() -> None:

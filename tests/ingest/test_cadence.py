@@ -20,7 +20,7 @@ from services.ingest.cadence import (
     Sharer,
     Terms,
     allowance,
-    audits_rest,
+    audit_calls,
     chance,
     changed,
     cost_of_polls,
@@ -247,18 +247,8 @@ def test_stores_of_one_moment_do_not_come_together_again() -> None:
     assert spread(HOUR, store_id="a", turn=7) == spread(HOUR, store_id="a", turn=7)
 
 
-@pytest.mark.parametrize(
-    ("costs", "hours"),
-    [([], 1.0), ([1.0] * 20, 1.0), ([1.0] * 200, 4.27), ([1.0] * 5_000, 24.0)],
-)
-def test_audits_of_all_stores_take_their_share_and_come_once_a_day_at_least(costs: list[float], hours: float) -> None:
-    given_ = allowance(None, A_DAYS_CALLS)
-
-    found = audits_rest(given_, costs, usual=HOUR, longest=24 * HOUR)
-
-    assert found / HOUR == pytest.approx(hours, abs=0.01)
-    if 1 < hours < 24:
-        assert sum(costs) / found.total_seconds() == pytest.approx(AUDIT_SHARE * given_.steady)
+def test_audits_have_their_share_of_what_a_budget_gives_in_a_day() -> None:
+    assert audit_calls(allowance(None, A_DAYS_CALLS)) == pytest.approx(AUDIT_SHARE * 7_500)
 
 
 @pytest.mark.parametrize(
