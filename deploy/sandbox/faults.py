@@ -51,6 +51,8 @@ class FaultRule:
     retry_after: float | None = None
     when: Literal["before", "after"] = "before"
     seconds: float = HOLD
+    #: Which requests it is for; None: of any method.
+    method: str | None = None
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> FaultRule:
@@ -90,9 +92,9 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._rules)
 
-    def draw_for_answer(self, path: str) -> FaultRule | None:
+    def draw_for_answer(self, path: str, *, method: str = "GET") -> FaultRule | None:
         """The fault that this request meets, if any; uses up one of its rule's count."""
-        return self._draw(path, _ANSWER_KINDS)
+        return self._draw(path, _ANSWER_KINDS, method)
 
     def draw_for_page(self, path: str) -> PageFault | None:
         """The fault of this page of a list, if any, for the platform's list handler to build."""
@@ -103,9 +105,9 @@ class Faults:
         """The fault that this webhook meets, if any; a rule's `path` is matched with the topic."""
         return self._draw(topic, _WEBHOOK_KINDS)
 
-    def _draw(self, path: str, kinds: tuple[str, ...]) -> FaultRule | None:
+    def _draw(self, path: str, kinds: tuple[str, ...], method: str | None = None) -> FaultRule | None:
         for rule in self._rules:
-            if rule.kind in kinds and self._hits(rule, path):
+            if rule.kind in kinds and rule.method in {None, method} and self._hits(rule, path):
                 if rule.count is not None:
                     rule.count -= 1
                 return rule
@@ -124,7 +126,7 @@ def faults_middleware(faults: Faults, *, books: Books) -> Any:
 
     @web.middleware
     async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
-        rule = faults.draw_for_answer(request.path_qs) if faults else None
+        rule = faults.draw_for_answer(request.path_qs, method=request.method) if faults else None
         if rule is None:
             return await handler(request)
         books.count("faults")

@@ -105,6 +105,9 @@ def check_confirmation(order: Order, sent: Confirmation, *, now: int, dates: boo
         raise invalid("The order is in the Ship Plus program and cannot be confirmed manually.")
     if order.by_amazon or order.status in UNPAID or order.status in ("CANCELLED", "UNFULFILLABLE"):
         raise invalid(_NO_PACKAGE)
+    if any(package["packageStatus"]["status"] == "PENDING" for package in order.payload.get("packages", [])):
+        # Amazon sold the label, and confirms its package itself.
+        raise invalid(_NO_PACKAGE)
     if dates and not order.created <= sent.shipped <= now:
         raise invalid("shipDate is in the future or before the order.")
     open_units = _open_units(order, sent.reference)

@@ -38,6 +38,7 @@ OWN_SCENARIOS = (
     "gift",
     "replacement",
     "ship_plus",
+    "label_bought",
     "transparency",
     "ioss",
 )

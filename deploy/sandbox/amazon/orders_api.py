@@ -77,6 +77,8 @@ class OrdersApi:
 
     async def _confirm(self, call: Call) -> web.Response:
         """204 says that Amazon will see to it, no more."""
+        if not call.seller.confirms:
+            raise unauthorized("")
         amazon, order, body = self._amazon, self._order(call), await call.body()
         check_request(body, order)
         sent = read_confirmation(body, any_carrier=amazon.behaviour.any_carrier)

@@ -96,7 +96,8 @@ class AmazonSandbox(StandIn):
         """A new seller, who meets the next consent page unless a newer one has not agreed either.
 
         Body, all optional: `id` (the seller id), `region` (na, eu, fe), `marketplaces` (codes or ids, the first is
-        where most orders come from), `role` (full, address, buyer, none), `redirect_uris` (added to the
+        where most orders come from), `role` (full, address, buyer, none), `confirms` (whether the app may confirm
+        shipments), `redirect_uris` (added to the
         application's registered ones), `link_by` (authorization, or credentials of a self-authorized app).
         """
         link_by = body.get("link_by", "authorization")
@@ -261,6 +262,7 @@ class AmazonSandbox(StandIn):
         if seller_id in self._amazon.sellers:
             raise ControlError("this seller exists", status=409)
         seller = Seller(seller_id, region, _markets(body.get("marketplaces"), region), role)
+        seller.confirms = bool(body.get("confirms", True))
         self._amazon.sellers[seller_id] = seller
         return seller
 

@@ -164,6 +164,16 @@ def _ship_plus(order: Order, _making: Making) -> None:
     order.payload["programs"] = ["FBM_SHIP_PLUS"]
 
 
+def _label_bought(order: Order, making: Making) -> None:
+    """The seller bought Amazon's label: the package waits for its carrier, and Amazon confirms it itself."""
+    add_foreign_package(
+        order, {item["orderItemId"]: item["quantityOrdered"] for item in order.items}, at=making.created
+    )
+    [package] = order.payload["packages"]
+    package["packageStatus"] = {"status": "PENDING", "detailedStatus": "PENDING_PICK_UP"}
+    del package["shipTime"]
+
+
 def _transparency(order: Order, _making: Making) -> None:
     for item in order.items:
         item["programs"] = ["TRANSPARENCY"]
@@ -191,6 +201,7 @@ SETTLE: dict[str, Callable[[Order, Making], None]] = {
     "gift": _gift,
     "replacement": _replacement,
     "ship_plus": _ship_plus,
+    "label_bought": _label_bought,
     "transparency": _transparency,
     "ioss": _ioss,
 }

@@ -66,7 +66,7 @@ def _shipment(package: dict[str, Any]) -> ShipmentTruth:
         id=package["packageReferenceId"],
         carrier=package["carrier"],
         tracking_number=package["trackingNumber"],
-        at=package["shipTime"],
+        at=package.get("shipTime", package["createdTime"]),
         notified=True,
         lines={item["orderItemId"]: item["quantity"] for item in package["packageItems"]},
     )

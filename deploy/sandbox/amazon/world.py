@@ -74,12 +74,16 @@ class Behaviour:
 
 @dataclass(slots=True)
 class Seller:
-    """One selling partner in one region; `role` says which personal data the app may see (`orders.ROLES`)."""
+    """One selling partner in one region; `role` says which personal data the app may see (`orders.ROLES`).
+
+    `confirms` says whether the app may confirm shipments.
+    """
 
     seller_id: str
     region: Region
     markets: tuple[Market, ...]
     role: str = "full"
+    confirms: bool = True
     ledger: Ledger = field(default_factory=Ledger)
 
     def sells_in(self, marketplace_id: str) -> bool:

@@ -6,6 +6,7 @@ reference, no package of anybody else's is ever written over, and a call that is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, NoReturn
@@ -46,6 +47,8 @@ CARRIER_CODES: Mapping[str, str] = {
     "singapore-post": "Singapore Post",
 }
 
+#: What Amazon says where nothing is left to confirm, or it was confirmed by other means.
+_NO_PACKAGE = re.compile("packagetoupdate|package to update")
 _CONFIRM = "/orders/v0/orders/{}/shipmentConfirmation"
 #: Amazon confirms these itself, and answers 400 to everybody else.
 _CONFIRMED_BY_AMAZON = "FBM_SHIP_PLUS"
@@ -110,6 +113,8 @@ class AmazonParcels:
                 carrier |= {"carrierCode": OTHER, "carrierName": _carrier_name(parcel)}
                 await self._confirm(access, order.order_id, body)
         except RequestRefused as refused:
+            if _NO_PACKAGE.search(refused.words):
+                raise await self._found_nothing(access, shipping, order) from refused
             _refuse(refused)
         except RightMissing as error:
             raise PushRefused(
@@ -126,6 +131,18 @@ class AmazonParcels:
         account = account_of(access.secrets)
         if await self._client.call(account, "confirmShipment", path, method="POST", body=body) is None:
             raise PushRefused("wait", "Amazon does not find this order at the moment.", code="ORDER_NOT_FOUND")
+
+    async def _found_nothing(self, access: Access, shipping: Shipping, order: AmazonDispatch) -> PushRefused:
+        """Return why there was no package to update: the order changed meanwhile, or Amazon does not show why."""
+        now = await self.read(access, order.order_id)
+        if now is None or now.detail != shipping.detail:
+            return PushRefused("wait", "The order changed on Amazon at this moment.", code="CHANGED")
+        return PushRefused(
+            "seller",
+            "Amazon finds nothing to confirm in this order, as where its label was bought through Amazon: look at it "
+            "in Seller Central.",
+            code="NOTHING_LEFT",
+        )
 
     def _confirmation(self, order: AmazonDispatch, parcel: Parcel, access: Access) -> dict[str, Any]:
         code = CARRIER_CODES.get(parcel.carrier or "", OTHER)
@@ -227,6 +244,8 @@ def _units(order: AmazonDispatch, parcel: Parcel) -> dict[str, int]:
     held = {item.order_item_id: item.quantity for item in (replaced.package_items if replaced else None) or ()}
     left = {line.order_item_id: _left(line) + held.get(line.order_item_id, 0) for line in order.order_items}
     sent = dict(parcel.lines) or held or left
+    if not sent.keys() & left.keys():
+        raise _bad_lines()
     units = {line: min(sent[line], left.get(line, 0)) for line in sent if min(sent[line], left.get(line, 0)) > 0}
     if not units:
         raise _nothing_left()
@@ -257,6 +276,11 @@ def _marketplace(order: AmazonDispatch, access: Access) -> str:
     return told or chosen[0]
 
 
+def _bad_lines() -> PushRefused:
+    sentence = "Amazon does not take the lines of this parcel: confirm it in Seller Central."
+    return PushRefused("seller", sentence, code="LINES_REFUSED")
+
+
 def _nothing_left() -> PushRefused:
     return PushRefused(
         "final",
@@ -269,8 +293,6 @@ def _nothing_left() -> PushRefused:
 def _refuse(refused: RequestRefused) -> NoReturn:
     """Say what Amazon means; all its refusals here have one code, and only words tell them apart."""
     words = refused.words
-    if "package to update" in words or "packagetoupdate" in words:
-        raise _nothing_left() from refused
     if "transparency" in words:
         sentence = "Amazon wants the Transparency codes of this parcel's units: confirm it in Seller Central."
         raise PushRefused("seller", sentence, code="TRANSPARENCY_CODES") from refused
@@ -278,8 +300,7 @@ def _refuse(refused: RequestRefused) -> NoReturn:
         sentence = "Amazon confirms orders of this program itself."
         raise PushRefused("final", sentence, code="CONFIRMED_BY_AMAZON") from refused
     if "orderitem" in words or "quantity" in words:
-        sentence = "Amazon does not take the lines of this parcel: confirm it in Seller Central."
-        raise PushRefused("seller", sentence, code="LINES_REFUSED") from refused
+        raise _bad_lines() from refused
     if "tracking" in words:
         sentence = "Amazon does not take this tracking number: see that it is whole, and correct it in Seller Central."
         raise PushRefused("seller", sentence, code="NUMBER_REFUSED") from refused

@@ -57,8 +57,8 @@ CARRIER_CODES: Mapping[str, str] = {
 
 #: eBay takes nothing else in a number: no blanks, hyphens or other signs.
 _NOT_IN_NUMBERS = re.compile(r"[^0-9A-Za-z]")
-#: eBay's numbers of: a bad tracking number or carrier, a bad ship date, a suspended seller.
-_BAD_PARCEL, _BAD_DATE, _SUSPENDED = 32300, 32500, 32400
+#: eBay's numbers of: a bad tracking number or carrier, a bad ship date, a suspended seller, a bad line.
+_BAD_PARCEL, _BAD_DATE, _SUSPENDED, _BAD_LINE = 32300, 32500, 32400, 32200
 _CONFLICT = 409
 _LINE_BY_LINE = (
     "eBay takes parcels of its Global Shipping Program line by line only: mark the lines as shipped in Seller Hub, "
@@ -198,6 +198,8 @@ def _units(told: _Told, parcel: Parcel) -> dict[str, int]:
     """
     left = {line.id: line.quantity for line in told.order.lines} if parcel.replaces else told.left
     sent = dict(parcel.lines) or left
+    if not sent.keys() & left.keys():
+        raise _refusal(_BAD_LINE)
     units = {line: min(sent[line], left.get(line, 0)) for line in sent if min(sent[line], left.get(line, 0)) > 0}
     if not units:
         raise PushRefused(
@@ -233,7 +235,11 @@ def _refusal(number: int) -> PushRefused:
 #: What eBay's numbers mean for a parcel (createShippingFulfillment, response codes).
 _REFUSALS: Mapping[int, tuple[Remedy, str, str]] = {
     NO_SUCH_ORDER: ("seller", "ORDER_GONE", "eBay does not have this order any more."),
-    32200: ("seller", "LINES_REFUSED", "eBay does not know a line of this parcel: mark it as shipped in Seller Hub."),
+    _BAD_LINE: (
+        "seller",
+        "LINES_REFUSED",
+        "eBay does not know a line of this parcel: mark it as shipped in Seller Hub.",
+    ),
     32210: (
         "seller",
         "LINES_REFUSED",
