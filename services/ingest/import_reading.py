@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 #: So many rows are read, and orders made, in one step: some tens of milliseconds.
 ROWS_AT_ONCE = 1000
-ORDERS_AT_ONCE = 100
+ORDERS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,21 @@ class OrdersOfFile:
     async def made(self, first: int, last: int) -> Sequence[Made]:
         """The orders from `first` until `last`, exclusive."""
         return await apart(lambda: [self._made(number) for number in range(first, last)])
+
+    async def made_from(self, first: int, *, at_once: int) -> AsyncGenerator[Sequence[Made], None]:
+        """All orders from `first` on, some at a time; the next are made while their taker deals with these."""
+        coming = self._coming(first, at_once)
+        try:
+            while made := await coming:
+                first += len(made)
+                coming = self._coming(first, at_once)
+                yield made
+        finally:
+            # A step is over soon, and must be, before the file is closed.
+            await asyncio.wait({coming})
+
+    def _coming(self, first: int, at_once: int) -> asyncio.Task[Sequence[Made]]:
+        return asyncio.create_task(self.made(first, min(first + at_once, self.gathering.orders)))
 
     async def raw(self, numbers: Sequence[int]) -> Sequence[list[tuple[int, Cells]]]:
         """The rows of these orders as they stand in the file."""

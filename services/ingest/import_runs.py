@@ -7,6 +7,7 @@ same orders get the same event ids. What is wrong with some orders stops no othe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, TypeGuard
@@ -90,11 +91,12 @@ class ImportRunner:
         if run.held.findings is None:
             run.held = run.held.gathered(run.file.findings, rows=gathering.rows, orders=gathering.orders, now=now)
             await self._record(run, [])
-        for first in range(run.held.tally.orders, gathering.orders, ORDERS_AT_ONCE):
-            made = await run.file.made(first, min(first + ORDERS_AT_ONCE, gathering.orders))
-            problems = _problems(made, first)
-            run.held = run.held.checked(await self._tally(run, made), now=self.clock.now())
-            await self._record(run, problems)
+        coming = run.file.made_from(run.held.tally.orders, at_once=ORDERS_AT_ONCE)
+        async with aclosing(coming):
+            async for made in coming:
+                problems = _problems(made, run.held.tally.orders)
+                run.held = run.held.checked(await self._tally(run, made), now=self.clock.now())
+                await self._record(run, problems)
         await self.imports.leave(run.lease, run.held.made_ready(now=self.clock.now()))
         log.info("import.checked", import_id=run.held.import_id, orders=run.held.orders, faulty=run.held.tally.faulty)
 
@@ -112,17 +114,17 @@ class ImportRunner:
         )
 
     async def _give(self, run: _Run) -> None:
-        while run.held.given < run.file.gathering.orders:
-            await self._give_some(run)
+        coming = run.file.made_from(run.held.given, at_once=ORDERS_AT_ONCE)
+        async with aclosing(coming):
+            async for made in coming:
+                await self._give_some(run, made)
         state = end_state(run.held)
         failed = run.held.counts.failed
         problem = f"{failed} orders were not imported; the file of failed rows says why." if failed else None
         await self._end(run.lease, run.held, state, problem=problem)
 
-    async def _give_some(self, run: _Run) -> None:
-        first = run.held.given
-        made = await run.file.made(first, min(first + ORDERS_AT_ONCE, run.file.gathering.orders))
-        listed, outcomes, problems = await self._given(run, made, first)
+    async def _give_some(self, run: _Run, made: Sequence[Made]) -> None:
+        listed, outcomes, problems = await self._given(run, made, run.held.given)
         now, rows = self.clock.now(), sum(len(each.rows) for each in made)
         held = run.held.progressed(len(made), rows, outcomes, now=now)
         part = told_part(held.session, outcomes, now=now)
