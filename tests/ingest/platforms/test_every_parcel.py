@@ -125,7 +125,7 @@ def units(order: Mapping[str, Any]) -> dict[str, int]:
 @asynccontextmanager
 async def desk(slug: str, store: Mapping[str, Any] | None = None) -> AsyncIterator[Desk]:
     ways = WAYS[slug]
-    async with linked(slug, **{**ways.store, **(store or {})}) as shop:
+    async with linked(slug, orders=0, **{**ways.store, **(store or {})}) as shop:
         if ways.settings:
             await shop.control("POST", "/settings", dict(ways.settings))
         connector = shop.ingest.connectors[slug]

@@ -194,8 +194,8 @@ class Door:
 
 
 @asynccontextmanager
-async def linked(slug: str, **options: Any) -> AsyncIterator[Shop]:
-    """A linked store with its orders, the platform's limits off."""
+async def linked(slug: str, *, orders: int = ORDERS, **options: Any) -> AsyncIterator[Shop]:
+    """A linked store with so many orders, the platform's limits off."""
     clock, door = ImpatientClock(), Door(slug)
     async with sandboxes(slug) as boxes, TestServer(door.app()) as server:
         platform = find_platforms()[slug]
@@ -207,7 +207,7 @@ async def linked(slug: str, **options: Any) -> AsyncIterator[Shop]:
         await boxes.control("POST", f"/{slug}/settings", {"limits": False})
         body = {"redirect_uris": [f"{base}/oauth/{slug}/callback"]} | options
         shop = Shop(slug, boxes, door.ingest, clock, await boxes.control("POST", f"/{slug}/stores", body), door)
-        await shop.make(ORDERS, created_over="PT1H", created_ago=600 + 2 * shop.opened["lag"])
+        await shop.make(orders, created_over="PT1H", created_ago=600 + 2 * shop.opened["lag"])
         await shop.link()
         yield shop
 
