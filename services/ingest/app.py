@@ -193,7 +193,6 @@ async def serve(
             health=health,
             repeat=Idempotency(access_pool, vault=vault, clock=clock, service="ingest").answer,
         )
-        await parts.subscriber.start()
         stack.push_async_callback(parts.subscriber.stop)
         server = await listen(app, settings.ingest_host, settings.ingest_port)
         # What is loaded by now stays for good; walking it in every full collection takes 50 ms, in which
@@ -403,6 +402,8 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         group.create_task(parts.schedule.run(stop))
         group.create_task(parts.sync_schedule.run(stop))
         group.create_task(parts.audit_schedule.run(stop))
+        # Kafka may be away; webhooks are answered meanwhile.
+        group.create_task(parts.subscriber.start())
         group.create_task(parts.import_schedule.run(stop))
         if parts.audit_planner is not None:
             group.create_task(parts.audit_planner.run(stop))
