@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from schemas.audits import AuditFinished, AuditProgressed, AuditStarted
 from schemas.decisions import OrderDecided
-from schemas.stores import Capability, StoreRecord
+from schemas.stores import Capability, StoreRecord, StoreSettings
 from services.kit.kafka.publisher import KafkaPublisher, Message
 from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, create_key
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from services.reporting.app import serve
+from services.reporting.completeness_api import ASK_SCOPE
 from services.reporting.facts import Fact
 from services.reporting.logins import READ_SCOPE
 from services.reporting.settings import ReportingSettings
@@ -28,11 +31,16 @@ from tests.reporting.facts import (
     SELLER,
     SESSION,
     at,
+    audit_finished,
+    audit_progressed,
+    audit_started,
     decided,
+    differing,
     finished,
     key,
     not_matched,
     outcome,
+    polled,
     progressed,
     started,
     store,
@@ -65,6 +73,8 @@ class Report:
         value = fact.model_dump_json().encode()
         if isinstance(fact, OrderDecided):
             return Message(f"{self.prefix}orders.decisions", fact.order_key, value)
+        if isinstance(fact, AuditStarted | AuditProgressed | AuditFinished):
+            return Message(f"{self.prefix}sync.audits", fact.store_id, value)
         if isinstance(fact, StoreRecord):
             return Message(f"{self.prefix}stores", fact.store_id, value)
         return Message(f"{self.prefix}sync.sessions", SESSION, value)
@@ -82,7 +92,7 @@ async def report(kafka_bootstrap: str, fresh_database: str, tmp_path: Path) -> A
     )
     await migrate(fresh_database, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
     pool = await create_pool(fresh_database, schema=ACCESS_SCHEMA, max_size=1)
-    text, _ = await create_key(pool, SELLER, [READ_SCOPE], "browser")
+    text, _ = await create_key(pool, SELLER, [READ_SCOPE, ASK_SCOPE], "browser")
     await pool.close()
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     service = asyncio.create_task(serve(stop=stop, settings=settings, topic_prefix=prefix, started=port.set_result))
@@ -158,22 +168,53 @@ async def test_the_page_is_read_without_scripts(report: Report, browser: Browser
 
 async def test_what_needs_the_seller_comes_and_goes_by_itself(report: Report, browser: Browser) -> None:
     page = await browser.new_page()
-    await report.tell(store(platform_name="Etsy"), started(), progressed(outcome(1)), finished())
+    # Nobody is told that what is not synced by itself is behind, though these facts are old.
+    resting = StoreSettings(auto_sync=False)
+    await report.tell(store(platform_name="Etsy", settings=resting), started(), progressed(outcome(1)), finished())
     await _log_in(page, report)
     await expect(page.get_by_role("row", name="Etsy")).to_contain_text("1 Linked", timeout=WITHIN_MS)
     await expect(page.get_by_text("Live")).to_be_visible(timeout=WITHIN_MS)
     badge = page.get_by_role("navigation", name="Main").get_by_role("link", name="1 needs you")
 
-    await report.tell(store(platform_name="Etsy", state="reconnect", problem="Etsy refuses us.", changed_at=at(1)))
+    await report.tell(store(state="reconnect", problem="Etsy refuses us.", changed_at=at(1)))
     await expect(badge).to_be_visible(timeout=WITHIN_MS)
     await page.get_by_role("link", name="Connect Paper Moon again").click()
     card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Paper Moon"))
     await expect(card).to_contain_text("Etsy refuses us.")
     await expect(page.get_by_text("Live")).to_be_visible(timeout=WITHIN_MS)
 
-    await report.tell(store(platform_name="Etsy", changed_at=at(2)))
+    await report.tell(store(settings=resting, changed_at=at(2)))
     await expect(badge).to_be_hidden(timeout=WITHIN_MS)
     await expect(card).to_contain_text("Linked")
+
+
+async def test_one_button_checks_a_period_and_its_audit_is_watched_to_its_end(report: Report, browser: Browser) -> None:
+    page = await browser.new_page(timezone_id="America/Chicago")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await report.tell(store(platform_name="Etsy"), *polled("poll-1", outcome(1), healed="The webhook was gone."))
+    await _log_in(page, report)
+    await page.get_by_role("link", name="Completeness", exact=True).click()
+    mark = page.get_by_role("link", name="Complete through")
+    await expect(mark).to_contain_text("Nothing is proven yet", timeout=WITHIN_MS)
+    await report.tell(decided(key(1)))
+    await expect(mark).to_contain_text("1 Mar 2026, 06:00:00", timeout=WITHIN_MS)
+
+    await mark.click()
+    await page.get_by_label("From", exact=True).fill("2026-02-27")
+    await page.get_by_label("To", exact=True).fill("2026-02-28")
+    await page.get_by_role("button", name="Check this period").click()
+    await expect(page.get_by_text("The check was asked for.")).to_be_visible(timeout=WITHIN_MS)
+    await expect(page.get_by_text("Live")).to_be_visible(timeout=WITHIN_MS)
+    audit_id = parse_qs(urlsplit(page.url).query)["id"][0]
+
+    await report.tell(audit_started(audit_id, scope="asked"), audit_progressed(audit_id, listed=3, held=2, missing=1))
+    line = page.get_by_role("region", name="Period").get_by_role("link", name="Asked for")
+    await expect(line).to_contain_text("Comparing", timeout=WITHIN_MS)
+    await report.tell(audit_finished(audit_id))
+    await expect(line).to_contain_text("Agrees", timeout=WITHIN_MS)
+    assert complaints == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -197,7 +238,11 @@ async def test_six_platforms_fit_a_narrow_screen_and_the_keyboard(
     await _log_in(page, report)
     await _reloaded_until(page, "Platform 5")
 
-    for path in ("/", "/alerts", "/stores", "/stores?platform=platform2", "/orders?platform=platform0", "/sessions"):
+    await report.tell(*(fact.model_copy(update={"store_id": "store-1"}) for fact in differing("audit-1")))
+    for path in (
+        *("/", "/alerts", "/stores", "/stores?platform=platform2", "/orders?platform=platform0", "/sessions"),
+        *("/completeness", "/completeness/store-1?from=2026-02-27&to=2026-02-28", "/audits/audit-1"),
+    ):
         await page.goto(report.address + path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390, path
         assert await page.evaluate("[...document.querySelectorAll('nav')].every(n => n.scrollWidth <= n.clientWidth)")
