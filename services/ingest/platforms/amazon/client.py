@@ -193,10 +193,11 @@ class AmazonClient:
             "amazon.refused", operation=operation, status=answer.status, codes=_codes(answer), request_id=request_id
         )
         match answer.status:
+            case 403 if (words := _words(answer)) and "token" not in words:
+                raise RightMissing(DENIED)
             case 401 | 403:
                 # A token that ran out is refused with 403 too; whoever asked renews it and tries once more.
-                words = _words(answer)
-                raise RightMissing(DENIED) if words and "token" not in words else AuthorizationError(DENIED)
+                raise AuthorizationError(DENIED)
             case 400 | 409 | 413 | 415:
                 raise RequestRefused(operation, answer.status, words=_words(answer))
             case 429:

@@ -41,6 +41,7 @@ _NEVER_CALLS = "Amazon calls no address of ours"
 class AmazonConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
+    parcels: AmazonParcels
     slug = "amazon"
     name = "Amazon"
     #: Amazon lists nothing younger than two minutes, and orders may appear, or gain their address, minutes late. One

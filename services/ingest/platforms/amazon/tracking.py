@@ -101,17 +101,16 @@ class AmazonParcels:
         order = shipping.detail
         if not isinstance(order, AmazonDispatch):
             raise TypeError("the shipping was read by another writer")
-        body = self._confirmation(order, parcel, access)
-        carrier = body["packageDetail"]
+        marketplace, package = _marketplace(order, access), self._package(order, parcel)
         try:
             try:
-                await self._confirm(access, order.order_id, body)
+                await self._confirm(access, order.order_id, marketplace, package)
             except RequestRefused as refused:
                 # A code that Amazon does not know here: nothing was taken, and any carrier goes by its name.
-                if "carrier" not in refused.words or carrier["carrierCode"] == OTHER:
+                if "carrier" not in refused.words or package["carrierCode"] == OTHER:
                     raise
-                carrier |= {"carrierCode": OTHER, "carrierName": _carrier_name(parcel)}
-                await self._confirm(access, order.order_id, body)
+                named = package | {"carrierCode": OTHER, "carrierName": _carrier_name(parcel)}
+                await self._confirm(access, order.order_id, marketplace, named)
         except RequestRefused as refused:
             if _NO_PACKAGE.search(refused.words):
                 raise await self._found_nothing(access, shipping, order) from refused
@@ -124,9 +123,10 @@ class AmazonParcels:
                 code="RIGHT_MISSING",
                 store_wide=True,
             ) from error
-        return str(carrier["packageReferenceId"])
+        return str(package["packageReferenceId"])
 
-    async def _confirm(self, access: Access, order_id: str, body: Mapping[str, Any]) -> None:
+    async def _confirm(self, access: Access, order_id: str, marketplace: str, package: Mapping[str, Any]) -> None:
+        body = {"marketplaceId": marketplace, "packageDetail": package}
         path = _CONFIRM.format(order_id)
         account = account_of(access.secrets)
         if await self._client.call(account, "confirmShipment", path, method="POST", body=body) is None:
@@ -144,7 +144,7 @@ class AmazonParcels:
             code="NOTHING_LEFT",
         )
 
-    def _confirmation(self, order: AmazonDispatch, parcel: Parcel, access: Access) -> dict[str, Any]:
+    def _package(self, order: AmazonDispatch, parcel: Parcel) -> dict[str, Any]:
         code = CARRIER_CODES.get(parcel.carrier or "", OTHER)
         package: dict[str, Any] = {
             # Text of digits: since 2026 a JSON number is refused (selling-partner-api-models, issue 5094).
@@ -158,7 +158,7 @@ class AmazonParcels:
             package["carrierName"] = _carrier_name(parcel)
         if parcel.service:
             package["shippingMethod"] = parcel.service
-        return {"marketplaceId": _marketplace(order, access), "packageDetail": package}
+        return package
 
     def _ship_date(self, order: AmazonDispatch, parcel: Parcel) -> str:
         """Return the time of sending by Amazon's clock: it is to be neither to come nor before the order."""
@@ -234,8 +234,10 @@ def _reference(order: AmazonDispatch, parcel: Parcel) -> str:
 
 def _replaced(order: AmazonDispatch, parcel: Parcel) -> AmazonPackage | None:
     wanted = plain_number(parcel.replaces or "")
-    found = [package for package in order.packages or () if plain_number(package.tracking_number or "") == wanted]
-    return found[0] if wanted and found else None
+    for package in order.packages or ():
+        if wanted and plain_number(package.tracking_number or "") == wanted and not _is_cancelled(package):
+            return package
+    return None
 
 
 def _units(order: AmazonDispatch, parcel: Parcel) -> dict[str, int]:

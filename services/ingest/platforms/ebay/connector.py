@@ -41,6 +41,7 @@ from services.kit.errors import AuthorizationError
 class EbayConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
+    parcels: EbayParcels
     slug = "ebay"
     name = "eBay"
     #: There is no topic for a cancellation, a refund or a new address.

@@ -135,7 +135,7 @@ class EbayParcels:
                 return None
             raise
 
-    async def _record(self, access: Access, order_id: str, body: dict[str, Any]) -> Reply:
+    async def _record(self, access: Access, order_id: str, body: Mapping[str, Any]) -> Reply:
         """Make the call; what eBay refused by itself was not recorded, so it may be said in another way."""
         path = f"{SELL}/order/{order_id}/shipping_fulfillment"
         token = access.secrets["access_token"]
@@ -144,10 +144,10 @@ class EbayParcels:
                 return await self._client.call("POST", path, token=token, json=body)
             except Declined as declined:
                 if _BAD_PARCEL in declined.errors and body["shippingCarrierCode"] != OTHER:
-                    body |= {"shippingCarrierCode": OTHER}
+                    body = {**body, "shippingCarrierCode": OTHER}
                 elif _BAD_DATE in declined.errors and "shippedDate" in body:
                     # Without a date it is eBay's own present.
-                    body.pop("shippedDate")
+                    body = {name: value for name, value in body.items() if name != "shippedDate"}
                 else:
                     raise
 
