@@ -186,7 +186,7 @@ async def test_an_audit_that_settles_its_own_differences_leaves_no_doubt(kept: K
     await kept.take(audit_progressed(step=2), audit_progressed(step=1, unsettled=1, unsettled_since=at(2)))
 
     assert (await kept.mark()).why == "proven"
-    assert await kept.proofs.doubts(SELLER) == []
+    assert await kept.proofs.doubts(SELLER) == ()
 
 
 async def test_doubts_of_created_and_of_open_orders_are_settled_by_their_like_or_by_change(kept: Kept) -> None:
@@ -255,7 +255,7 @@ async def test_every_store_is_measured_and_another_sellers_are_not_there(kept: K
     assert [(record.store_id, proof.store_id) for record, proof in everything] == [(STORE, STORE), ("store-2",) * 2]
     assert [len(proof.polled) for _, proof in everything] == [1, 0]
     assert await kept.proofs.of("seller-2", [STORE]) == {}
-    assert await kept.proofs.doubts("seller-2") == []
+    assert await kept.proofs.doubts("seller-2") == ()
     assert await kept.proofs.audit("seller-2", "x") is None
     assert (await kept.proofs.audits("seller-2", AuditFilter(), after=None, limit=9)).items == ()
     assert await kept.proofs.newest("seller-2", [STORE]) == {}
