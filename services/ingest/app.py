@@ -15,8 +15,10 @@ import asyncpg
 import structlog
 
 from schemas.topics import (
+    ORDERS_DECISIONS,
     ORDERS_RAW,
     PRIVACY_REQUESTS,
+    PRODUCTION_UPDATES,
     SELLERS,
     STORES,
     SYNC_AUDITS,
@@ -32,6 +34,7 @@ from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpe
 from services.ingest.adapters.postgres.given import PostgresGivenOrders
 from services.ingest.adapters.postgres.imports import PostgresImports
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
+from services.ingest.adapters.postgres.outgoing import PostgresOutgoing
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
@@ -53,6 +56,9 @@ from services.ingest.import_routes import ImportApi, import_routes
 from services.ingest.import_runs import ImportRunner
 from services.ingest.linking import Linking
 from services.ingest.listening import Listening
+from services.ingest.outgoing.routes import OutgoingApi, outgoing_routes
+from services.ingest.outgoing.sending import ANSWER_LIMIT_BYTES, Sending
+from services.ingest.outgoing.taking import Taking
 from services.ingest.planning import Planning
 from services.ingest.polling import Poller
 from services.ingest.ports import Lease, SyncLease
@@ -112,6 +118,8 @@ _TOPICS = (
     SYNC_COMPARISONS,
     SYNC_REQUESTS,
     PRIVACY_REQUESTS,
+    ORDERS_DECISIONS,
+    PRODUCTION_UPDATES,
 )
 #: A webhook must be refused before its platform stops waiting, so Kafka gets less time than that.
 _PUBLISH_WITHIN_SECONDS = 3.0
@@ -134,6 +142,7 @@ class _Parts:
     relay: Relay
     tidying: Tidying
     listening: Listening
+    sending: Sending
 
 
 async def serve(
@@ -184,7 +193,7 @@ async def serve(
         )
         health.add_check("kafka.consumer", parts.subscriber.check)
         schedules = (parts.schedule, parts.sync_schedule, parts.audit_schedule, parts.import_schedule)
-        for watched in (*schedules, parts.subscriber, parts.books, parts.relay, parts.listening):
+        for watched in (*schedules, parts.subscriber, parts.books, parts.relay, parts.listening, parts.sending):
             health.watch(watched)
         app = build_app(
             parts.routes,
@@ -194,6 +203,7 @@ async def serve(
             repeat=Idempotency(access_pool, vault=vault, clock=clock, service="ingest").answer,
         )
         stack.push_async_callback(parts.subscriber.stop)
+        stack.push_async_callback(parts.sending.close)
         server = await listen(app, settings.ingest_host, settings.ingest_port)
         # What is loaded by now stays for good; walking it in every full collection takes 50 ms, in which
         # no webhook is answered.
@@ -219,6 +229,7 @@ def routes_document() -> dict[str, Any]:
     routes.include(webhook_routes(WebhookApi(nothing, nothing, "")))
     routes.include(direct_routes(DirectApi(nothing, nothing, nothing, nothing, nothing)))
     routes.include(import_routes(ImportApi(nothing, nothing, nothing, nothing, nothing, nothing)))
+    routes.include(outgoing_routes(OutgoingApi(nothing, nothing, nothing, nothing, allow_private_addresses=False)))
     return routes.openapi()
 
 
@@ -381,6 +392,11 @@ def _compose(
         what="import",
     )
     routes.include(import_routes(ImportApi(imports, files, stores, given, import_schedule, clock)))
+    outgoing, private = PostgresOutgoing(pool), settings.allow_private_addresses
+    outward = HttpClient(allow_private_addresses=private, metrics=metrics, answer_limit=ANSWER_LIMIT_BYTES)
+    sending = Sending(outgoing, outward, vault=vault, clock=clock, metrics=metrics)
+    subscriber.add(Taking(outgoing, clock).subscription())
+    routes.include(outgoing_routes(OutgoingApi(outgoing, sending, vault, clock, allow_private_addresses=private)))
     return _Parts(
         routes,
         schedule,
@@ -392,8 +408,9 @@ def _compose(
         books,
         webhook_health,
         Relay(PostgresOutbox(pool), publisher, clock),
-        Tidying(authorizations, books_port, syncs, audits, imports, clock),
+        Tidying(authorizations, books_port, syncs, audits, imports, outgoing, clock),
         Listening(listeners, webhooks, clock=clock, metrics=metrics),
+        sending,
     )
 
 
@@ -412,6 +429,7 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         group.create_task(parts.relay.run(stop))
         group.create_task(parts.tidying.run(stop))
         group.create_task(parts.listening.run(stop))
+        group.create_task(parts.sending.run(stop))
 
 
 async def _prepared_pools(

@@ -202,6 +202,39 @@ ALTER TABLE ingest.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE ingest.outgoing_deliveries (
+    delivery_id text NOT NULL,
+    endpoint_id text NOT NULL,
+    type text NOT NULL,
+    body text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    attempts integer NOT NULL,
+    status integer,
+    problem text,
+    ended_at timestamp with time zone,
+    CONSTRAINT outgoing_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE ingest.outgoing_deliveries IS 'without personal data';
+
+CREATE TABLE ingest.outgoing_endpoints (
+    endpoint_id text NOT NULL,
+    seller_id text NOT NULL,
+    url text NOT NULL,
+    types text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    secret bytea NOT NULL,
+    state text NOT NULL,
+    problem text,
+    failing_since timestamp with time zone,
+    CONSTRAINT outgoing_endpoints_state_check CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text])))
+);
+
+COMMENT ON COLUMN ingest.outgoing_endpoints.secret IS 'sealed';
+
 CREATE TABLE ingest.poll_costs (
     budget text NOT NULL,
     store_id text NOT NULL,
@@ -489,6 +522,12 @@ ALTER TABLE ONLY ingest.migrations
 ALTER TABLE ONLY ingest.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ingest.outgoing_deliveries
+    ADD CONSTRAINT outgoing_deliveries_pkey PRIMARY KEY (delivery_id);
+
+ALTER TABLE ONLY ingest.outgoing_endpoints
+    ADD CONSTRAINT outgoing_endpoints_pkey PRIMARY KEY (endpoint_id);
+
 ALTER TABLE ONLY ingest.poll_costs
     ADD CONSTRAINT poll_costs_pkey PRIMARY KEY (budget, store_id);
 
@@ -546,6 +585,14 @@ CREATE INDEX imports_by_seller ON ingest.imports USING btree (seller_id, import_
 
 CREATE INDEX imports_with_work ON ingest.imports USING btree (store_id, import_id) WHERE (state = ANY (ARRAY['checking'::text, 'running'::text]));
 
+CREATE INDEX outgoing_deliveries_by_endpoint ON ingest.outgoing_deliveries USING btree (endpoint_id, created_at, delivery_id);
+
+CREATE INDEX outgoing_deliveries_due ON ingest.outgoing_deliveries USING btree (endpoint_id, due_at) WHERE (state = 'waiting'::text);
+
+CREATE INDEX outgoing_deliveries_ended ON ingest.outgoing_deliveries USING btree (created_at) WHERE (state <> 'waiting'::text);
+
+CREATE INDEX outgoing_endpoints_by_seller ON ingest.outgoing_endpoints USING btree (seller_id, created_at);
+
 CREATE INDEX poll_costs_by_store ON ingest.poll_costs USING btree (store_id);
 
 CREATE INDEX push_orders_by_store ON ingest.push_orders USING btree (store_id) WHERE ((lease_owner IS NOT NULL) OR (after_grant IS NOT NULL));
@@ -601,6 +648,9 @@ ALTER TABLE ONLY ingest.import_problems
 
 ALTER TABLE ONLY ingest.imports
     ADD CONSTRAINT imports_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.outgoing_deliveries
+    ADD CONSTRAINT outgoing_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES ingest.outgoing_endpoints(endpoint_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ingest.poll_costs
     ADD CONSTRAINT poll_costs_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;

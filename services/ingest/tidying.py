@@ -12,6 +12,7 @@ import structlog
 from services.ingest.audit_ports import Audits
 from services.ingest.import_ports import Imports
 from services.ingest.imports import FILE_KEPT
+from services.ingest.outgoing.endpoints import Outgoing
 from services.ingest.ports import Authorizations, Syncs, WebhookBooks
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
@@ -27,6 +28,8 @@ SESSIONS_KEPT = timedelta(days=7)
 SYNCS_KEPT = timedelta(days=90)
 #: Of audits, too; of those on a schedule there are many, and the report keeps them.
 SCHEDULED_AUDITS_KEPT = timedelta(days=7)
+#: How far back the log of outgoing webhooks goes.
+DELIVERIES_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Tidying:
     syncs: Syncs
     audits: Audits
     imports: Imports
+    outgoing: Outgoing
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -59,4 +63,5 @@ class Tidying:
         await self.books.forget_sessions(before=now - SESSIONS_KEPT)
         await self.syncs.forget(before=now - SYNCS_KEPT)
         await self.audits.forget(before=now - SCHEDULED_AUDITS_KEPT, asked_before=now - SYNCS_KEPT)
+        await self.outgoing.forget(before=now - DELIVERIES_KEPT)
         await self.imports.forget(files_before=now - FILE_KEPT, imports_before=now - SYNCS_KEPT)

@@ -51,8 +51,16 @@ MetricName = Literal[
     "syncorder_syncs_total",
     # counter: audits ended by ingest, by platform, scope and state
     "syncorder_audits_total",
+    # counter: webhooks sent to sellers' own addresses, by type and outcome ("delivered", "failed", "gave_up")
+    "syncorder_outgoing_webhooks_total",
     # counter: imports of files ended by ingest, by state
     "syncorder_imports_total",
+    # counter: pushes of tracking numbers that came into a state, by platform and state
+    "syncorder_pushes_total",
+    # counter: calls that tell platforms of parcels, by platform and outcome ("taken", "refused", "unanswered")
+    "syncorder_push_calls_total",
+    # histogram, seconds: from production's word that it shipped until the platform showed the number, by platform
+    "syncorder_push_seconds",
     # counter: orders that platforms told or listed, by platform, way and result
     "syncorder_orders_listed_total",
     # counter: messages that eligibility's relays published, by topic kind ("decisions", "production")
@@ -116,7 +124,16 @@ METRICS: Mapping[MetricName, Declared] = {
     ),
     "syncorder_syncs_total": Declared("counter", "Manual syncs ended.", ("platform", "state")),
     "syncorder_audits_total": Declared("counter", "Audits ended.", ("platform", "scope", "state")),
+    "syncorder_outgoing_webhooks_total": Declared("counter", "Webhooks sent to sellers.", ("type", "outcome")),
     "syncorder_imports_total": Declared("counter", "Imports of files ended.", ("state",)),
+    "syncorder_pushes_total": Declared("counter", "Pushes of tracking numbers by state.", ("platform", "state")),
+    "syncorder_push_calls_total": Declared("counter", "Calls telling of parcels.", ("platform", "outcome")),
+    "syncorder_push_seconds": Declared(
+        "histogram",
+        "Seconds from production's word until the platform showed the number.",
+        ("platform",),
+        (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3_600, 21_600),
+    ),
     "syncorder_orders_listed_total": Declared("counter", "Orders told or listed.", ("platform", "way", "result")),
     "syncorder_publish_seconds": Declared("histogram", "Seconds until Kafka acknowledged.", ("way",)),
     "syncorder_token_renewals_total": Declared("counter", "Tokens renewed.", ("platform",)),

@@ -76,6 +76,7 @@ async def ingest(
         master_key_file=directory / "master.key",
         ingest_port=free_port(),
         poll_seconds=poll_seconds,
+        allow_private_addresses=True,
     )
     stop = asyncio.Event()
     serving = asyncio.create_task(
