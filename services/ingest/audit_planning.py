@@ -36,7 +36,7 @@ LONGEST: Mapping[AuditScope, timedelta] = {
 }
 #: After a downtime, what is due is spread over this time at most.
 _CATCH_UP = timedelta(hours=1)
-_LOOK_EVERY_SECONDS = 5.0
+_LOOK_EVERY_SECONDS = 15.0
 _AT_ONCE = 500
 #: How long what audits take of budgets counts as known.
 _COSTS_HOLD = timedelta(minutes=1)
@@ -78,7 +78,7 @@ class Planner:
             except TransientError as error:
                 log.warning("audits.unplanned", problem=str(error))
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _LOOK_EVERY_SECONDS)
+                await asyncio.wait_for(stop.wait(), min(_LOOK_EVERY_SECONDS, self.intervals.day.total_seconds() / 4))
 
     async def once(self) -> int:
         """Plan what is not planned; how many."""

@@ -51,6 +51,10 @@ log = structlog.get_logger()
 BATCH = 20
 #: How long an audit waits for a store to be read for the first time.
 _NOT_READ_YET = timedelta(minutes=5)
+#: Seconds that an audit waits for the platform in one place; then others have their turn.
+_ENOUGH_SECONDS = 15.0
+#: A cursor with which the platform failed so often is not used again.
+_FRUITLESS = 4
 #: How long an audit rests that became due before its answers were complete.
 _LOOK_AGAIN = timedelta(seconds=30)
 UNLINKED = "The store was unlinked."
@@ -100,7 +104,7 @@ class AuditRunner:
             TransientError: Postgres is away; the next holder goes on.
         """
         connector = self.connectors[lease.store.platform]
-        reading = StoreReading(lease.store, connector, self.tokens, self.clock, "backfill")
+        reading = StoreReading(lease.store, connector, self.tokens, self.clock, "backfill", enough=_ENOUGH_SECONDS)
         run = _Run(lease, lease.audit, connector, reading, lease.store)
         try:
             run.store = await self._linked(run)
@@ -300,8 +304,8 @@ class AuditRunner:
             await self._end(run, "failed", problem=NOT_LISTED.format(name=name, problem=problem))
             return
         wait = backoff(audit.failures + 1, retry_after=retry_after)
-        # A cursor that twice led nowhere may be the reason: the list is read from its beginning.
-        forget = run.parts == 0 and audit.failures > 0 and audit.window is not None
+        # A cursor that led nowhere so often may be the reason: the list is read from its beginning.
+        forget = run.parts == 0 and audit.failures >= _FRUITLESS and audit.window is not None
         await self.audits.rest(
             run.lease, audit.rested(f"Waiting for {name}: {problem}.", due_at=now + wait, forget_place=forget)
         )

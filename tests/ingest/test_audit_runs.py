@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -307,6 +308,26 @@ async def test_a_list_that_was_interrupted_goes_on_after_the_parts_that_are_kept
     assert kept(bench, audit).state == "agreed"
     # Four pages of two; none was read twice.
     assert len(bench.platform.reads) == 4
+
+
+async def test_a_cursor_is_kept_while_the_platform_is_busy_and_dropped_when_it_leads_nowhere() -> None:
+    bench, report = await audited(7)
+    audit = await asked(bench)
+    bench.platform.reads.clear()
+    real, places = bench.audits.list_more, list[str | None]()
+
+    async def once(lease: AuditLease, *given: Any, **named: Any) -> None:
+        await real(lease, *given, **named)
+        if not places:
+            places.append(kept(bench, audit).after)
+            bench.platform.faults["read_page"] = [TransientError("busy", retry_after=60)] * 6
+
+    bench.audits.list_more = once  # type: ignore[method-assign] # so that it fails after the first page
+    await run_to_the_end(bench, report)
+
+    assert kept(bench, audit).state == "agreed"
+    asked_after = [after for _, after in bench.platform.reads]
+    assert asked_after[:7] == [None, *places * 5, None]
 
 
 async def test_of_two_processes_one_runs_an_audit_and_who_lost_it_writes_nothing_more() -> None:
