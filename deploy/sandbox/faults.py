@@ -121,12 +121,18 @@ class Faults:
         return self._rng.random() < rule.rate
 
 
-def faults_middleware(faults: Faults, *, books: Books) -> Any:
-    """An aiohttp middleware that lets the rules of `faults` spoil answers."""
+async def _path_of(request: web.Request) -> str:
+    return request.path_qs
+
+
+def faults_middleware(
+    faults: Faults, *, books: Books, path_of: Callable[[web.Request], Awaitable[str]] = _path_of
+) -> Any:
+    """An aiohttp middleware that lets the rules of `faults` spoil answers, matched with what `path_of` says."""
 
     @web.middleware
     async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
-        rule = faults.draw_for_answer(request.path_qs, method=request.method) if faults else None
+        rule = faults.draw_for_answer(await path_of(request), method=request.method) if faults else None
         if rule is None:
             return await handler(request)
         books.count("faults")

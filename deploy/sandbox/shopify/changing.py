@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from deploy.sandbox.people import is_deliverable
 from deploy.sandbox.shopify.announcing import Announcer
 from deploy.sandbox.shopify.bodies import refund_body
 from deploy.sandbox.shopify.event_bodies import edited_body, hold_released_body, placed_on_hold_body
+from deploy.sandbox.shopify.fulfilling import add_fulfillment
 from deploy.sandbox.shopify.making import line_for_sku
 from deploy.sandbox.shopify.world import (
     FulfillmentOrder,
@@ -18,8 +19,10 @@ from deploy.sandbox.shopify.world import (
     Hold,
     Ids,
     Line,
+    Location,
     Order,
     Refund,
+    Tracking,
 )
 from deploy.sandbox.standin import ControlError
 
@@ -153,12 +156,86 @@ def _hold(change: Change) -> None:
 
 
 def _release_hold(change: Change) -> None:
+    """What is held, or scheduled for later, may be shipped."""
     for part in change.order.fulfillment_orders:
         if part.status == "ON_HOLD":
+            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_HOLD_RELEASED", hold_released_body(part))
+        if part.status in {"ON_HOLD", "SCHEDULED"}:
             part.status = "OPEN"
             part.holds.clear()
-            change.announcer.event(change.order.store, "FULFILLMENT_ORDERS_HOLD_RELEASED", hold_released_body(part))
     change.done()
+
+
+def _schedule(change: Change) -> None:
+    """Nothing may be shipped for `seconds`; `release_hold` ends that, here as there."""
+    at = change.now.replace(microsecond=0) + timedelta(seconds=float(change.asked.get("seconds", 3600)))
+    for part in change.order.fulfillment_orders:
+        if part.fulfillable:
+            part.status, part.fulfill_at = "SCHEDULED", at
+    change.done()
+
+
+def _promise(change: Change) -> None:
+    """All of it is to be shipped within `seconds`."""
+    at = change.now.replace(microsecond=0) + timedelta(seconds=float(change.asked.get("seconds", 86_400)))
+    for part in change.order.fulfillment_orders:
+        part.fulfill_by = at
+    change.done()
+
+
+def _move(change: Change) -> None:
+    """`lines` (all if absent) are to leave from another place, with `service` a fulfilment service's: new ids."""
+    order, asked = change.order, change.asked.get("lines")
+    units = {line.id: line.unfulfilled for line in order.lines} if asked is None else _units(order, asked)
+    place = Location(change.ids.next(), "Another location", order.store.country, bool(change.asked.get("service")))
+    for part in [part for part in order.fulfillment_orders if part.fulfillable]:
+        moved = [entry for entry in part.lines if entry.remaining and units.get(entry.line.id)]
+        if moved:
+            _move_lines(part, moved, units, place, change)
+    change.done()
+
+
+def _move_lines(
+    part: FulfillmentOrder,
+    moved: list[FulfillmentOrderLine],
+    units: Mapping[int, int],
+    place: Location,
+    change: Change,
+) -> None:
+    """Give lines to a new fulfilment order; what stays behind gets new ids, too."""
+    stays: list[FulfillmentOrderLine] = []
+    goes: list[FulfillmentOrderLine] = []
+    for entry in part.lines:
+        count = min(units.get(entry.line.id, 0), entry.remaining) if entry in moved else 0
+        if count:
+            goes.append(FulfillmentOrderLine(change.ids.next(), entry.line, count, count))
+        if rest := entry.remaining - count:
+            stays.append(FulfillmentOrderLine(change.ids.next(), entry.line, rest, rest))
+        entry.total -= entry.remaining
+        entry.remaining = 0
+    part.status = "CLOSED"
+    for lines, location in ((stays, part.location), (goes, place)):
+        if lines:
+            new = FulfillmentOrder(change.ids.next(), part.order, lines, change.now, change.now, location)
+            part.order.fulfillment_orders.append(new)
+            part.order.store.fulfillment_orders[new.id] = new
+
+
+def _ship(change: Change) -> None:
+    """The seller marks as shipped what remains, by hand, with `company` and `number` if they have them."""
+    order = change.order
+    tracking = (
+        [Tracking(change.asked.get("company"), str(change.asked["number"]), None)] if "number" in change.asked else []
+    )
+    ready = [part for part in order.fulfillment_orders if part.fulfillable]
+    if not ready:
+        raise ControlError("nothing may be shipped", status=409)
+    for part in ready:
+        chosen = [(entry, entry.remaining) for entry in part.lines if entry.remaining]
+        sent = add_fulfillment(order, chosen, tracking, now=change.now, ids=change.ids, by_hand=True)
+        change.announcer.fulfillment_event(sent, "FULFILLMENTS_CREATE")
+    complete = order.fulfillment_status == "FULFILLED"
+    change.done("ORDERS_FULFILLED" if complete else "ORDERS_PARTIALLY_FULFILLED")
 
 
 def _flag_risk(change: Change) -> None:
@@ -181,6 +258,10 @@ _ACTIONS: dict[str, Callable[[Change], None]] = {
     "delete": _delete,
     "hold": _hold,
     "release_hold": _release_hold,
+    "schedule": _schedule,
+    "promise": _promise,
+    "move": _move,
+    "ship": _ship,
     "risk": _flag_risk,
     "note": _note,
 }
@@ -221,7 +302,7 @@ def _plan(order: Order, line: Line, change: Change) -> None:
         if part.status in {"OPEN", "IN_PROGRESS", "ON_HOLD"}:
             part.lines.append(entry)
             return
-    part = FulfillmentOrder(change.ids.next(), order, [entry], change.now, change.now)
+    part = FulfillmentOrder(change.ids.next(), order, [entry], change.now, change.now, order.store.location)
     order.fulfillment_orders.append(part)
     order.store.fulfillment_orders[part.id] = part
 

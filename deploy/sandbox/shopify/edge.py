@@ -37,6 +37,7 @@ _OWN_WORDS = {
     503: "Service Unavailable",
 }
 
+_OPERATION = re.compile(r"\b(query|mutation)\s+(\w+)")
 _VERSION = re.compile(r"\d{4}-(01|04|07|10)")
 
 
@@ -127,6 +128,14 @@ async def in_own_words(request: web.Request, handler: Handler) -> web.StreamResp
     if words is not None and isinstance(answer, web.Response) and answer.body == _SPOILT:
         answer.body = orjson.dumps({"errors": words})
     return answer
+
+
+async def path_and_operation(request: web.Request) -> str:
+    """A request's path and, as all of GraphQL has one, the kind and name of its operation: "…json#mutation Ship"."""
+    if not request.path.endswith("/graphql.json"):
+        return request.path_qs
+    found = _OPERATION.search(await request.text())
+    return f"{request.path_qs}#{found.group(1)} {found.group(2)}" if found else request.path_qs
 
 
 def _served_version(asked: str) -> str | None:

@@ -7,6 +7,7 @@ is refused because nothing is left to fulfil.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from deploy.sandbox.shopify.world import (
     FulfillmentLine,
     FulfillmentOrder,
     FulfillmentOrderLine,
+    Ids,
     Order,
     Tracking,
 )
@@ -100,11 +102,14 @@ def cancel_fulfillment(arguments: Mapping[str, Any], request: Request) -> Done:
 def _chosen(asked: list[Mapping[str, Any]], request: Request) -> tuple[Order, Chosen]:
     chosen: Chosen = []
     orders: dict[int, Order] = {}
+    parts: list[FulfillmentOrder] = []
     for entry in asked:
         part = _fulfillment_order(entry["fulfillmentOrderId"], request)
+        parts.append(part)
         orders[part.order.id] = part.order
         chosen += _chosen_of(part, entry.get("fulfillmentOrderLineItems"))
-    if len(orders) != 1:
+    locations = {part.location.id for part in parts}
+    if len(orders) != 1 or len(locations) != 1:
         raise _RefusedError("All fulfillment orders must belong to the same order and location.", "fulfillment")
     if not chosen:
         raise _RefusedError("No line items to fulfill.", "fulfillment")
@@ -159,15 +164,30 @@ def _tracking(given: Mapping[str, Any]) -> list[Tracking]:
 
 
 def _record(order: Order, chosen: Chosen, tracking: list[Tracking], *, notify: bool, request: Request) -> Fulfillment:
+    sent = add_fulfillment(order, chosen, tracking, now=request.now, ids=request.ids)
+    request.books.count("fulfillments")
+    _notify(sent, notify=notify, request=request)
+    complete = order.fulfillment_status == "FULFILLED"
+    _changed(sent, request, "FULFILLMENTS_CREATE", "ORDERS_FULFILLED" if complete else "ORDERS_PARTIALLY_FULFILLED")
+    return sent
+
+
+def add_fulfillment(
+    order: Order, chosen: Chosen, tracking: list[Tracking], *, now: datetime, ids: Ids, by_hand: bool = False
+) -> Fulfillment:
+    """Record that these units left, whoever says so."""
+    [location] = {part.location for part in order.fulfillment_orders for line, _ in chosen if line in part.lines}
     sent = Fulfillment(
-        id=request.ids.next(),
+        id=ids.next(),
         order=order,
         number=len(order.fulfillments) + 1,
-        lines=[FulfillmentLine(request.ids.next(), line, units) for line, units in chosen],
+        lines=[FulfillmentLine(ids.next(), line, units) for line, units in chosen],
         tracking=tracking,
-        created_at=request.now.replace(microsecond=0),
-        updated_at=request.now.replace(microsecond=0),
+        created_at=now.replace(microsecond=0),
+        updated_at=now.replace(microsecond=0),
         notified=False,
+        location=location,
+        by_hand=by_hand,
     )
     for line, units in chosen:
         line.remaining -= units
@@ -176,11 +196,7 @@ def _record(order: Order, chosen: Chosen, tracking: list[Tracking], *, notify: b
         if part.fulfillable:
             _advance(part, sent)
     order.fulfillments.append(sent)
-    request.store.fulfillments[sent.id] = sent
-    request.books.count("fulfillments")
-    _notify(sent, notify=notify, request=request)
-    complete = order.fulfillment_status == "FULFILLED"
-    _changed(sent, request, "FULFILLMENTS_CREATE", "ORDERS_FULFILLED" if complete else "ORDERS_PARTIALLY_FULFILLED")
+    order.store.fulfillments[sent.id] = sent
     return sent
 
 

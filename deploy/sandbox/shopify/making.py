@@ -95,7 +95,12 @@ def _fulfillment_orders(order: Order, ids: Ids) -> list[FulfillmentOrder]:
     if not lines:
         return []
     part = FulfillmentOrder(
-        id=ids.next(), order=order, lines=lines, created_at=order.created_at, updated_at=order.updated_at
+        id=ids.next(),
+        order=order,
+        lines=lines,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+        location=order.store.location,
     )
     return [part]
 

@@ -22,7 +22,7 @@ from deploy.sandbox.shopify.reading_orders import (
     kind_of,
     same,
 )
-from deploy.sandbox.shopify.requesting import Request
+from deploy.sandbox.shopify.requesting import FULFILLMENT_ORDER_SCOPES, Request
 from deploy.sandbox.shopify.subscribing import (
     create_subscription,
     delete_subscription,
@@ -68,9 +68,9 @@ _PLAIN: Mapping[str, Plain] = {
     **ORDER_READERS,
     "QueryRoot": {"shop": attrgetter("store"), "currentAppInstallation": attrgetter("access")},
     "Location": {
-        "id": lambda store: gid("Location", store.location_id),
-        "legacyResourceId": lambda store: str(store.location_id),
-        "name": same("Shop location"),
+        "id": kind_of("Location"),
+        "legacyResourceId": id_text,
+        "name": attrgetter("name"),
         "isActive": same(value=True),
     },
     "Shop": {
@@ -151,7 +151,8 @@ def _shipping_lines(order: Order, arguments: Mapping[str, Any], _call: Call) -> 
     return page_of_list([ShippingLineOf(order)] if order.address else [], arguments, ident=_IDENT)
 
 
-def _fulfillment_orders(order: Order, arguments: Mapping[str, Any], _call: Call) -> Connection:
+def _fulfillment_orders(order: Order, arguments: Mapping[str, Any], call: Call) -> Connection:
+    call.context.needs(FULFILLMENT_ORDER_SCOPES, "order", "fulfillmentOrders")
     return page_of_list(order.fulfillment_orders, arguments, ident=_IDENT)
 
 

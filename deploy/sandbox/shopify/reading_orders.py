@@ -10,7 +10,7 @@ from deploy.sandbox.people import Address
 from deploy.sandbox.shopify.bodies import buyer_number
 from deploy.sandbox.shopify.money import Bag, graph_amount
 from deploy.sandbox.shopify.naming import gid, utc
-from deploy.sandbox.shopify.world import Line, Order
+from deploy.sandbox.shopify.world import FulfillmentOrder, Line, Order
 
 Plain = Mapping[str, Callable[[Any], Any]]
 
@@ -214,11 +214,11 @@ _FULFILLMENT_ORDER: Plain = {
     "requestStatus": same("UNSUBMITTED"),
     "createdAt": at_time("created_at"),
     "updatedAt": at_time("updated_at"),
-    "fulfillAt": at_time("created_at"),
-    "fulfillBy": same(None),
+    "fulfillAt": lambda part: utc(part.fulfill_at or part.created_at),
+    "fulfillBy": at_time("fulfill_by"),
     "fulfillmentHolds": attrgetter("holds"),
-    "assignedLocation": lambda part: part.order.store,
-    "supportedActions": lambda part: _ACTIONS.get(part.status, ()),
+    "assignedLocation": attrgetter("location"),
+    "supportedActions": lambda part: _actions(part),
     "order": attrgetter("order"),
     "orderId": lambda part: gid("Order", part.order.id),
     "orderName": lambda part: part.order.name,
@@ -228,7 +228,15 @@ _ACTIONS: dict[str, tuple[str, ...]] = {
     "OPEN": ("CREATE_FULFILLMENT", "REPORT_PROGRESS", "MOVE", "HOLD", "SPLIT"),
     "IN_PROGRESS": ("CREATE_FULFILLMENT", "HOLD", "MARK_AS_OPEN"),
     "ON_HOLD": ("RELEASE_HOLD", "HOLD", "MOVE"),
+    "SCHEDULED": ("MARK_AS_OPEN", "MOVE"),
 }
+
+
+def _actions(part: FulfillmentOrder) -> tuple[str, ...]:
+    if part.location.service and part.status in {"OPEN", "IN_PROGRESS"}:
+        return ("REQUEST_FULFILLMENT", "MOVE")
+    return _ACTIONS.get(part.status, ())
+
 
 #: Readers by type and field.
 ORDER_READERS: Mapping[str, Plain] = {
@@ -290,9 +298,9 @@ ORDER_READERS: Mapping[str, Plain] = {
     },
     "FulfillmentOrderSupportedAction": {"action": lambda action: action, "externalUrl": same(None)},
     "FulfillmentOrderAssignedLocation": {
-        "name": same("Shop location"),
+        "name": attrgetter("name"),
         "countryCode": attrgetter("country"),
-        "location": lambda store: store,
+        "location": lambda location: location,
     },
     "FulfillmentOrderLineItem": {
         "id": kind_of("FulfillmentOrderLineItem"),
@@ -313,7 +321,7 @@ ORDER_READERS: Mapping[str, Plain] = {
         "createdAt": at_time("created_at"),
         "updatedAt": at_time("updated_at"),
         "order": attrgetter("order"),
-        "location": lambda sent: sent.order.store,
+        "location": attrgetter("location"),
         "totalQuantity": lambda sent: sum(line.quantity for line in sent.lines),
     },
     "FulfillmentLineItem": {

@@ -11,6 +11,22 @@ from deploy.sandbox.shopify.announcing import Announcer
 from deploy.sandbox.shopify.apps import Access
 from deploy.sandbox.shopify.world import Ids, Store
 
+#: Scopes of which an app needs one to see fulfilment orders, by whose location ships.
+FULFILLMENT_ORDER_SCOPES = (
+    "read_merchant_managed_fulfillment_orders",
+    "read_assigned_fulfillment_orders",
+    "read_third_party_fulfillment_orders",
+)
+
+
+class AccessDeniedError(Exception):
+    """A field below the root that the app may not read: the root is null, for the field cannot be."""
+
+    def __init__(self, *path: str, needed: tuple[str, ...]) -> None:
+        super().__init__(".".join(path))
+        self.path = list(path)
+        self.needed = needed
+
 
 @dataclass(frozen=True, slots=True)
 class UserError:
@@ -35,6 +51,11 @@ class Request:
     #: What may spoil a page of orders, and the path that its rules are matched with.
     faults: Faults | None = None
     path: str = ""
+
+    def needs(self, scopes: tuple[str, ...], *path: str) -> None:
+        """Refuse a field to an app that has none of these scopes."""
+        if not set(scopes) & set(self.access.scopes):
+            raise AccessDeniedError(*path, needed=scopes)
 
     def page_fault(self) -> PageFault | None:
         """The fault of the page of orders that is asked for, if any."""

@@ -22,14 +22,14 @@ from deploy.sandbox.shopify.breaking import break_subscriptions
 from deploy.sandbox.shopify.changing import Change, change_order
 from deploy.sandbox.shopify.compliance import Compliance
 from deploy.sandbox.shopify.cost import RESTORE_RATES
-from deploy.sandbox.shopify.edge import STATUSES, VERSIONS, Edge, in_own_words
+from deploy.sandbox.shopify.edge import STATUSES, VERSIONS, Edge, in_own_words, path_and_operation
 from deploy.sandbox.shopify.event_bodies import shop_body
 from deploy.sandbox.shopify.making import make_order
 from deploy.sandbox.shopify.money import RATES
 from deploy.sandbox.shopify.oauth import visit
 from deploy.sandbox.shopify.serving import Server
 from deploy.sandbox.shopify.telling import order_truth
-from deploy.sandbox.shopify.world import Ids, Order, Store
+from deploy.sandbox.shopify.world import Ids, Location, Order, Store
 from deploy.sandbox.standin import ControlError, OrdersAsked, OrderTruth, StandIn
 
 MAX_BODY = 2 * 1024 * 1024
@@ -78,7 +78,7 @@ class ShopifySandbox(StandIn):
 
     def app(self) -> web.Application:
         """The Admin API and OAuth pages of every shop."""
-        spoilt = faults_middleware(self.faults, books=self.books)
+        spoilt = faults_middleware(self.faults, books=self.books, path_of=path_and_operation)
         app = web.Application(middlewares=[in_own_words, spoilt], client_max_size=MAX_BODY)
         app.router.add_routes(self._edge.routes())
         return app
@@ -154,7 +154,7 @@ class ShopifySandbox(StandIn):
             currency=currency,
             zone=zone,
             plan=plan,
-            location_id=self._ids.next(),
+            location=Location(self._ids.next(), "Shop location", str(body.get("country", "US"))),
             created_at=self.clock.now(),
             country=str(body.get("country", "US")),
         )
@@ -210,7 +210,7 @@ class ShopifySandbox(StandIn):
         return list(self._known_store(store).orders.values())
 
     def change_order(self, store: str, order: str, change: dict[str, Any]) -> OrderTruth:
-        """Change an order; beyond the common actions: hold, release_hold, risk (`level`), note (`note`)."""
+        """Change an order; beyond the common actions those of `changing.py`."""
         found = self._known_order(store, order)
         change_order(Change(found, change, now=self.clock.now(), ids=self._ids, announcer=self._announcer))
         return order_truth(found)

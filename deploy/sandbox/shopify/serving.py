@@ -24,7 +24,7 @@ from deploy.sandbox.shopify.cost import BUCKET_SECONDS, MAX_QUERY_COST, UNLIMITE
 from deploy.sandbox.shopify.paging import BadRequestError
 from deploy.sandbox.shopify.projection import Call, Compiled, compile_operation
 from deploy.sandbox.shopify.reading import READERS
-from deploy.sandbox.shopify.requesting import Request
+from deploy.sandbox.shopify.requesting import FULFILLMENT_ORDER_SCOPES, AccessDeniedError, Request
 from deploy.sandbox.shopify.search import parse_search
 
 SCHEMA = build_schema((Path(__file__).parent / "schema.graphql").read_text(encoding="utf-8"))
@@ -40,11 +40,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
             "write_third_party_fulfillment_orders",
         ),
     ),
-    "fulfillmentOrder": (
-        "read_merchant_managed_fulfillment_orders",
-        "read_assigned_fulfillment_orders",
-        "read_third_party_fulfillment_orders",
-    ),
+    "fulfillmentOrder": FULFILLMENT_ORDER_SCOPES,
 }
 #: How many query texts are kept compiled.
 _CACHED = 256
@@ -125,9 +121,13 @@ def _run(ready: _Ready, call: Call, cost: int, bucket: Bucket) -> dict[str, Any]
             "errors": [_entry(str(error), code="BAD_REQUEST", path=[*ready.compiled.fields[:1]])],
             "extensions": _cost(cost, None, bucket),
         }
+    except AccessDeniedError as denied:
+        bucket.give_back(cost)
+        answer = _denied(list(denied.path), denied.needed)
+        return answer | {"data": dict.fromkeys(ready.compiled.fields), "extensions": _cost(cost, None, bucket)}
     spent = min(cost, call.spent)
     bucket.give_back(cost - spent)
-    answer: dict[str, Any] = {"data": data, "extensions": _cost(cost, spent, bucket)}
+    answer = {"data": data, "extensions": _cost(cost, spent, bucket)}
     if call.denied:
         answer["errors"] = [_withheld(*name) for name in sorted(call.denied)]
     warnings = list(_warnings(call))
@@ -185,16 +185,19 @@ def _access_refusal(compiled: Compiled, request: Request) -> dict[str, Any] | No
     for name in compiled.fields:
         needed = _NEEDED.get(name, ())
         if needed and not set(needed) & set(request.access.scopes):
-            required = " or ".join(f"`{scope}`" for scope in needed) + " access scope."
-            entry = _entry(
-                f"Access denied for {name} field. Required access: {required}", code="ACCESS_DENIED", path=[name]
-            )
-            entry["extensions"] |= {
-                "documentation": "https://shopify.dev/api/usage/access-scopes",
-                "requiredAccess": required,
-            }
-            return {"errors": [entry], "data": dict.fromkeys(compiled.fields)}
+            return _denied([name], needed) | {"data": dict.fromkeys(compiled.fields)}
     return None
+
+
+def _denied(path: list[str], needed: tuple[str, ...]) -> dict[str, Any]:
+    required = " or ".join(f"`{scope}`" for scope in needed) + " access scope."
+    message = f"Access denied for {path[-1]} field. Required access: {required}"
+    entry = _entry(message, code="ACCESS_DENIED", path=path)
+    entry["extensions"] |= {
+        "documentation": "https://shopify.dev/api/usage/access-scopes",
+        "requiredAccess": required,
+    }
+    return {"errors": [entry]}
 
 
 def _withheld(kind: str, name: str) -> dict[str, Any]:

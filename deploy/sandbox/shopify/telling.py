@@ -29,7 +29,7 @@ def order_truth(order: Order) -> OrderTruth:
         created_at=utc(order.created_at) or "",
         updated_at=utc(order.updated_at) or "",
         lines=[_line(line) for line in order.lines],
-        shipments=[_shipment(sent) for sent in order.fulfillments if sent.status == "SUCCESS"],
+        shipments=[_shipment(sent) for sent in order.fulfillments if sent.status == "SUCCESS" and not sent.by_hand],
     )
 
 

@@ -43,6 +43,16 @@ class Line:
         return f"{self.title} - {self.variant_title}" if self.variant_title else self.title
 
 
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where goods leave from; a fulfilment service's is nobody else's to ship from."""
+
+    id: int
+    name: str
+    country: str
+    service: bool = False
+
+
 @dataclass(slots=True)
 class Hold:
     """Why a fulfilment order must wait."""
@@ -71,13 +81,17 @@ class FulfillmentOrder:
     lines: list[FulfillmentOrderLine]
     created_at: datetime
     updated_at: datetime
+    location: Location
     status: str = "OPEN"
     holds: list[Hold] = field(default_factory=list)
+    #: From when on it may be shipped, while it is scheduled; until when it is to be.
+    fulfill_at: datetime | None = None
+    fulfill_by: datetime | None = None
 
     @property
     def fulfillable(self) -> bool:
-        """Whether a fulfilment may be created for it now."""
-        return self.status in {"OPEN", "IN_PROGRESS"}
+        """Whether a fulfilment may be created for it now, by anybody but a fulfilment service."""
+        return self.status in {"OPEN", "IN_PROGRESS"} and not self.location.service
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +124,10 @@ class Fulfillment:
     created_at: datetime
     updated_at: datetime
     notified: bool
+    location: Location
     status: str = "SUCCESS"
+    #: Recorded by the seller, not by software.
+    by_hand: bool = False
 
 
 @dataclass(slots=True)
@@ -169,6 +186,8 @@ class Order:
         """The displayed fulfilment status, of GraphQL's names."""
         if any(part.status == "ON_HOLD" for part in self.fulfillment_orders):
             return "ON_HOLD"
+        if any(part.status == "SCHEDULED" for part in self.fulfillment_orders):
+            return "SCHEDULED"
         done = sum(line.fulfilled for line in self.lines)
         open_units = sum(line.unfulfilled for line in self.lines if not line.gift_card)
         if open_units == 0 and (done or all(line.gift_card for line in self.lines)):
@@ -264,7 +283,7 @@ class Store:
     currency: str
     zone: ZoneInfo
     plan: str
-    location_id: int
+    location: Location
     created_at: datetime
     country: str = "US"
     status: str = "active"
