@@ -120,7 +120,8 @@ class ImportRunner:
                 await self._give_some(run, made)
         state = end_state(run.held)
         failed = run.held.counts.failed
-        problem = f"{failed} orders were not imported; the file of failed rows says why." if failed else None
+        orders = "One order was" if failed == 1 else f"{failed:,} orders were"
+        problem = f"{orders} not imported; the file of failed rows says why." if failed else None
         await self._end(run.lease, run.held, state, problem=problem)
 
     async def _give_some(self, run: _Run, made: Sequence[Made]) -> None:
