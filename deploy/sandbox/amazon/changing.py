@@ -131,6 +131,19 @@ def _ship_elsewhere(order: Order, _change: dict[str, Any], now: int) -> None:
     order.status = "SHIPPED"
 
 
+def _lose(order: Order, _change: dict[str, Any], _now: int) -> None:
+    """The newest package vanishes, as if it had never been confirmed."""
+    if not order.payload.get("packages"):
+        raise ControlError("the order has no package", status=409)
+    lost = order.payload["packages"].pop()
+    packed = {item["orderItemId"]: item["quantity"] for item in lost["packageItems"]}
+    for item in order.items:
+        item["fulfillment"]["quantityFulfilled"] -= packed.get(item["orderItemId"], 0)
+        item["fulfillment"]["quantityUnfulfilled"] += packed.get(item["orderItemId"], 0)
+    fulfilled = any(item["fulfillment"]["quantityFulfilled"] for item in order.items)
+    order.status = "PARTIALLY_SHIPPED" if fulfilled else "UNSHIPPED"
+
+
 def _deliver(order: Order, _change: dict[str, Any], _now: int) -> None:
     for package in order.payload.get("packages", []):
         package["packageStatus"] = {"status": "DELIVERED", "detailedStatus": "DELIVERED"}
@@ -144,5 +157,6 @@ _ACTIONS: dict[str, Callable[[Order, dict[str, Any], int], None]] = {
     "address": _readdress,
     "request_cancel": _request_cancel,
     "ship": _ship_elsewhere,
+    "lose": _lose,
     "deliver": _deliver,
 }

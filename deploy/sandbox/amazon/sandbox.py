@@ -145,7 +145,7 @@ class AmazonSandbox(StandIn):
         return [order.order_id for order in orders]
 
     def change_order(self, store: str, order: str, change: dict[str, Any]) -> OrderTruth:
-        """Carry out a change; Amazon's own actions are `request_cancel`, `ship` (by other means) and `deliver`."""
+        """Carry out a change; Amazon's own are `request_cancel`, `ship` (by other means), `lose`, `deliver`."""
         seller = self._seller(store)
         found = self._amazon.settled(seller).get(order)
         if found is None:

@@ -123,6 +123,14 @@ def test_a_rate_hits_about_its_share_and_repeats_by_seed() -> None:
     assert hits() == first
 
 
+def test_a_rule_for_a_method_leaves_the_others_alone() -> None:
+    faults = Faults()
+    faults.add(FaultRule("status_500", method="POST"))
+
+    assert faults.draw_for_answer("/", method="GET") is None
+    assert faults.draw_for_answer("/", method="POST") is not None
+
+
 def test_clearing_the_rules_ends_the_faults() -> None:
     faults = Faults()
     faults.add(FaultRule("status_500"))

@@ -148,7 +148,7 @@ async def test_more_units_than_are_left_are_refused(amazon: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["ship_plus", "fulfilled_by_amazon", "unpaid_pending", "cancelled", "shipped_elsewhere"]
+    "scenario", ["ship_plus", "fulfilled_by_amazon", "unpaid_pending", "cancelled", "shipped_elsewhere", "label_bought"]
 )
 async def test_orders_that_are_not_the_sellers_to_ship_are_refused(amazon: Client, scenario: str) -> None:
     order = await amazon.order(scenario)
@@ -157,6 +157,28 @@ async def test_orders_that_are_not_the_sellers_to_ship_are_refused(amazon: Clien
         item["quantity"] = 1
 
     assert details(await confirm(amazon, order, body))
+
+
+async def test_an_app_without_the_role_confirms_nothing_and_reads_on(amazon: Client) -> None:
+    seller = await amazon.open_store(confirms=False)
+    order = await seller.order()
+
+    answer = await confirm(seller, order, await parcel(seller, order))
+
+    assert (answer.status, answer.json["errors"][0]["code"]) == (403, "Unauthorized")
+    assert "token" not in answer.json["errors"][0]["details"]
+
+
+async def test_a_package_that_vanished_leaves_its_units_open(amazon: Client) -> None:
+    order = await amazon.order()
+    await confirm(amazon, order, await parcel(amazon, order))
+
+    await amazon.change(order, "lose")
+
+    shown = await amazon.one(order)
+    assert shown["packages"] == []
+    assert shown["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"
+    assert (await confirm(amazon, order, await parcel(amazon, order))).status == 204
 
 
 async def test_transparency_items_need_a_code_for_each_unit(amazon: Client) -> None:

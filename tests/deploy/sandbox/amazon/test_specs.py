@@ -53,12 +53,21 @@ def without_news(order: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("region", ["na", "eu", "fe"])
 async def test_every_listed_order_is_as_the_model_says(amazon: Client, region: str, role: str) -> None:
     store = await amazon.open_store(region=region, role=role)
-    for state in ("mixed", "partly_shipped", "cancel_requested", "replacement", "ioss", "transparency", "ship_plus"):
+    for state in (
+        "mixed",
+        "partly_shipped",
+        "cancel_requested",
+        "replacement",
+        "ioss",
+        "label_bought",
+        "transparency",
+        "ship_plus",
+    ):
         await store.orders(state, count=80 if state == "mixed" else 2)
 
     found = (await store.search()).json
 
-    assert len(found["orders"]) == 92
+    assert len(found["orders"]) == 94
     found["orders"] = [without_news(order) for order in found["orders"]]
     check(found, ORDERS_MODEL, "SearchOrdersResponse")
 

@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from schemas.order import RawOrder, fingerprint
 from services.ingest.connector import Access, Ailment, Hint, Mended, Window
+from services.ingest.parcels import Parcel
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.ingest.platforms.amazon.queue import AmazonQueue
 from services.ingest.platforms.amazon.settings import AmazonSettings
@@ -258,6 +259,91 @@ async def test_whatever_the_documents_leave_open_every_order_is_read(behaviour: 
         secrets = await shop.connector.refresh(shop.access, now=CLOCK.now())
 
         assert set(await replace(shop, access=replace(shop.access, secrets=secrets)).read()) == set(made)
+
+
+def parcel(order: RawOrder) -> Parcel:
+    lines = {item.external_id: item.quantity_to_make for item in order.items if item.quantity_to_make}
+    sent = CLOCK.now() - timedelta(minutes=1)
+    return Parcel(order.external_id, 1, "9400111899223197428490", "usps", "USPS", sent, lines, notify_buyer=True)
+
+
+async def ready(shop: World, count: int = 1) -> list[RawOrder]:
+    made = await shop.make(count, state="ready")
+    found = [await shop.connector.read_order(shop.access, number, way="poll") for number in made]
+    return [order for order in found if isinstance(order, RawOrder)]
+
+
+async def confirmed(shop: World, order: RawOrder) -> bool:
+    """Tell of the order's parcel where it is not there; whether it is there then."""
+    writer = shop.connector.parcels
+    shipping = await writer.read(shop.access, order.external_id)
+    assert shipping is not None
+    if not shipping.has(parcel(order).tracking_number):
+        await writer.write(shop.access, parcel(order), shipping)
+    after = await writer.read(shop.access, order.external_id)
+    return after is not None and after.has(parcel(order).tracking_number)
+
+
+async def test_a_confirmation_that_amazon_dropped_is_not_there_and_is_told_again() -> None:
+    async with world(settings={"confirmation_dropped": 1}) as shop:
+        [order] = await ready(shop)
+
+        assert [await confirmed(shop, order) for _ in range(3)] == [False, True, True]
+
+        books = await shop.boxes.books("amazon")
+        assert (books["fulfillments"], books["emails"]) == (1, 1)
+
+
+async def test_a_confirmation_that_shows_late_and_is_told_again_is_one_package_and_one_mail() -> None:
+    async with world(settings={"confirmation_lag": 600}) as shop:
+        [order] = await ready(shop)
+        assert [await confirmed(shop, order) for _ in range(2)] == [False, False]
+
+        await shop.boxes.control("POST", "/amazon/clock", {"advance": "PT11M"})
+
+        assert await confirmed(shop, order)
+        books = await shop.boxes.books("amazon")
+        assert (books["fulfillments"], books["emails"]) == (1, 1)
+
+
+async def test_a_package_that_vanished_is_told_again() -> None:
+    async with world() as shop:
+        [order] = await ready(shop)
+        await confirmed(shop, order)
+        await shop.change(order.external_id, action="lose")
+
+        shipping = await shop.connector.parcels.read(shop.access, order.external_id)
+
+        assert shipping is not None
+        assert (shipping.standing, shipping.parcels) == ("open", ())
+        assert await confirmed(shop, order)
+
+
+async def test_a_confirmed_order_is_another_revision_with_nothing_left_to_make() -> None:
+    async with world() as shop:
+        [order] = await ready(shop)
+
+        await confirmed(shop, order)
+
+        found = await shop.connector.read_order(shop.access, order.external_id, way="poll")
+        assert isinstance(found, RawOrder)
+        assert found.revised_at > order.revised_at
+        assert found.fulfilment == "fulfilled"
+        assert not any(item.quantity_to_make for item in found.items)
+
+
+async def test_more_confirmations_than_go_at_once_wait_for_their_turn() -> None:
+    async with world(settings={"rates": {"getOrder": [1000, 1000], "searchOrders": [1000, 1000]}}) as shop:
+        orders = await ready(shop, 12)
+        shipping = [await shop.connector.parcels.read(shop.access, order.external_id) for order in orders]
+        await shop.boxes.control("POST", "/amazon/settings", {"limits": True})
+
+        for order, read in zip(orders, shipping, strict=True):
+            assert read is not None
+            await shop.connector.parcels.write(shop.access, parcel(order), read)
+
+        books = await shop.boxes.books("amazon")
+        assert (books["fulfillments"], books.get("api_calls_over_budget", 0)) == (12, 0)
 
 
 async def test_subscribing_twice_makes_one_subscription_and_unsubscribing_ends_it() -> None:
