@@ -94,7 +94,7 @@ def entry_sentence(kind: EntryKind, data: Mapping[str, Any], *, texts: Texts | N
             way = data.get("way")
             return texts(f"entries.{kind}_by" if way else f"entries.{kind}", way=texts.of("ways_in_words", way))
         case "decided":
-            cause = texts.of("causes", data["cause"])
+            cause = texts.of("causes", _cause(data))
             if data["outcome"] == "eligible" and data.get("reasons"):
                 return texts("entries.decided.remarked", cause=cause)
             return texts(f"entries.decided.{data['outcome']}", cause=cause)
@@ -106,6 +106,12 @@ def entry_sentence(kind: EntryKind, data: Mapping[str, Any], *, texts: Texts | N
             return texts(f"entries.{kind}", reason=data["reason"])
         case _:
             return texts(f"entries.{kind}")
+
+
+def _cause(data: Mapping[str, Any]) -> str:
+    """Return what had an order judged; that its platform lost it is a revision with a word of its own."""
+    lost = any(reason["code"] == ReasonCode.DELETED_ON_PLATFORM for reason in data.get("reasons") or ())
+    return "gone" if lost and data["cause"] == "revision" else str(data["cause"])
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:

@@ -115,3 +115,12 @@ def test_a_reason_says_its_evidence() -> None:
 
     assert "8.99 USD" in reason_sentence(reason)
     assert reason_title(reason.code) == "Balance does not cover production"
+
+
+def test_an_order_that_the_platform_lost_says_so() -> None:
+    reasons = [Reason(code=ReasonCode.DELETED_ON_PLATFORM).model_dump(mode="json")]
+    data = {"cause": "revision", "outcome": "rejected", "reasons": reasons}
+
+    assert entry_sentence("decided", data) == (
+        "Checked because the platform no longer has the order: it will not be made."
+    )
