@@ -213,6 +213,30 @@ async def test_the_description_is_valid_and_served(served: Serve) -> None:
     assert "<script" not in text
 
 
+async def test_a_route_that_takes_a_file_reads_it_itself_and_is_described_so(served: Serve) -> None:
+    routes = Routes(title="Files", version="1")
+
+    @routes.post(
+        "/v1/files", summary="A file", scope="things:write", takes=["text/csv"], body_limit=10, gives=["text/csv"]
+    )
+    async def take_file(request: web.Request) -> web.Response:
+        return web.Response(body=b"".join([part async for part in request.content.iter_any()]), content_type="text/csv")
+
+    async def never(*_: object) -> web.StreamResponse:
+        raise AssertionError("nobody may read the file to repeat an answer")
+
+    files = await served(routes, repeat=never)
+    answer = await files.session.post("/v1/files", data=b"a,b", headers={**files.authorization, "Idempotency-Key": "k"})
+    refused = await files.session.post("/v1/files", data=b"x" * 11, headers=files.authorization, expect100=True)
+    operation = routes.openapi()["paths"]["/v1/files"]["post"]
+
+    assert (answer.status, await answer.read(), refused.status) == (200, b"a,b", 413)
+    validate(routes.openapi())
+    assert operation["requestBody"]["content"] == {"text/csv": {"schema": {"type": "string", "format": "binary"}}}
+    assert operation["responses"]["200"]["content"].keys() == {"text/csv"}
+    assert operation["parameters"] == []
+
+
 def test_a_path_and_its_model_must_agree() -> None:
     routes = Routes(title="Things", version="1")
 
