@@ -21,6 +21,9 @@ LATE_AFTER_INTERVALS = 3
 LATE_AT_THE_EARLIEST = timedelta(hours=1)
 LATE_AT_THE_LATEST = timedelta(hours=8, minutes=30)
 
+#: So many orders that wait are counted; of more it is known that they are many.
+WAITING_COUNTED = 1000
+
 #: Orders given to us directly: no platform lists them, so nothing is behind.
 OUR_OWN = "direct"
 
@@ -54,8 +57,8 @@ class Proof:
     """What the tables hold about one store.
 
     `polled` and `covered` are disjoint and ascending: what proven polls read, and the same with proven audits.
-    `waiting` counts the listed orders of polls that are read and not proven. `next_at` and `next_because` are of the
-    newest poll that ended, at `polled_at`.
+    `waiting` counts the unjudged orders of polls that are read and not proven, WAITING_COUNTED at most. `next_at` and
+    `next_because` are of the newest poll that ended, at `polled_at`.
     """
 
     store_id: str

@@ -18,7 +18,7 @@ from services.reporting.ports import AuditFilter
 from services.reporting.projections import Changes
 from services.reporting.rows import Row, audit_row, whole_order_row
 from services.reporting.views import ListOf
-from services.reporting.watermark import Audited, Doubt, Healed, Proof, Span, doubts_in, united
+from services.reporting.watermark import WAITING_COUNTED, Audited, Doubt, Healed, Proof, Span, doubts_in, united
 
 
 class Keeping(Protocol):
@@ -157,7 +157,7 @@ class MemoryProofs:
             waiting |= unjudged
             if not unjudged:
                 spans.append((window.start, through))
-        return spans, len(waiting)
+        return spans, min(len(waiting), WAITING_COUNTED)
 
     def _unjudged(self, session_id: str) -> Iterator[str]:
         for listed in self._kept.session_orders.values():

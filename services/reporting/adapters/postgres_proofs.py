@@ -21,7 +21,7 @@ from services.reporting.completeness_views import AuditDetail, AuditView
 from services.reporting.cursors import Cursor, written
 from services.reporting.ports import AuditFilter
 from services.reporting.views import ListOf
-from services.reporting.watermark import Doubt, Healed, Proof, Span
+from services.reporting.watermark import WAITING_COUNTED, Doubt, Healed, Proof, Span
 
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "completeness.sql")
 _JSON_COLUMNS = frozenset({"record", "found"})
@@ -115,7 +115,7 @@ class PostgresProofs:
         doubts: dict[str, list[Doubt]] = {}
         for row in await self._fetch(_SQL.find_doubts, seller_id, store_ids):
             doubts.setdefault(row["store_id"], []).append(Doubt(**row))
-        rows = await self._fetch(_SQL.find_proofs, seller_id, store_ids)
+        rows = await self._fetch(_SQL.find_proofs, seller_id, store_ids, WAITING_COUNTED)
         return {row["store_id"]: _proof(row, doubts.get(row["store_id"], ())) for row in rows}
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Row]:

@@ -3,7 +3,8 @@
 SELECT store_id, record FROM stores ORDER BY store_id;
 
 -- name: find_proofs
--- What proves these stores ($2) of a seller ($1; null: of anybody) complete, and when each is read next.
+-- What proves these stores ($2) of a seller ($1; null: of anybody) complete, and when each is read next. At most $3
+-- orders that wait are counted.
 SELECT
     store.store_id,
     kept.polled,
@@ -32,17 +33,21 @@ LEFT JOIN LATERAL (
     ORDER BY finished_at DESC, session_id DESC LIMIT 1
 ) AS healed ON true
 LEFT JOIN LATERAL (
-    SELECT count(DISTINCT listed.order_key) AS orders
-    FROM sessions AS unproven
-    JOIN session_orders AS listed ON listed.session_id = unproven.session_id AND listed.revision_told IS NOT NULL
-    LEFT JOIN orders AS held ON held.order_key = listed.order_key
-    WHERE
-        unproven.store_id = store.store_id
-        AND unproven.way = 'poll'
-        AND unproven.read_through IS NOT NULL
-        AND unproven.window_start < unproven.read_through
-        AND NOT unproven.proven
-        AND (held.judged_revised_at IS NULL OR held.judged_revised_at < listed.revision_told)
+    SELECT count(DISTINCT order_key) AS orders
+    FROM (
+        SELECT listed.order_key
+        FROM sessions AS unproven
+        JOIN session_orders AS listed ON listed.session_id = unproven.session_id AND listed.revision_told IS NOT NULL
+        LEFT JOIN orders AS held ON held.order_key = listed.order_key
+        WHERE
+            unproven.store_id = store.store_id
+            AND unproven.way = 'poll'
+            AND unproven.read_through IS NOT NULL
+            AND unproven.window_start < unproven.read_through
+            AND NOT unproven.proven
+            AND (held.judged_revised_at IS NULL OR held.judged_revised_at < listed.revision_told)
+        LIMIT $3
+    ) AS unjudged
 ) AS waiting ON true
 WHERE ($1::text IS NULL OR store.seller_id = $1) AND ($2::text[] IS NULL OR store.store_id = ANY ($2));
 

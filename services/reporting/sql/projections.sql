@@ -348,6 +348,7 @@ FROM unnest($1::text[]) AS store_id;
 
 -- name: prove_polls
 -- Adds the windows of these stores' polls whose every order was judged by now, at the revision they told or a later one.
+-- Orders are judged about as they were listed, so the last ones tell soonest that a long poll is not proven yet.
 WITH proven AS (
     UPDATE sessions AS poll SET proven = true
     WHERE
@@ -356,14 +357,16 @@ WITH proven AS (
         AND poll.read_through IS NOT NULL
         AND NOT poll.proven
         AND poll.window_start < poll.read_through
-        AND NOT EXISTS (
-            SELECT FROM session_orders AS listed
+        AND (
+            SELECT listed.entry_key
+            FROM session_orders AS listed
             LEFT JOIN orders AS held ON held.order_key = listed.order_key
             WHERE
                 listed.session_id = poll.session_id
                 AND listed.revision_told IS NOT NULL
                 AND (held.judged_revised_at IS NULL OR held.judged_revised_at < listed.revision_told)
-        )
+            ORDER BY listed.part DESC, listed.position DESC, listed.entry_key DESC LIMIT 1
+        ) IS NULL
     RETURNING poll.store_id, tstzrange(poll.window_start, poll.read_through) AS span
 )
 
