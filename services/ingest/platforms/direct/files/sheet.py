@@ -22,7 +22,7 @@ _FORGED_LEAP_DAY = 60  # Excel counts 29 February 1900, which was not
 class Sheet:
     """Takes a sheet's elements in, and gives its rows out."""
 
-    def __init__(self, *, string: Callable[[int], str], date_styles: frozenset[int], since_1904: bool) -> None:
+    def __init__(self, *, string: Callable[[int], str], date_styles: frozenset[str], since_1904: bool) -> None:
         self._string = string
         self._date_styles = date_styles
         self._since_1904 = since_1904
@@ -31,7 +31,7 @@ class Sheet:
         self._cells: Cells = []
         self._column = -1
         self._type = "n"
-        self._style = 0
+        self._style = "0"
         self._reading = False
         self._value: list[str] = []
         self._columns: dict[str, int] = {}
@@ -42,30 +42,34 @@ class Sheet:
         return rows
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """An element begins."""
-        name = local(name) if ":" in name else name
+        """An element begins. Most are cells and values, so they are asked for first."""
         if name == "c":
             reference = attributes.get("r")
             self._column = self._column + 1 if reference is None else self._column_of(reference)
             self._type = attributes.get("t", "n")
-            self._style = number(attributes.get("s", "0"))
-            self._value.clear()
+            self._style = attributes.get("s", "0")
+            if self._value:
+                self._value.clear()
         elif name in {"v", "t"}:
             self._reading = True
         elif name == "row":
             self._begin_row(attributes)
+        elif ":" in name:
+            self.start(local(name), attributes)
 
     def end(self, name: str) -> None:
         """An element ends."""
-        name = local(name) if ":" in name else name
         if name in {"v", "t"}:
             self._reading = False
         elif name == "c":
             if self._value:
                 self._keep("".join(self._value))
-        elif name == "row" and self._cells:
-            self._rows.append((self._number, self._cells))
-            self._cells = []
+        elif name == "row":
+            if self._cells:
+                self._rows.append((self._number, self._cells))
+                self._cells = []
+        elif ":" in name:
+            self.end(local(name))
 
     def text(self, data: str) -> None:
         """Text of an element, in one piece or more."""

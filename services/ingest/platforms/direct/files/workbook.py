@@ -37,7 +37,7 @@ class Workbook:
     archive: zipfile.ZipFile = field(repr=False)
     sheets: tuple[tuple[str, str], ...]
     since_1904: bool
-    date_styles: frozenset[int]
+    date_styles: frozenset[str]
     strings: Strings = field(repr=False)
 
     def rows(self, part: str, *, pieces: int | None = None) -> Iterator[tuple[int, Cells]]:
@@ -92,7 +92,7 @@ def _relations(archive: zipfile.ZipFile) -> dict[str, str]:
     return found
 
 
-def _date_styles(archive: zipfile.ZipFile) -> frozenset[int]:
+def _date_styles(archive: zipfile.ZipFile) -> frozenset[str]:
     """The styles, by number, that show a number as a date."""
     if "xl/styles.xml" not in archive.NameToInfo:
         return frozenset()
@@ -117,7 +117,7 @@ def _date_styles(archive: zipfile.ZipFile) -> frozenset[int]:
 
     for _ in parsed(archive, "xl/styles.xml", start, end):
         pass
-    return frozenset(place for place, form in enumerate(styles) if number(form) in dates)
+    return frozenset(str(place) for place, form in enumerate(styles) if number(form) in dates)
 
 
 class Strings:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
 import unicodedata
 from datetime import datetime
 
 import pytest
+import xlsxwriter
 
 from services.ingest.platforms.direct.files import delimited, table
 from tests.ingest.platforms.direct.files.table_files import (
@@ -146,10 +148,28 @@ def test_a_formula_counts_by_the_value_beside_it_and_is_never_run() -> None:
     assert ready(workbook_of(sheet)).order.reference == "W-7"
 
 
-def test_the_sheet_with_orders_is_found_beside_others() -> None:
-    file = xlsx_of(["Some notes"], ["of ours"])
+def test_a_workbook_may_name_its_elements_with_a_prefix() -> None:
+    def line(cells: list[str]) -> str:
+        return "".join(f"<x:c t='inlineStr'><x:is><x:t>{cell}</x:t></x:is></x:c>" for cell in cells)
 
-    assert refusal(file) == "columns_unknown"
+    sheet = f"<x:worksheet><x:row>{line(HEADER)}</x:row><x:row>{line(CELLS)}</x:row></x:worksheet>"
+
+    assert ready(workbook_of(sheet)).order.reference == "W-1"
+
+
+def test_the_sheet_with_orders_is_found_beside_others_and_hidden_ones_are_not_looked_at() -> None:
+    target = io.BytesIO()
+    with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
+        book.add_worksheet("Notes").write_row(0, 0, ["Some notes", "of ours"])
+        for name, reference in (("Old", "W-0"), ("November", "W-1")):
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, HEADER)
+            sheet.write_row(1, 0, [reference, *CELLS[1:]])
+            if name == "Old":
+                sheet.hide()
+
+    assert ready(target.getvalue()).order.reference == "W-1"
+    assert refusal(xlsx_of(["Some notes"], ["of ours"])) == "columns_unknown"
 
 
 def test_titles_blank_rows_and_totals_are_passed_over() -> None:
