@@ -208,22 +208,6 @@ _ADDRESS: Plain = {
 }
 
 
-_FULFILLMENT_ORDER: Plain = {
-    "id": kind_of("FulfillmentOrder"),
-    "status": attrgetter("status"),
-    "requestStatus": same("UNSUBMITTED"),
-    "createdAt": at_time("created_at"),
-    "updatedAt": at_time("updated_at"),
-    "fulfillAt": lambda part: utc(part.fulfill_at or part.created_at),
-    "fulfillBy": at_time("fulfill_by"),
-    "fulfillmentHolds": attrgetter("holds"),
-    "assignedLocation": attrgetter("location"),
-    "supportedActions": lambda part: _actions(part),
-    "order": attrgetter("order"),
-    "orderId": lambda part: gid("Order", part.order.id),
-    "orderName": lambda part: part.order.name,
-    "orderProcessedAt": lambda part: utc(part.order.created_at),
-}
 _ACTIONS: dict[str, tuple[str, ...]] = {
     "OPEN": ("CREATE_FULFILLMENT", "REPORT_PROGRESS", "MOVE", "HOLD", "SPLIT"),
     "IN_PROGRESS": ("CREATE_FULFILLMENT", "HOLD", "MARK_AS_OPEN"),
@@ -236,6 +220,24 @@ def _actions(part: FulfillmentOrder) -> tuple[str, ...]:
     if part.location.service and part.status in {"OPEN", "IN_PROGRESS"}:
         return ("REQUEST_FULFILLMENT", "MOVE")
     return _ACTIONS.get(part.status, ())
+
+
+_FULFILLMENT_ORDER: Plain = {
+    "id": kind_of("FulfillmentOrder"),
+    "status": attrgetter("status"),
+    "requestStatus": same("UNSUBMITTED"),
+    "createdAt": at_time("created_at"),
+    "updatedAt": at_time("updated_at"),
+    "fulfillAt": lambda part: utc(part.fulfill_at or part.created_at),
+    "fulfillBy": at_time("fulfill_by"),
+    "fulfillmentHolds": attrgetter("holds"),
+    "assignedLocation": attrgetter("location"),
+    "supportedActions": _actions,
+    "order": attrgetter("order"),
+    "orderId": lambda part: gid("Order", part.order.id),
+    "orderName": lambda part: part.order.name,
+    "orderProcessedAt": lambda part: utc(part.order.created_at),
+}
 
 
 #: Readers by type and field.

@@ -51,6 +51,14 @@ class TooDear(Exception):  # noqa: N818 - the fact
     """The query costs more than Shopify allows for one (MAX_COST_EXCEEDED): ask for less."""
 
 
+class RightMissing(AuthorizationError):  # noqa: N818 - the fact
+    """Shopify knows the app, and does not let it do this."""
+
+
+class NotTaken(TransientError):  # noqa: N818 - the fact
+    """The call had no turn, at us or at Shopify: nothing was done, and it may be made again."""
+
+
 class ShopifyClient:
     """The Admin API of every store of the app. Budgets are kept a store, as Shopify counts points by app and store."""
 
@@ -77,10 +85,12 @@ class ShopifyClient:
         *,
         operation: str,
         points: float = FIRST_GUESS,
+        once: bool = False,
     ) -> dict[str, Any]:
         """Return the answer's `data`. Fields that protected data leaves out are null.
 
-        `points` is what the query should cost by its form; Shopify's own reckoning corrects it from then on.
+        `points` is what the query should cost by its form; Shopify's own reckoning corrects it from then on. With
+        `once` it is not made again when it may have taken effect.
 
         Raises TransientError, AuthorizationError, and TooDear when the query must be made smaller.
         """
@@ -90,7 +100,7 @@ class ShopifyClient:
                 return await self._ask(shop, token, document, variables, operation=operation, points=points)
             except TransientError as error:
                 wait = error.retry_after
-                if wait is None or waited + wait > PATIENCE:
+                if wait is None or waited + wait > PATIENCE or (once and not isinstance(error, NotTaken)):
                     raise
                 waited += max(wait, 0.1)
                 await self._clock.sleep(max(wait, 0.1))
@@ -121,7 +131,10 @@ class ShopifyClient:
         points: float,
     ) -> dict[str, Any]:
         taken = points * self._ratios.get(operation, 1.0)
-        await self._limits.take(_budget(shop), taken, limit=SMALLEST_PLAN, patience=TURN_PATIENCE)
+        try:
+            await self._limits.take(_budget(shop), taken, limit=SMALLEST_PLAN, patience=TURN_PATIENCE)
+        except TransientError as error:
+            raise NotTaken(str(error), retry_after=error.retry_after) from error
         url, headers = self._address(shop, f"/admin/api/{self._settings.shopify_api_version}/graphql.json")
         headers["X-Shopify-Access-Token"] = token
         answer = await self._post(url, headers, {"query": document, "variables": variables})
@@ -175,9 +188,12 @@ def _refuse_status(answer: HttpAnswer) -> None:
         return
     if answer.status == _FORBIDDEN and b"non-expiring" in answer.body.lower():
         raise AuthorizationError(_MUST_END)
+    if answer.status == _FORBIDDEN:
+        raise RightMissing(_SELLERS_TURN[answer.status])
     if answer.status in _SELLERS_TURN:
         raise AuthorizationError(_SELLERS_TURN[answer.status])
-    raise TransientError(f"Shopify answered {answer.status}", retry_after=_retry_after(answer))
+    kind = NotTaken if answer.status == _TOO_MANY else TransientError
+    raise kind(f"Shopify answered {answer.status}", retry_after=_retry_after(answer))
 
 
 def _data(document: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,7 +210,7 @@ def _data(document: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Any
 def _refuse_errors(errors: Sequence[Any], cost: Mapping[str, Any], *, has_data: bool) -> None:
     codes = {str(_as_object(_as_object(error).get("extensions")).get("code", "")) for error in errors}
     if "THROTTLED" in codes:
-        raise TransientError("Shopify throttled the query", retry_after=_throttled_wait(cost))
+        raise NotTaken("Shopify throttled the query", retry_after=_throttled_wait(cost))
     if "MAX_COST_EXCEEDED" in codes:
         raise TooDear
     if "SHOP_INACTIVE" in codes:
@@ -202,7 +218,7 @@ def _refuse_errors(errors: Sequence[Any], cost: Mapping[str, Any], *, has_data: 
     if codes == {"ACCESS_DENIED"}:
         if has_data:
             return  # protected customer data: those fields are null and the rest of the order is there
-        raise AuthorizationError(_SELLERS_TURN[403])
+        raise RightMissing(_SELLERS_TURN[_FORBIDDEN])
     raise TransientError(f"Shopify could not answer the query: {', '.join(sorted(codes - {''})) or 'no code given'}")
 
 

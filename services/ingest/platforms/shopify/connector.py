@@ -31,6 +31,7 @@ from services.ingest.platforms.shopify.client import ShopifyClient
 from services.ingest.platforms.shopify.listing import OrderLister
 from services.ingest.platforms.shopify.reading import OrderReader
 from services.ingest.platforms.shopify.settings import ShopifySettings
+from services.ingest.platforms.shopify.tracking import ShopifyParcels
 from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
@@ -49,6 +50,7 @@ class ShopifyConnector(UsualConnector):
         self._client = ShopifyClient(settings, tools)
         self._reader = OrderReader(self._client, tools.clock)
         self._lister = OrderLister(self._client)
+        self.parcels = ShopifyParcels(self._client)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

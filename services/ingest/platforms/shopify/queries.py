@@ -116,3 +116,44 @@ SUBSCRIBE = """mutation Subscribe($topic: WebhookSubscriptionTopic!, $uri: Strin
 UNSUBSCRIBE = """mutation Unsubscribe($id: ID!) {
   webhookSubscriptionDelete(id: $id) { deletedWebhookSubscriptionId userErrors { field message } }
 }"""
+
+_SENT = """
+    cancelledAt displayFinancialStatus displayFulfillmentStatus
+    fulfillments(first: $parcels) { id status trackingInfo { number company url } }
+"""
+_PART_LINES = "pageInfo { hasNextPage endCursor } nodes { id remainingQuantity lineItem { id } }"
+_PART_FIELDS = f"""
+fragment PartFields on FulfillmentOrder {{
+  id status fulfillAt fulfillBy
+  supportedActions {{ action }}
+  assignedLocation {{ location {{ id }} }}
+  lineItems(first: $lines) {{ {_PART_LINES} }}
+}}
+"""
+_PARTS = """
+    fulfillmentOrders(first: $parts, after: $after) { pageInfo { hasNextPage endCursor } nodes { ...PartFields } }
+"""
+#: What of an order was sent, and what may be sent now: fulfilment orders and their ids change with moves and holds.
+SHIPPING = (
+    "query Shipping($id: ID!, $parcels: Int!, $parts: Int!, $lines: Int!, $after: String) {"
+    f"  order(id: $id) {{{_SENT}{_PARTS}}} }}{_PART_FIELDS}"
+)
+#: What was sent alone: fulfilment orders need scopes of their own.
+PARCELS = f"query Parcels($id: ID!, $parcels: Int!) {{ order(id: $id) {{{_SENT}}} }}"
+#: The fulfilment orders, and the lines of one, after those that were read.
+MORE_PARTS = (
+    "query MoreParts($id: ID!, $parts: Int!, $lines: Int!, $after: String) {"
+    f"  order(id: $id) {{{_PARTS}}} }}{_PART_FIELDS}"
+)
+MORE_PART_LINES = (
+    "query MorePartLines($id: ID!, $lines: Int!, $after: String!) {"
+    f"  fulfillmentOrder(id: $id) {{ lineItems(first: $lines, after: $after) {{ {_PART_LINES} }} }} }}"
+)
+SHIP = """mutation Ship($fulfillment: FulfillmentInput!) {
+  fulfillmentCreate(fulfillment: $fulfillment) { fulfillment { id } userErrors { field message } }
+}"""
+RETRACK = """mutation Retrack($id: ID!, $tracking: FulfillmentTrackingInput!, $notify: Boolean!) {
+  fulfillmentTrackingInfoUpdate(fulfillmentId: $id, trackingInfoInput: $tracking, notifyCustomer: $notify) {
+    fulfillment { id } userErrors { field message }
+  }
+}"""
