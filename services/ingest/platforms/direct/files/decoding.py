@@ -125,7 +125,8 @@ def _windows(file: BinaryIO) -> Encoding:
         raise FileRefused(
             "wrong_encoding", f"Line {undefined} has characters of an unknown encoding. Save the file as CSV UTF-8."
         )
-    return "cp1258" if after_vowels >= _ENOUGH_TONES and not elsewhere else "cp1252"
+    is_1258 = after_vowels >= _ENOUGH_TONES and not elsewhere and _decodes(file, "cp1258")
+    return "cp1258" if is_1258 else "cp1252"
 
 
 _HIGH = bytes(range(128, 256))

@@ -53,6 +53,12 @@ def test_western_letters_are_not_taken_for_tone_marks(name: str) -> None:
     assert ready(csv_of(row(Name=name), encoding=encoding)).order.ship_to.name == name
 
 
+def test_what_looks_like_old_vietnamese_and_holds_letters_that_it_lacks_is_western() -> None:
+    file = csv_of(row(Name="aìeì Škoda"), encoding="cp1252")
+
+    assert ready(file).order.ship_to.name == "aìeì Škoda"
+
+
 @pytest.mark.parametrize(
     ("file", "code"),
     [
