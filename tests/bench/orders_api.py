@@ -10,11 +10,14 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp import web
 from aiokafka import AIOKafkaProducer
 from rich.console import Console
 
@@ -38,13 +41,16 @@ async def measure(directory: Path, *, seconds: int, batches: int) -> list[Figure
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {world.key}"}) as session:
             store = await Api(world, session).call("ingest", "POST", "/v1/stores", body={"platform": "direct"})
             store_id = store["store_id"]
-            await _singles(session, world, store_id, count=PER_SECOND)  # warm
-            milliseconds, refused = await _singles(session, world, store_id, count=PER_SECOND * seconds)
+            address = f"{world.services['ingest']}/v1/orders"
+            await _singles(session, address, store_id, count=PER_SECOND)  # warm
+            milliseconds, refused = await _singles(session, address, store_id, count=PER_SECOND * seconds)
             rate = await _batches(session, world, store_id, batches)
             bare = await _bare(world, batches)
+            async with _bare_receiver(world) as receiver:
+                bare_milliseconds, _ = await _singles(session, receiver, store_id, count=PER_SECOND * seconds)
             durable = await _durable(world, store_id)
     given = PER_SECOND * (seconds + 1) + _BATCH * batches
-    p99 = percentile(milliseconds, 0.99)
+    p99, bare_p99 = percentile(milliseconds, 0.99), percentile(bare_milliseconds, 0.99)
     return [
         Figure(
             f"orders by API at {PER_SECOND}/s for {seconds} s, p99 of the answer",
@@ -52,6 +58,8 @@ async def measure(directory: Path, *, seconds: int, batches: int) -> list[Figure
             "ms",
             f"at most {SLOWEST_MS}, none refused",
             p99 <= SLOWEST_MS and not refused,
+            baseline=round(bare_p99, 1),
+            ratio=round(p99 / bare_p99, 2),
         ),
         Figure(
             "orders by API in batches of 1,000",
@@ -81,7 +89,7 @@ def order(reference: str) -> dict[str, Any]:
 
 
 async def _singles(
-    session: aiohttp.ClientSession, world: World, store_id: str, *, count: int
+    session: aiohttp.ClientSession, address: str, store_id: str, *, count: int
 ) -> tuple[list[float], int]:
     """Send on a fixed schedule, whatever the answers take; the time counts from when each was due."""
     loop = asyncio.get_running_loop()
@@ -95,7 +103,7 @@ async def _singles(
         due = began + place / PER_SECOND
         await asyncio.sleep(max(0.0, due - loop.time()))
         headers = {"Content-Type": "application/json", "Idempotency-Key": secrets.token_hex(8)}
-        async with session.post(f"{world.services['ingest']}/v1/orders", data=body, headers=headers) as answer:
+        async with session.post(address, data=body, headers=headers) as answer:
             await answer.read()
         milliseconds.append((loop.time() - due) * 1000)
         refused += not answer.ok
@@ -124,13 +132,7 @@ async def _batches(session: aiohttp.ClientSession, world: World, store_id: str, 
 
 async def _bare(world: World, batches: int) -> float:
     """Orders a second when the same bytes are parsed and produced, and nothing else is promised."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=world.stack.kafka_bootstrap_servers,
-        acks="all",
-        enable_idempotence=True,
-        compression_type="lz4",
-        linger_ms=3,
-    )
+    producer = _producer(world)
     bodies = [orjson.dumps([order(secrets.token_hex(8)) for _ in range(_BATCH)]) for _ in range(batches)]
     await producer.start()
     try:
@@ -144,6 +146,40 @@ async def _bare(world: World, batches: int) -> float:
         return batches * _BATCH / (time.perf_counter() - started)
     finally:
         await producer.stop()
+
+
+@asynccontextmanager
+async def _bare_receiver(world: World) -> AsyncIterator[str]:
+    """The least that keeps the promise: parse, wait for Kafka, answer."""
+    producer = _producer(world)
+
+    async def receive(request: web.Request) -> web.Response:
+        body = await request.read()
+        reference = orjson.loads(body)["reference"]
+        await producer.send_and_wait(_BARE_TOPIC, key=reference.encode(), value=body)
+        return web.json_response({"reference": reference}, status=201)
+
+    app = web.Application()
+    app.router.add_post("/", receive)
+    runner = web.AppRunner(app, access_log=None)
+    await producer.start()
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+        await producer.stop()
+
+
+def _producer(world: World) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=world.stack.kafka_bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        linger_ms=3,
+    )
 
 
 async def _durable(world: World, store_id: str) -> int:
