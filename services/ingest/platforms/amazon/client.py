@@ -76,6 +76,10 @@ class RightMissing(AuthorizationError):  # noqa: N818 - the fact
     """Amazon knows the token, and does not let the app do this with it."""
 
 
+class NotSent(TransientError):  # noqa: N818 - the fact
+    """The budget is used up: Amazon was not called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Whom a call is for: budgets are counted by selling partner, and each region has an address of its own."""
@@ -120,10 +124,13 @@ class AmazonClient:
 
         `patience` is how many seconds to wait for our turn within the budget.
 
-        Raises TransientError, AuthorizationError, and RequestRefused.
+        Raises TransientError (NotSent), AuthorizationError (RightMissing), and RequestRefused.
         """
         budget = f"amazon|{account.region}.{account.seller_id}|{operation}"
-        await self._limits.take(budget, limit=_limit(operation), patience=patience)
+        try:
+            await self._limits.take(budget, limit=_limit(operation), patience=patience)
+        except TransientError as error:
+            raise NotSent(str(error), retry_after=error.retry_after) from error
         # Lists are comma-joined in one parameter, as Amazon's own SDK sends them.
         url = f"{self._api(account.region)}{path}" + (f"?{urlencode(query, safe=',')}" if query else "")
         answer = await self._request(method, url, headers=self._headers(account.token), json=body)

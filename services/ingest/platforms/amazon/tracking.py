@@ -15,7 +15,7 @@ from services.ingest.carriers import BY_ID
 from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
 from services.ingest.parsing import parsed
-from services.ingest.platforms.amazon.client import AmazonClient, RequestRefused, RightMissing
+from services.ingest.platforms.amazon.client import AmazonClient, NotSent, RequestRefused, RightMissing
 from services.ingest.platforms.amazon.linking import account_of
 from services.ingest.platforms.amazon.payloads import AmazonDispatch, AmazonDispatchedLine, AmazonPackage
 from services.ingest.platforms.amazon.reading import ORDER_ID, ORDERS
@@ -49,6 +49,8 @@ CARRIER_CODES: Mapping[str, str] = {
 
 #: What Amazon says where nothing is left to confirm, or it was confirmed by other means.
 _NO_PACKAGE = re.compile("packagetoupdate|package to update")
+#: Seconds to wait for our turn: thirty orders may be read at once, and ten of them be confirmed.
+PATIENCE_TO_CONFIRM = 20.0
 _CONFIRM = "/orders/v0/orders/{}/shipmentConfirmation"
 #: Amazon confirms these itself, and answers 400 to everybody else.
 _CONFIRMED_BY_AMAZON = "FBM_SHIP_PLUS"
@@ -115,6 +117,9 @@ class AmazonParcels:
             if _NO_PACKAGE.search(refused.words):
                 raise await self._found_nothing(access, shipping, order) from refused
             _refuse(refused)
+        except NotSent as error:
+            sentence = "Amazon takes no more confirmations at this moment: this one has its turn soon."
+            raise PushRefused("wait", sentence, code="BUSY") from error
         except RightMissing as error:
             raise PushRefused(
                 "seller",
@@ -129,7 +134,10 @@ class AmazonParcels:
         body = {"marketplaceId": marketplace, "packageDetail": package}
         path = _CONFIRM.format(order_id)
         account = account_of(access.secrets)
-        if await self._client.call(account, "confirmShipment", path, method="POST", body=body) is None:
+        answer = await self._client.call(
+            account, "confirmShipment", path, method="POST", body=body, patience=PATIENCE_TO_CONFIRM
+        )
+        if answer is None:
             raise PushRefused("wait", "Amazon does not find this order at the moment.", code="ORDER_NOT_FOUND")
 
     async def _found_nothing(self, access: Access, shipping: Shipping, order: AmazonDispatch) -> PushRefused:

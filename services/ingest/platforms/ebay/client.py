@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -66,6 +66,10 @@ class Declined(TransientError):  # noqa: N818 - the fact
         self.at = at
 
 
+class NotSent(TransientError):  # noqa: N818 - the fact
+    """No call is left: eBay was not called."""
+
+
 class RightMissing(AuthorizationError):  # noqa: N818 - the fact
     """eBay knows the token, and does not let it do this."""
 
@@ -98,7 +102,8 @@ class EbayClient:
     ) -> Reply:
         """Return what eBay answers to a call with a token.
 
-        Raises AuthorizationError for 401 and 403, Declined for 400, 404 and 409, TransientError for all else.
+        Raises AuthorizationError for 401 and 403 (RightMissing), Declined for 400, 404 and 409, TransientError for all
+        else (NotSent where no call is left).
         """
         quota = next((quota for prefix, quota in _QUOTAS.items() if path.startswith(prefix)), None)
         host = self.hosts.accounts if path.startswith(IDENTITY) else self.hosts.api
@@ -106,7 +111,7 @@ class EbayClient:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         if json is not None:
             headers["Content-Type"] = "application/json"
-        async with self._budgets.call(quota) if quota else nullcontext():
+        async with self._counted(quota):
             answer = await ask(self._http, method, url, headers=headers, json=json)
         if answer.status == _TOO_MANY:
             raise await self._throttled(answer, quota)
@@ -125,6 +130,17 @@ class EbayClient:
         except AuthorizationError:
             self.tokens.forget(token)
             raise TransientError("eBay refuses the app itself, no seller.", retry_after=DECLINED_WAIT) from None
+
+    @asynccontextmanager
+    async def _counted(self, quota: DailyQuota | None) -> AsyncIterator[None]:
+        """Count the call that is made inside."""
+        async with AsyncExitStack() as stack:
+            try:
+                if quota:
+                    await stack.enter_async_context(self._budgets.call(quota))
+            except TransientError as error:
+                raise NotSent(str(error), retry_after=error.retry_after) from error
+            yield
 
     async def _what_is_left(self, quota: DailyQuota) -> EbayRateLimits | None:
         query = {"api_context": quota.context, "api_name": quota.api}

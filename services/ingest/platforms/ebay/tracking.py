@@ -14,7 +14,15 @@ from typing import Any, NoReturn
 from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
 from services.ingest.parsing import parsed
-from services.ingest.platforms.ebay.client import DECLINED_WAIT, SELL, Declined, EbayClient, Reply, RightMissing
+from services.ingest.platforms.ebay.client import (
+    DECLINED_WAIT,
+    SELL,
+    Declined,
+    EbayClient,
+    NotSent,
+    Reply,
+    RightMissing,
+)
 from services.ingest.platforms.ebay.mapping import has_label_of_ebay, is_shipped_by_ebay, ship_by
 from services.ingest.platforms.ebay.payloads import EbayOrder, EbayShipment, EbayShipments
 from services.ingest.platforms.ebay.reading import NO_SUCH_ORDER, NOT_FOUND, ORDER_ID
@@ -118,6 +126,9 @@ class EbayParcels:
             reply = await self._record(access, told.order.id, body)
         except Declined as declined:
             _refuse(declined)
+        except NotSent as error:
+            sentence = "This app has no calls to eBay left for the moment: this parcel has its turn later."
+            raise PushRefused("wait", sentence, code="BUSY") from error
         except RightMissing as error:
             raise PushRefused(
                 "seller",
@@ -192,23 +203,20 @@ def _standing(told: _Told) -> Standing:
 
 
 def _units(told: _Told, parcel: Parcel) -> dict[str, int]:
-    """Return what to record of each line: never more than is left, for it may have become less since it was made.
+    """Return what to record of each line: what is left of it, for it may have become less since it was made.
 
-    A number that takes another's place tells of units that are in a parcel already.
+    Where all of the parcel is in other parcels its number is added to the order beside theirs, which eBay lets us do:
+    it takes another's place, is of a second box, or comes after the seller marked the line as shipped.
     """
-    left = {line.id: line.quantity for line in told.order.lines} if parcel.replaces else told.left
-    sent = dict(parcel.lines) or left
-    if not sent.keys() & left.keys():
+    bought = {line.id: line.quantity for line in told.order.lines}
+    sent = dict(parcel.lines) or bought
+    if not sent.keys() & bought.keys():
         raise _refusal(_BAD_LINE)
-    units = {line: min(sent[line], left.get(line, 0)) for line in sent if min(sent[line], left.get(line, 0)) > 0}
-    if not units:
-        raise PushRefused(
-            "final",
-            "Nothing of this parcel is left to ship on eBay: it was marked as shipped by other means. If the number is "
-            "missing there, add it in Seller Hub.",
-            code="SHIPPED_BY_HAND",
-        )
-    return units
+    for most in (told.left, bought):
+        units = {line: min(count, most.get(line, 0)) for line, count in sent.items()}
+        if any(units.values()):
+            return {line: count for line, count in units.items() if count}
+    raise _refusal(_BAD_LINE)
 
 
 def _bad_number() -> PushRefused:

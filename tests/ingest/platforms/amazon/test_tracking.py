@@ -353,5 +353,20 @@ async def test_confirmations_stay_within_their_own_budget_and_nobody_elses() -> 
     assert sum(clock.waits) == pytest.approx(19 / (2 * 0.95), rel=0.01)
 
 
+async def test_a_turn_that_does_not_come_is_no_call_and_no_doubt() -> None:
+    found, http = connector(order(), TAKEN)
+    shipping = await found.parcels.read(ACCESS, ORDER_ID)
+    assert shipping is not None
+    await found.parcels.write(ACCESS, parcel(), shipping)
+    budget = f"amazon|na.{SECRETS['seller_id']}|confirmShipment"
+    await found._client._limits.close(budget, seconds=600)
+
+    with pytest.raises(PushRefused) as caught:
+        await found.parcels.write(ACCESS, parcel(), shipping)
+
+    assert (caught.value.remedy, caught.value.code) == ("wait", "BUSY")
+    assert len(http.asked) == 2
+
+
 def limited(clock: ManualClock) -> tuple[AmazonConnector, ScriptedHttp]:
     return connector(order(), TAKEN, clock=clock)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.platforms.ebay.budgets import FULFILLMENT
 from services.ingest.platforms.ebay.tracking import _REFUSALS
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer
@@ -194,23 +195,33 @@ async def test_only_what_is_in_no_parcel_is_told() -> None:
     assert told == {line: count for line, count in left.items() if count}
 
 
-async def test_a_line_that_was_shipped_by_hand_is_no_parcel() -> None:
-    ebay = Ebay("several_shipments", parcels=[shipment(None, **{f"line{SECOND}": 2})])
-
-    value = await refused(ebay, lines={SECOND: 2})
-
-    assert (value.remedy, value.code) == ("final", "SHIPPED_BY_HAND")
-    assert ebay.recorded == []
-
-
-async def test_a_number_that_takes_anothers_place_tells_of_units_that_are_in_a_parcel() -> None:
+async def test_a_number_of_what_is_in_parcels_already_is_added_beside_theirs() -> None:
     ebay = Ebay()
     lines = {line["lineItemId"]: line["quantity"] for line in ebay.order["lineItems"]}
     ebay.parcels = [shipment("OLD", **{f"line{line}": units for line, units in lines.items()})]
 
-    await ebay.write(replaces="OLD", lines=lines)
+    await ebay.write(lines={line: units + 1 for line, units in lines.items()})
 
     assert {line["lineItemId"]: line["quantity"] for line in ebay.recorded[0]["lineItems"]} == lines
+
+
+async def test_a_parcel_of_no_units_is_refused_before_it_is_told() -> None:
+    ebay = Ebay()
+
+    assert (await refused(ebay, lines={FIRST: 0})).code == "LINES_REFUSED"
+    assert ebay.recorded == []
+
+
+async def test_without_calls_left_ebay_is_not_asked_and_the_parcel_waits() -> None:
+    ebay = Ebay()
+    shipping = await ebay.read()
+    await ebay.connector._client._budgets._limits.close(FULFILLMENT.name, seconds=3600)
+
+    with pytest.raises(PushRefused) as caught:
+        await ebay.connector.parcels.write(ACCESS, parcel(), shipping)
+
+    assert (caught.value.remedy, caught.value.code) == ("wait", "BUSY")
+    assert ebay.recorded == []
 
 
 async def test_the_parcels_of_an_order_are_told_with_what_is_in_them() -> None:
