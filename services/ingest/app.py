@@ -26,6 +26,7 @@ from schemas.topics import (
     SYNC_LISTINGS,
     SYNC_REQUESTS,
     SYNC_SESSIONS,
+    TRACKING_PUSHES,
 )
 from services.ingest.access import AccessCache
 from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
@@ -36,6 +37,7 @@ from services.ingest.adapters.postgres.imports import PostgresImports
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.outgoing import PostgresOutgoing
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
+from services.ingest.adapters.postgres.pushes import PostgresPushes
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
@@ -63,13 +65,17 @@ from services.ingest.planning import Planning
 from services.ingest.polling import Poller
 from services.ingest.ports import Lease, SyncLease
 from services.ingest.probing import Probing
+from services.ingest.push_ports import PushLease
+from services.ingest.push_routes import PushApi, push_routes
+from services.ingest.push_runs import PushRunner
 from services.ingest.registry import find_platforms, is_read, platform_of
 from services.ingest.rehearsing import Rehearsing
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
-from services.ingest.reserve import Counted, Reserve
+from services.ingest.reserve import Counted, Patient, Reserve
 from services.ingest.schedule import Schedule
 from services.ingest.settings import IngestSettings
+from services.ingest.shipping_news import ShippingNews
 from services.ingest.stores import StoreApi, store_routes
 from services.ingest.subscriptions import Subscriptions
 from services.ingest.sync_routes import SyncApi, sync_routes
@@ -120,6 +126,7 @@ _TOPICS = (
     PRIVACY_REQUESTS,
     ORDERS_DECISIONS,
     PRODUCTION_UPDATES,
+    TRACKING_PUSHES,
 )
 #: A webhook must be refused before its platform stops waiting, so Kafka gets less time than that.
 _PUBLISH_WITHIN_SECONDS = 3.0
@@ -136,6 +143,7 @@ class _Parts:
     audit_schedule: Schedule[AuditLease]
     audit_planner: Planner | None
     import_schedule: Schedule[ImportLease]
+    push_schedule: Schedule[PushLease]
     subscriber: KafkaSubscriber
     books: Bookkeeping
     webhook_health: WebhookHealth
@@ -173,6 +181,9 @@ async def serve(
         counted = PostgresLimits(access_pool, clock)
         limits, tools = Reserve(counted), Tools(http, clock, Counted(counted))
         unhurried = connectors if connectors is not None else _connectors(platforms, replace(tools, limits=limits))
+        patient = (
+            connectors if connectors is not None else _connectors(platforms, replace(tools, limits=Patient(counted)))
+        )
         connectors = connectors if connectors is not None else _connectors(platforms, tools)
         publisher = KafkaPublisher(settings.kafka, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS)
         await publisher.start()
@@ -185,6 +196,7 @@ async def serve(
             pool,
             publisher,
             unhurried=unhurried,
+            patient=patient,
             limits=limits,
             listeners=_listeners(connectors),
             vault=vault,
@@ -192,7 +204,13 @@ async def serve(
             metrics=metrics,
         )
         health.add_check("kafka.consumer", parts.subscriber.check)
-        schedules = (parts.schedule, parts.sync_schedule, parts.audit_schedule, parts.import_schedule)
+        schedules = (
+            parts.schedule,
+            parts.sync_schedule,
+            parts.audit_schedule,
+            parts.import_schedule,
+            parts.push_schedule,
+        )
         for watched in (*schedules, parts.subscriber, parts.books, parts.relay, parts.listening, parts.sending):
             health.watch(watched)
         app = build_app(
@@ -230,6 +248,7 @@ def routes_document() -> dict[str, Any]:
     routes.include(direct_routes(DirectApi(nothing, nothing, nothing, nothing, nothing)))
     routes.include(import_routes(ImportApi(nothing, nothing, nothing, nothing, nothing, nothing)))
     routes.include(outgoing_routes(OutgoingApi(nothing, nothing, nothing, nothing, allow_private_addresses=False)))
+    routes.include(push_routes(PushApi(nothing, nothing, nothing)))
     return routes.openapi()
 
 
@@ -240,6 +259,7 @@ def _compose(
     publisher: KafkaPublisher,
     *,
     unhurried: Mapping[str, Connector],
+    patient: Mapping[str, Connector],
     limits: Limits,
     listeners: Mapping[str, Listener],
     vault: Vault,
@@ -392,6 +412,19 @@ def _compose(
         what="import",
     )
     routes.include(import_routes(ImportApi(imports, files, stores, given, import_schedule, clock)))
+    pushes = PostgresPushes(pool)
+    push_schedule = Schedule(
+        PushRunner(patient, stores, pushes, tokens, clock, metrics).run,
+        pushes,
+        owner=instance,
+        platforms=list(patient),
+        at_once=settings.pushes_at_once,
+        clock=clock,
+        metrics=metrics,
+        what="push",
+    )
+    subscriber.add(ShippingNews(stores, seen, pushes, push_schedule, clock).subscription())
+    routes.include(push_routes(PushApi(pushes, push_schedule, clock)))
     outgoing, private = PostgresOutgoing(pool), settings.allow_private_addresses
     outward = HttpClient(allow_private_addresses=private, metrics=metrics, answer_limit=ANSWER_LIMIT_BYTES)
     sending = Sending(outgoing, outward, vault=vault, clock=clock, metrics=metrics)
@@ -404,11 +437,12 @@ def _compose(
         audit_schedule,
         audit_planner,
         import_schedule,
+        push_schedule,
         subscriber,
         books,
         webhook_health,
         Relay(PostgresOutbox(pool), publisher, clock),
-        Tidying(authorizations, books_port, syncs, audits, imports, outgoing, clock),
+        Tidying(authorizations, books_port, syncs, audits, imports, outgoing, pushes, clock),
         Listening(listeners, webhooks, clock=clock, metrics=metrics),
         sending,
     )
@@ -422,6 +456,7 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         # Kafka may be away; webhooks are answered meanwhile.
         group.create_task(parts.subscriber.start())
         group.create_task(parts.import_schedule.run(stop))
+        group.create_task(parts.push_schedule.run(stop))
         if parts.audit_planner is not None:
             group.create_task(parts.audit_planner.run(stop))
         group.create_task(parts.books.run(stop))

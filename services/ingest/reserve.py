@@ -15,6 +15,8 @@ from services.kit.limits import PATIENCE, Available, Limit, Limits
 
 #: The share of what a bucket holds beyond one call that others find there at any time.
 SHARE = 0.25
+#: How long a call waits for its turn that nothing should send to the end of the line.
+PATIENT_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -86,6 +88,20 @@ class Reserve(Counted):
         """See `Limits`."""
         reserve = reserved(limit, cost, share=self._share)
         await super().take(name, cost, limit=limit, patience=patience, leave=max(leave, reserve))
+
+
+class Patient(Counted):
+    """`Limits` for work with a deadline of its own: it stays in the line where others come again later."""
+
+    def __init__(self, limits: Limits, *, seconds: float = PATIENT_SECONDS) -> None:
+        super().__init__(limits)
+        self._seconds = seconds
+
+    async def take(
+        self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
+    ) -> None:
+        """See `Limits`."""
+        await super().take(name, cost, limit=limit, patience=max(patience, self._seconds), leave=leave)
 
 
 def reserved(limit: Limit, cost: float, *, share: float = SHARE) -> float:

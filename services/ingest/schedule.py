@@ -73,7 +73,7 @@ class Schedule(Generic[L]):
         at_once: int,
         clock: Clock,
         metrics: Metrics,
-        what: Literal["poll", "sync", "audit", "import"] = "poll",
+        what: Literal["poll", "sync", "audit", "import", "push"] = "poll",
     ) -> None:
         self._work = work
         self._leases = leases

@@ -26,6 +26,12 @@ class IngestSettings(KitSettings):
     )
     audits_at_once: int = Field(default=2, ge=1, le=100, description="How many audits one process runs at once.")
     imports_at_once: int = Field(default=2, ge=1, le=20, description="How many files one process imports at once.")
+    pushes_at_once: int = Field(
+        default=12,
+        ge=1,
+        le=100,
+        description="Of how many orders one process tells platforms at once that they shipped.",
+    )
     audit_day_seconds: float = Field(
         default=3_600, gt=0, description="Seconds between two audits of a store's last day, where call budgets allow."
     )

@@ -14,6 +14,7 @@ from services.ingest.import_ports import Imports
 from services.ingest.imports import FILE_KEPT
 from services.ingest.outgoing.endpoints import Outgoing
 from services.ingest.ports import Authorizations, Syncs, WebhookBooks
+from services.ingest.push_ports import PushStorage
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 
@@ -30,6 +31,8 @@ SYNCS_KEPT = timedelta(days=90)
 SCHEDULED_AUDITS_KEPT = timedelta(days=7)
 #: How far back the log of outgoing webhooks goes.
 DELIVERIES_KEPT = timedelta(days=30)
+#: A parcel that is voided or replaced later than this after it left is news to nobody; the report keeps all of them.
+PUSHES_KEPT = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Tidying:
     audits: Audits
     imports: Imports
     outgoing: Outgoing
+    pushes: PushStorage
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -64,4 +68,5 @@ class Tidying:
         await self.syncs.forget(before=now - SYNCS_KEPT)
         await self.audits.forget(before=now - SCHEDULED_AUDITS_KEPT, asked_before=now - SYNCS_KEPT)
         await self.outgoing.forget(before=now - DELIVERIES_KEPT)
+        await self.pushes.forget(before=now - PUSHES_KEPT)
         await self.imports.forget(files_before=now - FILE_KEPT, imports_before=now - SYNCS_KEPT)
