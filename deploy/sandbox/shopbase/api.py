@@ -25,6 +25,8 @@ from deploy.sandbox.shopbase.world import STATUSES, Ids, Order, Shop
 
 _UNKNOWN_CALLER = "[API] Invalid API key or access token (unrecognized login or wrong password)"
 _REFUSED = (401, 403)
+#: What is told of a bucket while nobody keeps budgets.
+_NEVER_FULL = "0/999999"
 _JSON_TYPES = re.compile(r"\*/\*|application/\*|application/json")
 
 
@@ -143,7 +145,7 @@ def _handler(
             response = await answer(Call(request, platform, shop, caller))
         except RefusalError as refusal:
             response = _refused(platform, shop, refusal)
-        response.headers[HEADER] = shop.bucket.header if platform.limited else "0/30"
+        response.headers[HEADER] = shop.bucket.header if platform.limited else _NEVER_FULL
         return response
 
     return handle

@@ -38,7 +38,7 @@ _SELLERS_TURN = {
     423: "ShopBase locked this store. Clear it with ShopBase, then link the store again.",
 }
 _SUCCESS = range(200, 203)
-_UNKNOWN, _NOT_FOUND, _REFUSED, _TOO_MANY, _SERVER_ERROR = 401, 404, 422, 429, 500
+_UNKNOWN, _FORBIDDEN, _NOT_FOUND, _REFUSED, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 422, 429, 500
 
 
 class TooDeep(Exception):  # noqa: N818 - the fact
@@ -47,6 +47,14 @@ class TooDeep(Exception):  # noqa: N818 - the fact
 
 class AccessRefused(AuthorizationError):  # noqa: N818 - the fact
     """ShopBase does not know the key or token that was sent (401)."""
+
+
+class RightMissing(AuthorizationError):  # noqa: N818 - the fact
+    """ShopBase knows who asks, and does not let them do this (403)."""
+
+
+class NotTaken(TransientError):  # noqa: N818 - the fact
+    """The call had no turn, at us or at ShopBase: nothing was done, and it may be made again."""
 
 
 class InputRefused(Exception):  # noqa: N818 - the fact
@@ -109,7 +117,10 @@ class ShopbaseClient:
         body: Mapping[str, object] | None = None,
     ) -> HttpAnswer:
         shop = secrets["shop"]
-        await self._limits.take(budget(shop), limit=_limit(SIZE))
+        try:
+            await self._limits.take(budget(shop), limit=_limit(SIZE))
+        except TransientError as error:
+            raise NotTaken(str(error), retry_after=error.retry_after) from error
         answer = await self._request(shop, method, path, query, headers=_credentials(secrets), body=body)
         told = _told(answer)
         if told is not None:
@@ -142,12 +153,14 @@ class ShopbaseClient:
             return None
         if answer.status == _UNKNOWN:
             raise AccessRefused(_SELLERS_TURN[answer.status])
+        if answer.status == _FORBIDDEN:
+            raise RightMissing(_SELLERS_TURN[answer.status])
         if answer.status in _SELLERS_TURN:
             raise AuthorizationError(_SELLERS_TURN[answer.status])
         wait = _wait(answer)
         if answer.status == _TOO_MANY:
             await self._limits.close(budget(secrets["shop"]), seconds=wait)
-            raise TransientError("The shop's calls are used up", retry_after=wait)
+            raise NotTaken("The shop's calls are used up", retry_after=wait)
         raise TransientError(f"ShopBase answered {answer.status}", retry_after=wait)
 
 

@@ -29,6 +29,7 @@ from services.ingest.platforms.shopbase import linking, probing, subscriptions, 
 from services.ingest.platforms.shopbase.client import ShopbaseClient
 from services.ingest.platforms.shopbase.reading import OrderReader
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
+from services.ingest.platforms.shopbase.tracking import ShopbaseParcels
 from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
@@ -46,6 +47,7 @@ class ShopbaseConnector(UsualConnector):
         self._settings = settings
         self._client = ShopbaseClient(settings, tools)
         self._reader = OrderReader(self._client, tools.clock)
+        self.parcels = ShopbaseParcels(self._client, tools.clock)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

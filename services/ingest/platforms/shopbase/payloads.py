@@ -170,6 +170,49 @@ class ShopbaseOrder(ShopbaseListed):
     refunds: Annotated[list[ShopbaseRefund], BeforeValidator(_or_empty)] = []
 
 
+class ShopbaseParcel(ShopbaseFulfillment):
+    """fulfillments[], with how each is followed."""
+
+    id: Word = None
+    tracking_company: Word = None
+    tracking_number: Word = None
+    tracking_numbers: Annotated[list[Word], BeforeValidator(_or_empty)] = []
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Every tracking number, once."""
+        return tuple(dict.fromkeys(number for number in (self.tracking_number, *self.tracking_numbers) if number))
+
+
+class ShopbaseLeft(_Payload):
+    """line_items[], as far as it is about shipping."""
+
+    id: str = Field(pattern=_ID)
+    quantity: int = Field(ge=0)
+    fulfillable_quantity: Count = None
+    fulfillment_status: Word = None
+
+
+class ShopbaseShipping(_Payload):
+    """OrderDto, as far as it is about shipping."""
+
+    id: str = Field(pattern=_ID)
+    cancelled_at: Moment = None
+    financial_status: Word = None
+    fulfillment_status: Word = None
+    is_in_post_purchase: Flag = False
+    post_purchase_timeout_at: Moment = None
+    line_items: Annotated[list[ShopbaseLeft], BeforeValidator(_or_empty)] = []
+    fulfillments: Annotated[list[ShopbaseParcel], BeforeValidator(_or_empty)] = []
+    refunds: Annotated[list[ShopbaseRefund], BeforeValidator(_or_empty)] = []
+
+
+class ShopbaseParcelList(_Payload):
+    """FulfillmentsSwaggerResponse."""
+
+    fulfillments: Annotated[list[ShopbaseParcel], BeforeValidator(_or_empty)] = []
+
+
 class ShopbaseNamed(_Payload):
     """orders/delete: no more than the id."""
 

@@ -19,7 +19,7 @@ from services.ingest.platforms.shopify.naming import ORDER, number_in
 from services.ingest.platforms.shopify.paging import as_object, next_cursor
 from services.kit.errors import TransientError
 
-#: What is read at once: most orders have one fulfilment order of a few lines, and all that is asked for is held up front.
+#: What is read at once: most orders have one fulfilment order of a few lines, and all that is asked for is held first.
 PARCELS, PARTS, LINES = 10, 5, 10
 MORE_PARCELS, MORE_LINES = 250, 50
 _PART_POINTS = 4 + 2 * LINES
