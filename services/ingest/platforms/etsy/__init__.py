@@ -1,7 +1,7 @@
 """Etsy: lists receipts through the Open API v3; its webhooks only name what to read again.
 
 `payloads` are the fields we read, `mapping` turns a receipt into a raw order. `client` keeps to the app's calls a
-second and a day, `reading` pages by time, `linking` holds the authorization with PKCE.
+second and a day, `reading` pages by time, `linking` holds the authorization with PKCE, `tracking` tells of parcels.
 """
 
 from services.ingest.connector import Platform

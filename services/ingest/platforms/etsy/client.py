@@ -27,13 +27,24 @@ PACE = 0.85
 #: share that refills by the rest in a day never lets more through in any 24 hours than the whole.
 BURST = 0.25
 
-_OK = 200
+_OK, _CREATED = 200, 201
 _NOT_FOUND, _TOO_MANY = 404, 429
+#: What says that nothing was written: a bad request, a right that is missing, no such receipt, one that changes.
+_DECLINED = frozenset({400, 403, 404, 409})
 _SERVER_ERROR = 500
 _APP_REFUSED_WAIT = 300.0
 _A_SECOND, _A_DAY = 1.0, 86_400
 _RECONNECT = "Etsy no longer accepts our access. Link the store again."
 _JITTER = random.SystemRandom()
+
+
+class Declined(Exception):  # noqa: N818 - the fact
+    """Etsy did not do what it was told to, and says so by `status`; `error` is its word for it, for sorting only."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(f"Etsy answered {status}")
+        self.status = status
+        self.error = error
 
 
 class EtsyClient:
@@ -59,6 +70,20 @@ class EtsyClient:
         if answer.status == _NOT_FOUND:
             return None
         await self._refuse_status(answer)
+        return _object(answer)
+
+    async def post(self, token: str, path: str, json: Mapping[str, object]) -> dict[str, Any]:
+        """Write once, as JSON, and return the object that Etsy answers.
+
+        Raises Declined for what Etsy refused and so did not do, TransientError for what it may or may not have done,
+        and AuthorizationError.
+        """
+        url = f"{self.api}/v3/application{path}"
+        answer = await self._counted("POST", url, headers=self._headers(token), json=json)
+        if answer.status in _DECLINED and not _is_about_the_app(answer):
+            raise Declined(answer.status, _error(answer))
+        if answer.status != _CREATED:
+            await self._refuse_status(answer)
         return _object(answer)
 
     async def scopes(self, token: str) -> frozenset[str] | None:
@@ -92,20 +117,32 @@ class EtsyClient:
         return {"x-api-key": f"{self._settings.etsy_keystring}:{secret}", "Authorization": f"Bearer {token}"}
 
     async def _counted(
-        self, method: str, url: str, *, headers: Mapping[str, str], form: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None = None,
+        json: Mapping[str, object] | None = None,
     ) -> HttpAnswer:
         """Call when the app's two budgets let it, and learn from the answer what is left of them."""
         await self._limits.take(self._budget("day"), limit=_calls_a_day(self._per_day))
         await self._limits.take(self._budget("second"), limit=_calls_a_second(self._per_second))
-        answer = await self._request(method, url, headers=headers, form=form)
+        answer = await self._request(method, url, headers=headers, form=form, json=json)
         await self._learn(answer)
         return answer
 
     async def _request(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: Mapping[str, object] | None = None,
     ) -> HttpAnswer:
         try:
-            return await self._http.request(method, url, headers=headers, form=form)
+            return await self._http.request(method, url, headers=headers, form=form, json=json)
         except (OversizedAnswer, RefusedAddress) as error:
             raise TransientError(f"Etsy is not read: {error}") from error
 
@@ -158,11 +195,14 @@ def _calls_a_day(number: int) -> Limit:
 
 def _is_about_the_app(answer: HttpAnswer) -> bool:
     """Tell whether the app's own key is refused, which no seller can mend: no store may be marked for it."""
+    return any(word in _error(answer).lower() for word in ("api key", "api-key", "shared secret"))
+
+
+def _error(answer: HttpAnswer) -> str:
     try:
-        problem = str(_object(answer).get("error", "")).lower()
+        return str(_object(answer).get("error", ""))
     except TransientError:
-        return False
-    return any(word in problem for word in ("api key", "api-key", "shared secret"))
+        return ""
 
 
 def _retry_after(answer: HttpAnswer) -> float:

@@ -31,6 +31,7 @@ from services.ingest.platforms.etsy import linking, probing, webhook
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.reading import ReceiptReader
 from services.ingest.platforms.etsy.settings import EtsySettings
+from services.ingest.platforms.etsy.tracking import EtsyParcels
 from services.ingest.usual import UsualConnector
 from services.kit.errors import AuthorizationError
 
@@ -38,6 +39,7 @@ from services.kit.errors import AuthorizationError
 class EtsyConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
+    parcels: EtsyParcels
     slug = "etsy"
     name = "Etsy"
     #: Times are whole seconds, and a second must be over before it is closed.
@@ -52,6 +54,7 @@ class EtsyConnector(UsualConnector):
         self._settings = settings
         self._client = EtsyClient(settings, tools)
         self._reader = ReceiptReader(self._client, tools.clock)
+        self.parcels = EtsyParcels(self._client, self._reader)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

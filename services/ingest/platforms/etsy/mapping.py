@@ -74,8 +74,20 @@ def _order(receipt: EtsyReceipt, store: StoreRef, *, body: str, way: Way, fetche
         is_gift=receipt.is_gift,
         gift_message=_words(receipt.gift_message),
         attributes=_gift_sender(receipt),
+        ship_by=ship_by(receipt),
         payload=Payload(form="receipt", body=body),
     )
+
+
+def ship_by(receipt: EtsyReceipt) -> datetime | None:
+    """Return until when Etsy expects the first line that ships to be on its way; what cannot be a time is none."""
+    told = [line.expected_ship_date for line in receipt.transactions if line.expected_ship_date and not line.is_digital]
+    return datetime.fromtimestamp(min(told), tz=UTC) if told and 0 < min(told) <= LAST_SECOND else None
+
+
+def is_over(receipt: EtsyReceipt) -> bool:
+    """Tell whether nothing of it is to be sent any more: it was cancelled, or all its money was given back."""
+    return _status(receipt.status) in _NOTHING_LEFT
 
 
 def _status(status: str) -> str:

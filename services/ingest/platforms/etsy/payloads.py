@@ -39,6 +39,7 @@ class EtsyTransaction(_Payload):
     is_digital: bool = False
     price: EtsyMoney
     variations: list[EtsyVariation] | None = None
+    expected_ship_date: int | None = None
     shipped_timestamp: int | None = None
     shipping_method: str | None = None
     shipping_upgrade: str | None = None
@@ -48,6 +49,14 @@ class EtsyRefund(_Payload):
     """Money given back; Etsy does not say for which line."""
 
     amount: EtsyMoney | None = None
+
+
+class EtsyShipment(_Payload):
+    """One shipment of a whole receipt. The number is empty where none was told, or Etsy lost it."""
+
+    receipt_shipping_id: str | None = None
+    carrier_name: str | None = None
+    tracking_code: str | None = None
 
 
 class EtsyReceipt(_Payload):
@@ -76,6 +85,12 @@ class EtsyReceipt(_Payload):
     grandtotal: EtsyMoney
     transactions: list[EtsyTransaction]
     refunds: list[EtsyRefund] | None = None
+
+
+class EtsyShipments(EtsyReceipt):
+    """A receipt with its shipments, which only who tells of parcels reads."""
+
+    shipments: list[EtsyShipment] | None = None
 
 
 class EtsyShop(_Payload):

@@ -128,14 +128,17 @@ class ReceiptReader:
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one receipt, or None when the shop has none of that id."""
+        result = await self.receipt(access, external_id)
+        return None if result is None else _to_order(result, access.store, way=way, fetched_at=self._clock.now())
+
+    async def receipt(self, access: Access, external_id: str) -> dict[str, Any] | None:
+        """Return a receipt as Etsy tells it; None when the shop has none of that id."""
         if not external_id.isdecimal():
             return None
-        path = f"/shops/{access.secrets['shop_id']}/receipts/{external_id}"
-        result = await self._client.get(access.secrets["access_token"], path)
+        result = await self._client.get(access.secrets["access_token"], receipt_path(access, external_id))
         if result is None:
             await self._refuse_a_lost_shop(access)
-            return None
-        return _to_order(result, access.store, way=way, fetched_at=self._clock.now())
+        return result
 
     async def _refuse_a_lost_shop(self, access: Access) -> None:
         """Refuse to call a receipt gone when all of its shop's are away."""
@@ -178,6 +181,11 @@ class ReceiptReader:
         if not isinstance(results, list) or not isinstance(count, int):
             raise TransientError("Etsy's list of receipts cannot be read")
         return results, count
+
+
+def receipt_path(access: Access, external_id: str) -> str:
+    """Return where a receipt is."""
+    return f"/shops/{access.secrets['shop_id']}/receipts/{external_id}"
 
 
 def _continues(results: list[Any], place: Place) -> bool:
