@@ -90,10 +90,12 @@ async def serve(
         proofs = PostgresProofs(pool)
         publisher = KafkaPublisher(settings.kafka, _NAME, metrics=metrics)
         stack.push_async_callback(publisher.stop)
-        projector = Projector(PostgresProjections(pool), reader=reader).subscription(group=topic_prefix + GROUP)
-        comparer = Comparer(proofs, publisher, clock=clock, prefix=topic_prefix).subscription()
+        subscriptions = [
+            Projector(PostgresProjections(pool), reader=reader).subscription(group=topic_prefix + GROUP),
+            Comparer(proofs, publisher, clock=clock, prefix=topic_prefix).subscription(),
+        ]
         subscriber = await stack.enter_async_context(
-            _consuming(settings, publisher, [projector, comparer], clock=clock, metrics=metrics)
+            _consuming(settings, publisher, subscriptions, clock=clock, metrics=metrics)
         )
         health.add_check("postgres", postgres_check(pool))
         health.add_check("kafka", subscriber.check)

@@ -84,7 +84,9 @@ class CompletenessPages:
             syncs = form.get("action") == "sync"
             wished, _ = await (self._asker.sync(wish) if syncs else self._asker.audit(wish))
         except PeriodRefused as error:
-            return await self._store_page(visit, form, problem=str(error))
+            return await self._store_page(
+                visit, form, problem=visit.viewer.texts(f"completeness.refusals.{error.code}")
+            )
         kept = {name: form.get(name) for name in _FIELDS}
         target = query(_path(store_id), **kept, asked="sync" if syncs else "audit", id=wished)
         return redirect(f"{target}#asked")
@@ -138,7 +140,7 @@ class CompletenessPages:
 def _wish(visit: Visit, store_id: str) -> Wish:
     form, start, end = visit.form, _local(visit.form, "from"), _local(visit.form, "to")
     if not start or not end:
-        raise PeriodRefused("malformed_period", "period", visit.viewer.texts("completeness.both_needed"))
+        raise PeriodRefused("malformed_period", "period", "A beginning or an end is missing.")
     name = form.get("request_name", "")
     return Wish(
         seller_id=visit.seller_id,

@@ -175,9 +175,10 @@ async def test_the_other_button_syncs_the_period(viewer: aiohttp.ClientSession, 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"from": "", "to": ""}, "Give a beginning and an end."),
-        ({"to": "2026-01-01"}, "must be later than"),
-        ({"from": "soon"}, "Give a local date"),
+        ({"from": "", "to": ""}, "Give a beginning and an end"),
+        ({"to": "2026-01-01"}, "The end must be later than the beginning."),
+        ({"from": "2027-01-01", "to": "2027-01-02"}, "The period has not begun yet."),
+        ({"from": "soon"}, "Give a beginning and an end"),
     ],
 )
 async def test_a_period_that_means_nothing_is_refused_beside_what_was_typed(
