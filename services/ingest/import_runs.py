@@ -88,6 +88,8 @@ class ImportRunner:
 
     async def _check(self, run: _Run) -> None:
         gathering, now = run.file.gathering, self.clock.now()
+        if not gathering.orders:
+            raise FileRefused("empty", "The file has a header and no orders.")
         if run.held.findings is None:
             run.held = run.held.gathered(run.file.findings, rows=gathering.rows, orders=gathering.orders, now=now)
             await self._record(run, [])

@@ -405,6 +405,12 @@ async def test_a_file_without_our_columns_ends_with_a_sentence(importer: Importe
     assert await importer.sessions() == []
 
 
+async def test_a_file_without_rows_ends_with_a_sentence(importer: Importer) -> None:
+    held = await importer.checked(ORDERS.splitlines(keepends=True)[0])
+
+    assert (held["state"], held["refusal"]) == ("failed", "empty")
+
+
 async def test_a_file_may_come_in_a_form_and_is_kept_sealed(importer: Importer) -> None:
     form = aiohttp.FormData()
     form.add_field("comment", "of November")
