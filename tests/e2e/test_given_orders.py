@@ -1,10 +1,14 @@
-"""Orders that a seller gives us go the way of all others: judged, made, shipped, and told in the report."""
+"""Orders that a seller gives us go the way of all others: judged, made, shipped, and told to whoever wants to know."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deploy.demo import journey
 from deploy.demo.api import Api
@@ -22,7 +26,7 @@ def order(reference: str, **changes: Any) -> dict[str, Any]:
     return {"reference": reference, "ship_to": ADDRESS | {"postal_code": "73301"}, "items": items, **changes}
 
 
-async def test_given_orders_are_judged_made_updated_and_cancelled(api: Api) -> None:
+async def test_given_orders_are_judged_made_updated_cancelled_and_told(api: Api, told: Told) -> None:
     await journey.top_up(api)
     store = await api.call("ingest", "POST", "/v1/stores", body={"platform": "direct", "name": "By hand"})
     store_id = store["store_id"]
@@ -50,6 +54,41 @@ async def test_given_orders_are_judged_made_updated_and_cancelled(api: Api) -> N
         stood["unpaid"]["order_key"],
     }
     assert (batch["new"], session["way"], session["state"]) == (4, "api", "succeeded")
+    made_way = {"order.released", "order.shipped"}
+    wanted = {"good": made_way, "unpaid": {"order.held", *made_way}, "unknown": {"order.held", "order.cancelled"}}
+    assert await eventually(lambda: told.of(store_id, wanted)) == wanted
+
+
+@dataclass
+class Told:
+    """What the seller's own system was told, by orders."""
+
+    notices: list[dict[str, Any]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.notices.append(await request.json())
+        return web.Response(status=204)
+
+    async def of(self, store_id: str, wanted: dict[str, set[str]]) -> dict[str, set[str]] | None:
+        """The types of the notices about each order of a store, once nothing wanted is missing."""
+        found: dict[str, set[str]] = {}
+        for notice in self.notices:
+            # Parcels arrive when they do.
+            if notice["data"].get("store_id") == store_id and notice["type"] != "order.delivered":
+                found.setdefault(notice["data"]["external_id"], set()).add(notice["type"])
+        return found if all(types <= found.get(name, set()) for name, types in wanted.items()) else None
+
+
+@pytest.fixture
+async def told(api: Api) -> AsyncIterator[Told]:
+    """A seller's system on loopback that is told everything."""
+    told, application = Told(), web.Application()
+    application.router.add_post("/hook", told.take)
+    async with TestServer(application) as server:
+        address = {"url": str(server.make_url("/hook"))}
+        endpoint = await api.call("ingest", "POST", "/v1/webhook-endpoints", body=address)
+        yield told
+        await api.call("ingest", "DELETE", f"/v1/webhook-endpoints/{endpoint['endpoint_id']}")
 
 
 async def _stand(api: Api, store_id: str, wanted: dict[str, str]) -> dict[str, Any]:
