@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from schemas.sessions import Window
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from services.kit.postgres.sql import load_sql
@@ -19,7 +20,22 @@ from services.reporting.adapters.postgres import (
 )
 from services.reporting.facts import Fact
 from services.reporting.projections import reduce_facts
-from tests.reporting.facts import FACTS, SELLER, START, STORE, at, decided, key, located, outcome, polled
+from tests.reporting.facts import (
+    FACTS,
+    SELLER,
+    START,
+    STORE,
+    at,
+    audit_finished,
+    audit_progressed,
+    audit_started,
+    decided,
+    key,
+    located,
+    outcome,
+    polled,
+    summary,
+)
 from tests.reporting.tables import dump
 
 pytestmark = pytest.mark.integration
@@ -34,6 +50,24 @@ async def test_any_order_any_batches_and_any_repetition_give_the_same_tables(fre
         found = await _tables_of(fresh_database, f"shuffled_{seed}", _shuffled(random.Random(seed)))
 
         assert found == expected, f"seed {seed}"
+
+
+async def test_partitions_that_meet_in_any_way_prove_the_same_and_nothing_that_is_not_judged(
+    fresh_database: str,
+) -> None:
+    expected = await _tables_of(fresh_database, "expected", [[fact for each in PARTITIONS for fact in each]])
+
+    for seed in SEEDS:
+        found = await _tables_of(fresh_database, f"met_{seed}", _interleaved(random.Random(seed)))
+
+        assert found == expected, f"seed {seed}"
+    # The second poll listed an order that is never judged; an audit proves a part of what it read.
+    assert expected["completeness"] == [
+        (
+            '(store-1,"{[""2026-03-01 12:00:00+00"",""2026-03-01 12:10:00+00"")}",'
+            '"{[""2026-03-01 12:00:00+00"",""2026-03-01 12:15:00+00"")}")'
+        )
+    ]
 
 
 async def test_two_readers_that_bring_the_halves_of_a_proof_at_once_do_not_overlook_it(fresh_database: str) -> None:
@@ -91,6 +125,31 @@ _MANY_ORDERS = """
     SELECT 'etsy:' || $2 || ':' || n, $1, $2, 'etsy', n::text, at, at, at
     FROM generate_series(1001, 21000) AS n CROSS JOIN LATERAL (SELECT $3::timestamptz + n * interval '1 min' AS at) AS t
 """
+
+
+#: What may meet in any way, each in its own order.
+PARTITIONS: tuple[tuple[Fact, ...], ...] = (
+    (
+        *polled("a", outcome(1, "existing"), outcome(2, "existing"), start=0, through=10, minute=12),
+        *polled("b", outcome(1, "existing", revised_at=at(9)), outcome(3), start=8, through=20, minute=22),
+    ),
+    (decided(key(1)), decided(key(2)), decided(key(1), number=2, summary=summary(key(1), revised_at=at(9)))),
+    (
+        audit_started("x", window=Window(start=at(5), end=at(15))),
+        audit_progressed("x", unsettled=1, unsettled_since=at(6)),
+        audit_progressed("x", step=2),
+        audit_finished("x", "explained"),
+    ),
+)
+
+
+def _interleaved(chance: random.Random) -> list[list[Fact]]:
+    rest = [list(facts) for facts in PARTITIONS]
+    batches: list[list[Fact]] = []
+    while any(rest):
+        chosen = chance.choice([facts for facts in rest if facts])
+        batches.append([chosen.pop(0) for _ in range(min(len(chosen), chance.randint(1, 3)))])
+    return batches
 
 
 def _shuffled(chance: random.Random) -> list[list[Fact]]:
