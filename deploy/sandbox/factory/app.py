@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,6 +60,8 @@ class Factory:
             web.post("/settings", self._settings),
             web.post("/resume", self._resume),
             web.post("/catalog", self._catalog),
+            web.get("/parcels", self._parcels),
+            web.post("/parcels/{shipment_id}/{what}", self._tell_of_parcel),
         ]
 
     def _renew(self) -> None:
@@ -82,10 +84,27 @@ class Factory:
         body = await _object(request)
         self.pace.seconds = float(body.get("pace", self.pace.seconds))
         self.pace.hold_share = float(body.get("hold_share", self.pace.hold_share))
-        return _json({"pace": self.pace.seconds, "hold_share": self.pace.hold_share})
+        self.pace.parcels = max(int(body.get("parcels", self.pace.parcels)), 1)
+        return _json(asdict(self.pace))
 
     async def _resume(self, _request: web.Request) -> web.Response:
         return _json({"resumed": self.line.floor.resume(now=datetime.now(UTC))})
+
+    async def _parcels(self, request: web.Request) -> web.Response:
+        """The parcels of an order (`?order=` its key), or all."""
+        parcels, key = self.line.floor.parcels, request.query.get("order")
+        found = parcels.of_order(key) if key else parcels.sent.values()
+        return _json({"items": [sent.shipment | {"order_key": sent.order_key} for sent in found]})
+
+    async def _tell_of_parcel(self, request: web.Request) -> web.Response:
+        """Scan or deliver a parcel, void or replace its label."""
+        names = request.match_info
+        try:
+            return _json(await self.line.tell_of_parcel(names["shipment_id"], names["what"]), status=201)
+        except KeyError:
+            return _json({"error": "there is no such parcel, or nothing of that kind to tell"}, status=404)
+        except RuntimeError as error:
+            return _json({"error": str(error)}, status=409)
 
     async def _catalog(self, request: web.Request) -> web.Response:
         """Publish a variant, new or changed: `sku`, `available`."""

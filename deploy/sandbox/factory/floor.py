@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from deploy.sandbox.factory.answers import Answer, answer, answer_id, shipment
+from deploy.sandbox.factory.answers import Answer, answer, answer_id, shipments
 from deploy.sandbox.factory.book import Book, Entry
+from deploy.sandbox.factory.parcels import SHIPPED, Parcels
 
 ACCEPTED = "production.accepted"
 ON_HOLD = "production.on_hold"
 IN_PRODUCTION = "production.in_production"
-SHIPPED = "production.shipped"
 CANCELLED = "production.cancelled"
 CANCEL_REFUSED = "production.cancel_refused"
 _TOO_LATE = ("in_production", "shipped")
@@ -26,11 +26,13 @@ class Pace:
     """How fast the floor works and how much goes wrong; may change while it runs.
 
     `seconds` lie between accepting and starting an order, and again between starting and shipping it; 0: at once.
-    `hold_share` of the orders (0 to 1) are put on hold until they are amended or resumed.
+    `hold_share` of the orders (0 to 1) are put on hold until they are amended or resumed. An order of several units
+    goes out in up to `parcels` parcels.
     """
 
     seconds: float = 0.0
     hold_share: float = 0.0
+    parcels: int = 1
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Floor:
     book: Book = field(default_factory=Book)
     pace: Pace = field(default_factory=Pace)
     answered: Container[str] = frozenset()
+    parcels: Parcels = field(default_factory=Parcels)
     _jobs: dict[str, _Job] = field(default_factory=dict)
     _due: list[tuple[datetime, str, int]] = field(default_factory=list)
 
@@ -164,12 +167,11 @@ class Floor:
                 return [started, *self._advance(key, entry, now=now)]
             self._later(key, entry, now=now)
             return [started]
-        parcel = shipment(key, self._jobs[key].order, now=now)
-        sent = self._say(key, SHIPPED, revision=entry.revision, now=now, shipment=parcel)
+        job = self._jobs.pop(key)
+        parcels = shipments(key, job.order, at_most=self.pace.parcels, now=now)
         entry.state = "shipped"
-        entry.units_made = sum(item["quantity"] for item in parcel["items"])
-        del self._jobs[key]
-        return [sent]
+        entry.units_made = sum(item["quantity"] for parcel in parcels for item in parcel["items"])
+        return [self.parcels.leaves(key, parcel, job.seller_id, revision=entry.revision, now=now) for parcel in parcels]
 
     def _later(self, key: str, entry: Entry, *, now: datetime) -> None:
         at = now + timedelta(seconds=self.pace.seconds)

@@ -88,6 +88,14 @@ class Line:
             raise RuntimeError("the line is not open")
         await self._send(self._producer, self.topics.catalog, [(variant["sku"], variant)])
 
+    async def tell_of_parcel(self, shipment_id: str, what: str) -> dict[str, Any]:
+        """Say what became of a parcel; KeyError for what there is not, RuntimeError before the line is open."""
+        if self._producer is None or not self.is_open.is_set():
+            raise RuntimeError("the line is not open")
+        told = self.floor.parcels.tell(shipment_id, what, now=self.now())
+        await self._send(self._producer, self.topics.answers, [(told.key, told.event)])
+        return told.event
+
     async def _turn(self, producer: AIOKafkaProducer, records: list[ConsumerRecord], *, now: datetime) -> None:
         await self._answer(producer, self._take(records, now=now) + self.floor.due(now), records)
 
