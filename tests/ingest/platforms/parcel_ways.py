@@ -67,6 +67,8 @@ class Ways:
     spellings: Mapping[str, str] | None = None
     other_carrier: str | None = "Pigeon Post"
     tells_ship_by: bool = True
+    #: Settings of the stand-in under which numbers are taken, and lost.
+    lossy: Mapping[str, Any] = field(default_factory=dict)
     #: Whether one order may have several parcels.
     several: bool = True
 

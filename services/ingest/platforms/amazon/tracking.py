@@ -49,8 +49,8 @@ CARRIER_CODES: Mapping[str, str] = {
 
 #: What Amazon says where nothing is left to confirm, or it was confirmed by other means.
 _NO_PACKAGE = re.compile("packagetoupdate|package to update")
-#: Seconds to wait for our turn: thirty orders may be read at once, and ten of them be confirmed.
-PATIENCE_TO_CONFIRM = 20.0
+#: Seconds to wait for our turn: more orders may be read at once than be confirmed.
+PATIENCE_TO_CONFIRM = 10.0
 _CONFIRM = "/orders/v0/orders/{}/shipmentConfirmation"
 #: Amazon confirms these itself, and answers 400 to everybody else.
 _CONFIRMED_BY_AMAZON = "FBM_SHIP_PLUS"

@@ -15,6 +15,7 @@ WAYS = Ways(
     # Amazon mails the buyer of every package, and of none that is corrected.
     mails_unasked=1,
     spellings=CARRIER_CODES,
+    lossy={"confirmation_dropped": 3, "confirmation_lag": 40},
     refusals=(
         Refusal(name="transparency", state="transparency", remedy="seller", code="TRANSPARENCY_CODES"),
         Refusal(
