@@ -103,11 +103,12 @@ class DirectApi:
             raise not_found("order")
         return self._noted(store, taken, by=by)
 
-    async def cancel_order(self, request: web.Request, *, path: GivenPath, body: CancelOrder) -> TakenOrder:
+    async def cancel_order(self, request: web.Request, *, path: GivenPath, body: CancelOrder | None) -> TakenOrder:
         """Tell that an order is not wanted any more; it is never made, unless production has begun."""
         store, by = await self._store(request, path.store_id), principal(request).key_id
         session_id = self.books.session_id(store.store_id, self.clock.now(), way="api", by=by)
-        taken = await self.giving.cancel(store, path.reference, reason=body.reason or None, session_id=session_id)
+        reason = (body.reason if body else None) or None
+        taken = await self.giving.cancel(store, path.reference, reason=reason, session_id=session_id)
         if taken is None:
             raise not_found("order")
         return self._noted(store, taken, by=by)

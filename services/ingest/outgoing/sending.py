@@ -100,6 +100,10 @@ class Sending:
         except TransientError as error:
             # What was sent and not kept is sent again, under the same id.
             log.warning("outgoing.not_kept", endpoint_id=delivery.endpoint_id, problem=str(error))
+        except Exception:
+            # The outermost loop of a delivery: one address's surprise must not stop the others'.
+            log.exception("outgoing.failed", endpoint_id=delivery.endpoint_id)
+            self._metrics.increment("syncorder_unexpected_errors_total", where="outgoing")
 
     async def _attempt(self, delivery: Delivery, endpoint: Endpoint) -> Attempt:
         try:
@@ -113,6 +117,8 @@ class Sending:
             )
         except TransientError:
             return Attempt(problem="No answer came in time, or none at all.")
+        except ValueError:
+            return Attempt(problem="The address cannot be called: its name is not one that can be looked up.")
         except RefusedAddress:
             return Attempt(problem="The address leads to a private network, or not over HTTPS.")
         except OversizedAnswer:

@@ -267,22 +267,30 @@ async def test_only_public_addresses_over_https_are_taken(desk: Desk, url: str) 
     assert desk.outgoing.endpoints == {}
 
 
-async def test_a_name_that_leads_to_a_private_address_is_not_called(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://127.0.0.1/hook", "The address leads to a private network, or not over HTTPS."),
+        ("http://shop.example.com/hook", "The address leads to a private network, or not over HTTPS."),
+        (
+            f"https://{'a' * 64}.example.com/",
+            "The address cannot be called: its name is not one that can be looked up.",
+        ),
+    ],
+)
+async def test_what_must_not_or_cannot_be_called_is_not(desk: Desk, url: str, problem: str) -> None:
     endpoint = await desk.add()
     http = HttpClient()
     sending = Sending(desk.outgoing, http, vault=desk.sending._vault, clock=desk.clock, metrics=Metrics())
     held = desk.outgoing.endpoints[endpoint["endpoint_id"]]
-    desk.outgoing.endpoints[endpoint["endpoint_id"]] = replace(held, url="https://127.0.0.1/hook")
+    desk.outgoing.endpoints[endpoint["endpoint_id"]] = replace(held, url=url)
     await desk.hear(decided())
 
     await sending.send_due()
     await http.close()
 
     [delivery] = await desk.log(endpoint)
-    assert (delivery["state"], delivery["problem"]) == (
-        "waiting",
-        "The address leads to a private network, or not over HTTPS.",
-    )
+    assert (delivery["state"], delivery["problem"]) == ("waiting", problem)
 
 
 async def test_the_log_is_read_in_parts_and_another_seller_sees_none_of_it(desk: Desk) -> None:

@@ -56,6 +56,9 @@ def _reference(text: str) -> str:
     text = _printable(text)
     if any(sign in text for sign in _BREAKS):
         raise wrong("It goes over several lines", "Give a reference of one line.")
+    if not text.strip("."):
+        # In an address it would mean a folder.
+        raise wrong("It consists of points", "Give a number or a word.")
     return text
 
 

@@ -95,6 +95,7 @@ def test_blanks_and_nulls_count_as_absent_and_texts_lose_the_blanks_around_them(
     [
         ({"reference": ""}, [("reference", "Give it.")]),
         ({"reference": "a\nb"}, [("reference", "Give a reference of one line.")]),
+        ({"reference": ".."}, [("reference", "Give a number or a word.")]),
         ({"reference": "x" * 101}, [("reference", "Shorten it to 100 characters.")]),
         ({"note": "\x00"}, [("note", "Remove them: only what can be seen may stand there.")]),
         ({"currency": "DOGE"}, [("currency", "Give an ISO 4217 code, like USD.")]),
