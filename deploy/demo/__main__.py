@@ -41,13 +41,16 @@ console = Console(width=None if sys.stdout.isatty() else 140)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run gave: seconds to all judged and released, seconds to all shipped, the rows, what does not add up.
+    """What a run gave: seconds to all judged and released, to all shipped, and until all platforms knew; the rows.
+
+    `differences` is what does not add up.
 
     `seconds_by_platform` is when the last order of each platform was judged, from the first call on.
     """
 
     seconds: float
     seconds_shipped: float
+    seconds_told: float
     seconds_by_platform: Mapping[str, float]
     rows: Mapping[str, PlatformTally]
     differences: Sequence[str]
@@ -92,11 +95,14 @@ async def walk(world: World, orders: int) -> Outcome:
         began = time.monotonic()
         linked = [await _link(api, store, shares[store.platform]) for store in opened]
         pace = await _follow(api, shares, began)
-        rows = {each.opened.platform: await journey.tally(api, each) for each in linked}
+        shipped = {name: each.shipped for name, each in (await journey.progress(api)).items()}
+        await journey.settle_parcels(api, shipped, linked, within=FOLLOW_SECONDS)
+        told_after = time.monotonic() - began
+        rows = {each.opened.platform: await journey.tally(api, each, tracking=True) for each in linked}
         differences = [f"{name}: {line}" for name, row in rows.items() for line in row.differences]
         wanted = {key: units for each in linked for key, units in (await journey.units_wanted(api, each)).items()}
         differences += factory_differences(await api.factory("/truth"), wanted)
-        return Outcome(pace.judged, pace.shipped, pace.by_platform, rows, differences)
+        return Outcome(pace.judged, pace.shipped, told_after, pace.by_platform, rows, differences)
 
 
 async def _link(api: Api, store: Opened, orders: int) -> Linked:
@@ -156,7 +162,17 @@ def _progress_table(shares: Mapping[str, int], now: Mapping[str, Progress]) -> T
 
 
 def _conclude(world: World, outcome: Outcome) -> None:
-    table = Table("platform", "on the platform", "imported", "held", "rejected", "released", "shipped", "seconds")
+    table = Table(
+        "platform",
+        "on the platform",
+        "imported",
+        "held",
+        "rejected",
+        "released",
+        "shipped",
+        "tracking\nverified",
+        "seconds",
+    )
     for name, row in outcome.rows.items():
         table.add_row(
             name,
@@ -166,13 +182,15 @@ def _conclude(world: World, outcome: Outcome) -> None:
             _reasons(row.rejected),
             str(row.released),
             str(row.shipped),
+            str(row.tracking_verified),
             f"{outcome.seconds_by_platform.get(name, outcome.seconds):.1f}",
         )
     console.print(table)
     rate = outcome.orders / outcome.seconds if outcome.seconds else 0.0
     console.print(
         f"{outcome.orders} orders judged, released and in the report in {outcome.seconds:.1f} s "
-        f"({rate:.0f} orders/s); all shipped after {outcome.seconds_shipped:.1f} s."
+        f"({rate:.0f} orders/s); all shipped after {outcome.seconds_shipped:.1f} s, "
+        f"all platforms told after {outcome.seconds_told:.1f} s."
     )
     for line in outcome.differences[:SHOWN_DIFFERENCES]:
         console.print(f"does not add up: {line}", style="red", markup=False)
@@ -185,6 +203,7 @@ def _write_summary(world: World, outcome: Outcome, rate: float) -> None:
     summary = {
         "seconds": round(outcome.seconds, 2),
         "seconds_shipped": round(outcome.seconds_shipped, 2),
+        "seconds_told": round(outcome.seconds_told, 2),
         "orders_per_second": round(rate, 1),
         "adds_up": not outcome.differences,
         "differences": list(outcome.differences),

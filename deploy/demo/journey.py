@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy.demo.api import Api, Json, RefusedError
-from deploy.demo.tally import PlatformTally, Reported, tally_platform
+from deploy.demo.tally import PlatformTally, Pushed, Reported, tally_platform
 
 #: Enough to pay for any number of orders a demo makes.
 BALANCE = "100000000.00"
 POLL_SECONDS = 0.1
+SETTLE_SECONDS = 0.5
+#: The states of a parcel that its platform is still being told of.
+UNSETTLED = frozenset({"queued", "sent", "accepted"})
 #: The states of an order, in the report, that production was told to make.
 AFTER_RELEASE = frozenset({"released", "accepted", "on_hold", "in_production", "shipped", "cancelled"})
 
@@ -164,9 +167,35 @@ async def reported_orders(api: Api, linked: Linked) -> list[Reported]:
     return [_reported(item) async for item in api.pages("reporting", "/v1/orders", query)]
 
 
-async def tally(api: Api, linked: Linked) -> PlatformTally:
-    """Hold the platform's truth against the report."""
-    return tally_platform(await truth(api, linked.opened), await reported_orders(api, linked))
+async def tally(api: Api, linked: Linked, *, tracking: bool = False) -> PlatformTally:
+    """Hold the platform's truth against the report and, where `tracking` is settled, what ingest says of parcels."""
+    parcels = await pushed_parcels(api, linked) if tracking else None
+    return tally_platform(await truth(api, linked.opened), await reported_orders(api, linked), parcels)
+
+
+async def pushed_parcels(api: Api, linked: Linked) -> list[Pushed]:
+    """Every parcel of a store as ingest shows it."""
+    query = {"store_id": linked.store_id, "limit": "200"}
+    return [_pushed(item) async for item in api.pages("ingest", "/v1/tracking", query)]
+
+
+async def settle_parcels(api: Api, shipped: Mapping[str, int], linked: Sequence[Linked], *, within: float) -> None:
+    """Wait until no parcel of as many orders as `shipped` says by platform waits to be told, or time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            for store in linked:
+                orders = shipped.get(store.opened.platform, 0)
+                while not _settled(await pushed_parcels(api, store), orders):  # noqa: ASYNC110 - nobody tells us
+                    await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _settled(parcels: Sequence[Pushed], orders: int) -> bool:
+    known = {parcel.external_id for parcel in parcels}
+    return len(known) >= orders and not any(parcel.state in UNSETTLED for parcel in parcels)
+
+
+def _pushed(item: Json) -> Pushed:
+    return Pushed(item["external_id"], item["tracking_number"], item["state"], item["code"])
 
 
 async def units_wanted(api: Api, linked: Linked) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ class PlatformTally:
     rejected: Mapping[str, int]
     released: int
     shipped: int
+    tracking_verified: int = 0
     differences: tuple[str, ...] = field(default=())
 
     def as_json(self) -> dict[str, Any]:
@@ -55,11 +56,35 @@ class PlatformTally:
             "rejected": dict(self.rejected),
             "released": self.released,
             "shipped": self.shipped,
+            "tracking_verified": self.tracking_verified,
         }
 
 
-def tally_platform(truth: Iterable[Mapping[str, Any]], reported: Iterable[Reported]) -> PlatformTally:
-    """Compare a platform's own orders with the report, order by order."""
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """One parcel as ingest says that its platform was told of it."""
+
+    external_id: str
+    tracking_number: str
+    state: str
+    code: str | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the platform takes a number for it."""
+        return (self.state, self.code) != ("off", "NOT_WANTED")
+
+
+def tally_platform(
+    truth: Iterable[Mapping[str, Any]], reported: Iterable[Reported], pushed: Iterable[Pushed] | None = None
+) -> PlatformTally:
+    """Compare a platform's own orders with the report, order by order, and its shipments with the parcels.
+
+    `pushed` None leaves the shipments out.
+    """
+    parcels: dict[str, list[Pushed]] = {}
+    for parcel in pushed or ():
+        parcels.setdefault(parcel.external_id, []).append(parcel)
     true = {order["id"]: order for order in truth}
     shown = {order.external_id: order for order in reported}
     return PlatformTally(
@@ -69,7 +94,11 @@ def tally_platform(truth: Iterable[Mapping[str, Any]], reported: Iterable[Report
         rejected=_by_reason(order for order in shown.values() if order.outcome == "rejected"),
         released=sum(order.released for order in shown.values()),
         shipped=sum(order.shipped for order in shown.values()),
-        differences=tuple(_differences(true, shown)),
+        tracking_verified=sum(
+            order.shipped and not any(_unshown(true.get(number, {}), parcels.get(number, [])))
+            for number, order in shown.items()
+        ),
+        differences=(*_differences(true, shown), *(_untold(true, shown, parcels) if pushed is not None else ())),
     )
 
 
@@ -93,6 +122,31 @@ def factory_differences(book: Mapping[str, Any], units_wanted: Mapping[str, int]
 
 def _by_reason(orders: Iterable[Reported]) -> dict[str, int]:
     return dict(sorted(Counter(code for order in orders for code in order.reasons).items()))
+
+
+def _untold(
+    true: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Reported], parcels: Mapping[str, Sequence[Pushed]]
+) -> Iterable[str]:
+    for external_id in sorted(number for number, order in shown.items() if order.shipped):
+        for problem in _unshown(true.get(external_id, {}), parcels.get(external_id, [])):
+            yield f"{external_id}: {problem}"
+
+
+def _unshown(order: Mapping[str, Any], parcels: Sequence[Pushed]) -> Iterable[str]:
+    """What the platform's own shipments of a shipped order say against its parcels; each number once."""
+    if not parcels:
+        yield "shipped, and no parcel is known"
+    there = Counter(plain(shipment["tracking_number"] or "") for shipment in order.get("shipments", []))
+    for parcel in parcels:
+        times = there[plain(parcel.tracking_number)]
+        if parcel.is_wanted and times != 1:
+            state = f"{parcel.state} {parcel.code or ''}".strip()
+            yield f"{parcel.tracking_number} is there {times} times and should be once ({state})"
+
+
+def plain(tracking_number: str) -> str:
+    """A tracking number in the form in which two are the same: platforms drop blanks and signs, and change the case."""
+    return "".join(sign for sign in tracking_number if sign.isalnum()).upper()
 
 
 def _differences(true: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Reported]) -> Iterable[str]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from deploy.demo.tally import Reported, factory_differences, tally_platform
+import pytest
+
+from deploy.demo.tally import Pushed, Reported, factory_differences, tally_platform
 
 
 def _true(external_id: str, scenario: str = "ready", *, makeable: bool = True) -> dict[str, Any]:
@@ -33,7 +35,33 @@ def test_what_is_released_and_what_is_held_as_expected_adds_up() -> None:
         "rejected": {},
         "released": 1,
         "shipped": 1,
+        "tracking_verified": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("there", "state", "problem"),
+    [
+        (["9400-12"], "verified", None),
+        ([], "off NOT_WANTED", None),
+        ([], "verified", "1: 940012 is there 0 times and should be once (verified)"),
+        (["940012", "940012"], "verified", "1: 940012 is there 2 times and should be once (verified)"),
+        ([], "needs_attention VANISHED", "1: 940012 is there 0 times and should be once (needs_attention VANISHED)"),
+    ],
+)
+def test_a_number_that_the_platform_does_not_have_once_is_told(
+    there: list[str], state: str, problem: str | None
+) -> None:
+    order = _true("1") | {"shipments": [{"tracking_number": number} for number in there]}
+
+    tally = tally_platform([order], [_shown("1")], [Pushed("1", "940012", *state.split())])
+
+    assert tally.differences == (() if problem is None else (problem,))
+    assert tally.tracking_verified == (problem is None)
+
+
+def test_a_shipped_order_without_a_parcel_is_told() -> None:
+    assert tally_platform([_true("1")], [_shown("1")], []).differences == ("1: shipped, and no parcel is known",)
 
 
 def test_an_order_that_never_arrived_is_told() -> None:
