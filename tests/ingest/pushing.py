@@ -214,10 +214,12 @@ def voided(number: str = "o1", shipment_id: str = "s1") -> UpdateLabelVoided:
     return UpdateLabelVoided(**_told(number, "voided"), shipment_id=shipment_id, reason="not used")
 
 
-def replaced(number: str = "o1", shipment_id: str = "s1", **changes: Any) -> UpdateLabelReplaced:
+def replaced(
+    number: str = "o1", shipment_id: str = "s1", *, by: str = "s2", tracking: str = "9400111899223197428506"
+) -> UpdateLabelReplaced:
     """Its word that another label took its place."""
-    values = {"tracking": "9400111899223197428506", "shipment_id": "s2"} | changes
-    return UpdateLabelReplaced(**_told(number, "replaced"), shipment_id=shipment_id, shipment=shipment(**values))
+    new = shipment(tracking=tracking, shipment_id=by)
+    return UpdateLabelReplaced(**_told(number, "replaced"), shipment_id=shipment_id, shipment=new)
 
 
 def record(update: ProductionUpdate) -> Record:
