@@ -42,6 +42,7 @@ class ShopbaseConnector(UsualConnector):
     #: Lists may lag what webhooks told, and a platform's clock may be wrong by minutes: the overlap covers both.
     pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(minutes=1), interval=timedelta(minutes=5))
     ids_at_once = 250
+    parcels: ShopbaseParcels
 
     def __init__(self, settings: ShopbaseSettings, tools: Tools) -> None:
         self._settings = settings

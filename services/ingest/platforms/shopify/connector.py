@@ -44,6 +44,7 @@ class ShopifyConnector(UsualConnector):
     #: Webhooks bring the news; the poll finds what they lost. Search results lag a just-made change a little.
     pace = Pace(overlap=timedelta(minutes=5), settle=timedelta(seconds=2), interval=timedelta(minutes=5))
     ids_at_once = 50
+    parcels: ShopifyParcels
 
     def __init__(self, settings: ShopifySettings, tools: Tools) -> None:
         self._settings = settings
