@@ -16,7 +16,7 @@ from rich.console import Console
 
 from deploy.local.stack import VAR, local_stack
 from deploy.local.throwaway import throwaway_directory
-from tests.bench import audits, eligibility_stage, mapping, platforms, webhooks, whole_path
+from tests.bench import audits, eligibility_stage, mapping, platforms, webhooks, week, whole_path
 from tests.bench.figures import Figure, table
 
 DIRECTORY = VAR / "bench"
@@ -32,6 +32,8 @@ def main() -> int:
     with throwaway_directory(DIRECTORY / "runs") as directory:
         console.print("Recorded payloads to raw orders, in one process …")
         figures += mapping.measure()
+        console.print(f"A simulated week of {week.SHOPS} shops …")
+        figures += week.measure()
         console.print(f"The eligibility stage over {orders} orders, beside a bare loop …")
         figures.append(_eligibility_stage(directory, orders))
         console.print(f"An audit of {audits.ORDERS} orders that agrees …")
