@@ -152,5 +152,18 @@ class SyncRequested(Event):
     asked_by: str
 
 
-SyncRequest = Annotated[AuditRequested | SyncRequested, Field(discriminator="type")]
+class TrackingRetryRequested(Event):
+    """`sync.requests`: a seller asks, on the page, to tell the platform once more of parcels of a store.
+
+    Of the one `push_id` names, or of all that have the `code`; one of the two is given.
+    """
+
+    type: Literal["tracking.retry_requested"] = "tracking.retry_requested"
+    store_id: StoreId
+    push_id: str | None = None
+    code: str | None = None
+    asked_by: str
+
+
+SyncRequest = Annotated[AuditRequested | SyncRequested | TrackingRetryRequested, Field(discriminator="type")]
 SYNC_REQUEST: TypeAdapter[SyncRequest] = TypeAdapter(SyncRequest)

@@ -377,6 +377,17 @@ def _compose(
     choosing, reach = Choosing(unhurried, stores), Reach(histories, stores, vault, clock)
     routes.include(sync_routes(SyncApi(unhurried, choosing, reach, syncs, rehearsing, sync_schedule, clock)))
     routes.include(audit_routes(AuditApi(choosing, audits, audit_schedule, clock)))
+    pushes = PostgresPushes(pool)
+    push_schedule = Schedule(
+        PushRunner(patient, stores, pushes, tokens, clock, metrics).run,
+        pushes,
+        owner=instance,
+        platforms=list(patient),
+        at_once=settings.pushes_at_once,
+        clock=clock,
+        metrics=metrics,
+        what="push",
+    )
     subscriber = KafkaSubscriber(
         settings.kafka,
         "ingest",
@@ -394,6 +405,8 @@ def _compose(
             reach=reach,
             audit_schedule=audit_schedule,
             sync_schedule=sync_schedule,
+            pushes=pushes,
+            push_schedule=push_schedule,
             clock=clock,
         ).subscription()
     )
@@ -412,17 +425,6 @@ def _compose(
         what="import",
     )
     routes.include(import_routes(ImportApi(imports, files, stores, given, import_schedule, clock)))
-    pushes = PostgresPushes(pool)
-    push_schedule = Schedule(
-        PushRunner(patient, stores, pushes, tokens, clock, metrics).run,
-        pushes,
-        owner=instance,
-        platforms=list(patient),
-        at_once=settings.pushes_at_once,
-        clock=clock,
-        metrics=metrics,
-        what="push",
-    )
     subscriber.add(ShippingNews(stores, seen, pushes, push_schedule, clock).subscription())
     routes.include(push_routes(PushApi(pushes, push_schedule, clock)))
     outgoing, private = PostgresOutgoing(pool), settings.allow_private_addresses

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from pydantic import ValidationError
 
-from schemas.audits import SYNC_REQUEST, AuditRequested, OrdersCompared, SyncRequested
+from schemas.audits import SYNC_REQUEST, AuditRequested, OrdersCompared, SyncRequested, TrackingRetryRequested
 from schemas.sessions import Window as Span
 from schemas.topics import SYNC_COMPARISONS, SYNC_REQUESTS
 from services.ingest.audit_ports import Audits
@@ -24,6 +24,7 @@ from services.ingest.choosing import Reach
 from services.ingest.connector import Connector
 from services.ingest.periods import Period, PeriodRefused, resolve
 from services.ingest.ports import Stores, Syncs, WebhookBooks
+from services.ingest.push_ports import PushFilter, PushStorage
 from services.ingest.registry import is_read
 from services.ingest.sessions import told_end, told_start
 from services.ingest.store import Store
@@ -60,6 +61,8 @@ class Asking:
     reach: Reach
     audit_schedule: Wakeful
     sync_schedule: Wakeful
+    pushes: PushStorage
+    push_schedule: Wakeful
     clock: Clock
 
     def subscription(self) -> Subscription:
@@ -82,6 +85,8 @@ class Asking:
                         await self._audit(wanted)
                     case SyncRequested() as wanted:
                         await self._sync(wanted)
+                    case TrackingRetryRequested() as wanted:
+                        await self._retry_tracking(wanted)
 
     async def _compared(self, compared: OrdersCompared) -> None:
         if compared.platform in self.connectors and await self.audits.answer(compared, now=self.clock.now()):
@@ -137,6 +142,18 @@ class Asking:
         await self.syncs.add([sync])
         self.sync_schedule.wake()
 
+    async def _retry_tracking(self, wanted: TrackingRetryRequested) -> None:
+        store = await self._own(wanted)
+        if store is None:
+            return
+        now = self.clock.now()
+        push = await self.pushes.get(wanted.push_id) if wanted.push_id else None
+        if push is not None and push.order.store_id == store.store_id:
+            await self.pushes.retry(push.push_id, now=now)
+        elif wanted.code is not None:
+            await self.pushes.retry_all(PushFilter(store.seller_id, None, wanted.code, store.store_id), now=now)
+        self.push_schedule.wake()
+
     def _new_sync(
         self, wanted: SyncRequested, store: Store, period: Period, *, reaches_back_to: datetime | None = None
     ) -> Sync:
@@ -158,7 +175,7 @@ class Asking:
         await self.books.record([], seen={}, messages=[told_start(ended.session), told_end(ended.session)])
         await self.syncs.add([ended])
 
-    async def _own(self, wanted: AuditRequested | SyncRequested) -> Store | None:
+    async def _own(self, wanted: AuditRequested | SyncRequested | TrackingRetryRequested) -> Store | None:
         """The store that a request is about; None where it is another seller's, or another process's."""
         store = await self.stores.get(wanted.store_id)
         if store is None or store.seller_id != wanted.seller_id:

@@ -21,7 +21,6 @@ from schemas.production import (
 from schemas.stores import StoreSettings
 from schemas.topics import PRODUCTION_UPDATES, TRACKING_PUSHES
 from schemas.tracking import TrackingPushed
-from services.ingest.adapters.memory.pushes import MemoryPushes
 from services.ingest.connector import Access
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
 from services.ingest.push_ports import PushLease, PushStorage
@@ -121,7 +120,6 @@ class PushBench(Workbench):
         super().__init__()
         self.writer = TwinWriter(self.clock)
         self.platform.parcels = self.writer
-        self.pushes = MemoryPushes(self.memory)
         self.news = ShippingNews(self.stores, self.seen, self.pushes, NOBODY, self.clock)
         self.push_runner = self.runner()
 

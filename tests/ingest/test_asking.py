@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from schemas.audits import AUDIT_EVENT, AuditRequested, SyncRequested
+from schemas.audits import AUDIT_EVENT, AuditRequested, SyncRequested, TrackingRetryRequested
 from schemas.ids import SellerId, SessionId
 from schemas.sessions import Window as Span
 from schemas.topics import SYNC_REQUESTS
 from services.ingest.asking import NOT_LINKED, group_of
 from services.kit.errors import UnreadableMessage
 from services.kit.kafka.records import Record
+from tests.ingest.pushing import PushBench, refused
 from tests.ingest.workbench import SELLER, START, STORE, Workbench
 
 DAY = timedelta(days=1)
@@ -136,3 +137,40 @@ async def test_what_says_nothing_becomes_a_dead_letter() -> None:
 
 def test_processes_of_the_same_platforms_share_what_is_said() -> None:
     assert group_of(["b", "a"]) == group_of(["a", "b"]) == "ingest.a.b"
+
+
+@pytest.mark.parametrize("asked", [{"code": "RIGHT_MISSING"}, {"push_id": "theirs"}])
+async def test_parcels_are_tried_again_as_the_seller_asks_on_the_page(asked: dict[str, str]) -> None:
+    bench = await PushBench().linked()
+    bench.writer.faults = [refused()]
+    push = await bench.ship()
+    await bench.work()
+    wanted = retry_requested(**({"push_id": push.push_id} if "push_id" in asked else asked))
+
+    await bench.asking.handle([Record(SYNC_REQUESTS.name, 0, 0, STORE, wanted.to_bytes(), {}, 0)])
+    await bench.work()
+
+    assert (await bench.push()).state == "verified"
+
+
+async def test_another_sellers_parcels_are_not_tried_again() -> None:
+    bench = await PushBench().linked()
+    bench.writer.faults = [refused()]
+    push = await bench.ship()
+    await bench.work()
+    wanted = retry_requested(push_id=push.push_id, seller_id=SellerId("seller-2"))
+
+    await bench.asking.handle([Record(SYNC_REQUESTS.name, 0, 0, STORE, wanted.to_bytes(), {}, 0)])
+
+    assert (await bench.push()).state == "needs_attention"
+
+
+def retry_requested(**changes: Any) -> TrackingRetryRequested:
+    values: dict[str, Any] = {
+        "event_id": "e3",
+        "occurred_at": START,
+        "seller_id": SELLER,
+        "store_id": STORE,
+        "asked_by": "user-1",
+    }
+    return TrackingRetryRequested(**(values | changes))

@@ -18,6 +18,7 @@ from services.ingest.access import AccessCache
 from services.ingest.adapters.memory import Memory
 from services.ingest.adapters.memory.audits import MemoryAudits, MemoryOpenOrders
 from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
+from services.ingest.adapters.memory.pushes import MemoryPushes
 from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemorySecrets, MemoryStores
 from services.ingest.adapters.memory.syncs import MemorySyncs
 from services.ingest.adapters.memory.webhook_health import MemoryPushRecords
@@ -142,6 +143,7 @@ class Ingestion:
             metrics=self.metrics,
         )
         self.audit_planner = Planner(connectors, self.audits, self.limits, self.clock)
+        self.pushes = MemoryPushes(self.memory)
         self.asking = Asking(
             connectors=connectors,
             stores=self.stores,
@@ -151,6 +153,8 @@ class Ingestion:
             reach=Reach({}, self.stores, self.vault, self.clock),
             audit_schedule=NOBODY,
             sync_schedule=NOBODY,
+            pushes=self.pushes,
+            push_schedule=NOBODY,
             clock=self.clock,
         )
         self.books = Bookkeeping(

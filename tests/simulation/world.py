@@ -165,6 +165,8 @@ class World:
             reach=Reach({}, self.ingestion.stores, self.ingestion.vault, self.clock),
             audit_schedule=Wake(),
             sync_schedule=Wake(),
+            pushes=self.ingestion.pushes,
+            push_schedule=Wake(),
             clock=self.clock,
         )
         for market in self.markets.values():
