@@ -81,6 +81,9 @@ class Shop:
     webhooks: dict[int, dict[str, Any]] = field(default_factory=dict)
     queries: list[dict[str, str]] = field(default_factory=list)
     counts: int = 0
+    #: Parcels of every order, by their ids; fields and methods for which none is taken.
+    fulfillments: dict[int, dict[str, Any]] = field(default_factory=dict)
+    refuses: frozenset[str] = frozenset()
     asked: list[Asked] = field(default_factory=list)
 
     def answer(self, asked: Asked) -> HttpAnswer:
@@ -98,6 +101,8 @@ class Shop:
             case ["orders", number]:
                 known = int(number) in self.seconds
                 return answer({"order": self._order(int(number))}) if known else answer({"error": "gone"}, status=404)
+            case ["orders", _, "fulfillments", *number]:
+                return self._fulfillments(asked, query, number)
             case ["shop"]:
                 return answer(SHOP)
             case ["webhooks", *number]:
@@ -132,6 +137,17 @@ class Shop:
         # Parts of a second are kept, and not shown.
         changed = _at(self.seconds[number]).replace(microsecond=0).isoformat()
         return _ORDER | {"id": number, "updated_at": changed, "line_items": None} | self.fields.get(number, {})
+
+    def _fulfillments(self, asked: Asked, query: Mapping[str, str], number: list[str]) -> HttpAnswer:
+        if asked.method == "GET":
+            assert int(query["limit"]) <= 250
+            return answer({"fulfillments": list(self.fulfillments.values()) or None})
+        made = asked.json["fulfillment"]
+        if self.refuses & made.keys() or self.refuses & {asked.method}:
+            return answer({"errors": {"base": ["refused"]}}, status=422)
+        key = int(number[0]) if number else 100 + len(self.asked)
+        self.fulfillments[key] = self.fulfillments.get(key, {"id": key, "status": "success"}) | made
+        return answer(self.fulfillments[key] if asked.method == "POST" else {"fulfillment": self.fulfillments[key]})
 
     def _webhooks(self, asked: Asked, query: Mapping[str, str], number: list[str]) -> HttpAnswer:
         match asked.method:
