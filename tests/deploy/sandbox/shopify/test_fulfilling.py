@@ -192,3 +192,43 @@ async def test_a_gift_card_has_nothing_to_fulfil(client: Client) -> None:
 
     assert plan["fulfillmentOrders"]["nodes"] == []
     assert plan["displayFulfillmentStatus"] == "FULFILLED"
+
+
+async def test_one_fulfilment_has_one_location(client: Client) -> None:
+    order = await client.order("many_lines")
+    line = (await client.truth())[order]["lines"][0]["id"]
+    [before] = (await _plan(client, order))["fulfillmentOrders"]["nodes"]
+
+    await client.change(order, "move", lines={line: 1})
+
+    closed, stays, moved = (await _plan(client, order))["fulfillmentOrders"]["nodes"]
+    assert (closed["id"], closed["status"]) == (before["id"], "CLOSED")
+    assert stays["assignedLocation"] != moved["assignedLocation"]
+    entries = [{"fulfillmentOrderId": part["id"]} for part in (stays, moved)]
+    asked = {"lineItemsByFulfillmentOrder": entries, "trackingInfo": TRACKING}
+    refused = (await client.ask(SHIP, fulfillment=asked))["fulfillmentCreate"]
+    assert "same order and location" in refused["userErrors"][0]["message"]
+    assert [(await _ship(client, part))["userErrors"] for part in (stays, moved)] == [[], []]
+    assert (await _plan(client, order))["displayFulfillmentStatus"] == "FULFILLED"
+
+
+async def test_what_a_service_or_a_schedule_keeps_cannot_be_fulfilled(client: Client) -> None:
+    for action, asked in (("move", {"service": True}), ("schedule", {})):
+        order = await client.order()
+        await client.change(order, action, **asked)
+        part = (await _plan(client, order))["fulfillmentOrders"]["nodes"][-1]
+
+        assert "CREATE_FULFILLMENT" not in {each["action"] for each in part["supportedActions"]}
+        assert (await _ship(client, part))["userErrors"]
+
+
+async def test_what_the_seller_shipped_by_hand_is_shown_and_is_no_softwares(client: Client) -> None:
+    order = await client.order()
+
+    await client.change(order, "ship", number="BY-HAND")
+
+    after = await _plan(client, order)
+    assert after["displayFulfillmentStatus"] == "FULFILLED"
+    assert after["fulfillments"][0]["trackingInfo"][0]["number"] == "BY-HAND"
+    assert (await client.truth())[order]["shipments"] == []
+    assert (await client.control("GET", "/books"))["fulfillments"] == 0
