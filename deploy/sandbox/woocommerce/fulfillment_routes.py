@@ -31,6 +31,7 @@ def fulfillment_routes() -> list[Route]:
         Route("GET", rf"{_OF_ORDER}/lookup", _lookup, "view", _PLUGIN),
         Route("GET", _V3, _one, "view", _PLUGIN),
         Route("PUT", _V3, _update, "edit", _PLUGIN),
+        Route("POST", _V3, _update, "edit", _PLUGIN),
         Route("DELETE", _V3, _delete, "delete", _PLUGIN),
         Route("GET", rf"{_V3}/metadata", _metadata, "view", _PLUGIN),
         Route("GET", rf"{_V4}/providers", _providers, "view", _PLUGIN),
@@ -61,17 +62,16 @@ async def _one(call: Call) -> Reply:
 
 
 async def _update(call: Call) -> Reply:
-    """Keys of meta data that are not listed are removed."""
+    """Keys of meta data that are not listed are removed; a parcel that had left is told of anew when asked to."""
     order = _order(call)
     sent = _find(call, order)
     given = call.body
-    was = sent.is_fulfilled
     meta = _meta(call, given, {meta.key: meta.id for meta in sent.meta}) if "meta_data" in given else sent.meta
     status = given.get("status", sent.status)
     _check(order, Fulfillment(sent.id, status, _is_fulfilled(given, sent), sent.updated, meta), ignore=sent.id)
     sent.status, sent.is_fulfilled, sent.meta = status, _is_fulfilled(given, sent), meta
     sent.updated = call.site.now()
-    _notify(call, sent, now_sent=sent.is_fulfilled and not was)
+    _notify(call, sent, now_sent=sent.is_fulfilled)
     call.behind.desk.save(order)
     return Reply(_payload(order, sent))
 

@@ -185,18 +185,30 @@ def _write_meta(call: Call, order: Order) -> dict[str, Any]:
 
 
 def _note_parcel(call: Call, order: Order, written: dict[str, Any], before: str) -> None:
-    """Software that has no plugin to tell keeps its tracking under a key of its own: that is a parcel then."""
-    known = {parcel.number for parcel in order.parcels}
-    numbers = [value for key, value in written.items() if "tracking" in key and isinstance(value, str) and value]
-    for number in numbers:
+    """Software keeps its tracking under a key of its own: that is a parcel then, unless a plugin has its number."""
+    told = {number: units for key, value in written.items() if "tracking" in key for number, units in _numbers(value)}
+    if told:
+        # What is written takes the place of what was written before.
+        order.parcels = [parcel for parcel in order.parcels if parcel.number in told]
+    known = {parcel.number for parcel in order.parcels} | {parcel.number for parcel in order.trackings}
+    for number, units in told.items():
         if number in known:
             continue
-        lines = {str(line.id): order.left(line) for line in order.lines if not line.virtual}
-        order.parcels.append(Parcel(str(call.site.next_id()), number, call.site.now(), False, lines))  # noqa: FBT003
+        whole = {str(line.id): order.left(line) for line in order.lines if not line.virtual}
+        parcel = Parcel(str(call.site.next_id()), number, call.site.now(), notified=False, lines=units or whole)
+        order.parcels.append(parcel)
         call.behind.desk.books.count("fulfillments")
     if order.status == "completed" and before != "completed":
         for parcel in order.parcels:
             parcel.notified = True
+
+
+def _numbers(value: Any) -> list[tuple[str, dict[str, int]]]:
+    """A number, or a list of objects with one each and the units that it is for."""
+    if isinstance(value, str):
+        return [(value, {})] if value else []
+    entries = value if isinstance(value, list) else []
+    return [(str(entry["tracking_number"]), dict(entry.get("lines") or {})) for entry in entries]
 
 
 def _find_refund(call: Call, order: Order) -> Refund:

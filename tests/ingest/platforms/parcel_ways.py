@@ -1,6 +1,7 @@
 """What the shared suite of parcels has to know of a platform: each says it in its own folder, in `parcels.py`.
 
-A platform that takes tracking numbers has a `tracking.py`; its tests' folder then has a `parcels.py` with `WAYS`.
+A platform that takes tracking numbers has a `tracking.py`; its tests' folder then has a `parcels.py` with `WAYS`. One
+that is told of parcels in several ways has the others in `MORE_WAYS`, by name.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Ways:
     tells_ship_by: bool = True
     #: Settings of the stand-in under which numbers are taken, and lost.
     lossy: Mapping[str, Any] = field(default_factory=dict)
+    #: Telling takes several calls, or one that may be made again: a lost one is gone on from, not looked for.
+    goes_on: bool = False
     #: Whether one order may have several parcels.
     several: bool = True
 
@@ -79,6 +82,17 @@ def writing_slugs() -> list[str]:
 
 
 def find_ways() -> dict[str, Ways]:
-    """What each platform says of itself, by slug."""
-    names = {slug: f"tests.ingest.platforms.{slug}.parcels" for slug in writing_slugs()}
-    return {slug: import_module(name).WAYS for slug, name in names.items() if find_spec(name)}
+    """What each platform says of itself, by its slug; further ways by the slug, a dot and their name."""
+    found: dict[str, Ways] = {}
+    for slug in writing_slugs():
+        name = f"tests.ingest.platforms.{slug}.parcels"
+        if find_spec(name):
+            module = import_module(name)
+            more: Mapping[str, Ways] = getattr(module, "MORE_WAYS", {})
+            found |= {slug: module.WAYS} | {f"{slug}.{way}": ways for way, ways in more.items()}
+    return found
+
+
+def slug_of(name: str) -> str:
+    """The platform of a name in `find_ways`."""
+    return name.partition(".")[0]

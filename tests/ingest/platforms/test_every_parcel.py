@@ -19,7 +19,7 @@ from services.ingest.carriers import BY_ID, CARRIERS
 from services.ingest.connector import Access
 from services.ingest.parcels import Parcel, ParcelWriter, PushRefused, Shipping
 from services.kit.errors import AuthorizationError, TransientError
-from tests.ingest.platforms.parcel_ways import Hold, Refusal, Ways, find_ways, writing_slugs
+from tests.ingest.platforms.parcel_ways import Hold, Refusal, Ways, find_ways, slug_of, writing_slugs
 from tests.ingest.platforms.test_every_platform import Shop, linked
 
 pytestmark = [pytest.mark.integration, pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]
@@ -125,17 +125,17 @@ def units(order: Mapping[str, Any]) -> dict[str, int]:
 @asynccontextmanager
 async def desk(slug: str, store: Mapping[str, Any] | None = None) -> AsyncIterator[Desk]:
     ways = WAYS[slug]
-    async with linked(slug, orders=0, **{**ways.store, **(store or {})}) as shop:
+    async with linked(slug_of(slug), orders=0, **{**ways.store, **(store or {})}) as shop:
         if ways.settings:
             await shop.control("POST", "/settings", dict(ways.settings))
-        connector = shop.ingest.connectors[slug]
+        connector = shop.ingest.connectors[shop.slug]
         assert connector.parcels is not None
         access = await shop.ingest.tokens.fresh(connector, shop.store)
         yield Desk(shop, ways, access, connector.parcels)
 
 
 def test_every_platform_with_a_writer_is_held_to_this() -> None:
-    assert sorted(writing_slugs()) == SLUGS
+    assert sorted(writing_slugs()) == sorted({slug_of(slug) for slug in SLUGS})
 
 
 @each_platform
@@ -181,10 +181,11 @@ async def test_a_lost_answer_is_no_refusal(slug: str) -> None:
         shipping = await found.read(order)
         await found.fault("cut_connection", when="after")
 
-        with pytest.raises(TransientError):
+        with suppress(TransientError) if found.ways.goes_on else pytest.raises(TransientError):
             await found.writer.write(found.access, found.parcel(order), shipping)
 
-        assert (await found.read(order)).has(NUMBER)
+        after = await (found.told(found.parcel(order)) if found.ways.goes_on else found.read(order))
+        assert after.has(NUMBER)
 
 
 @each_platform
@@ -390,7 +391,7 @@ async def test_a_number_takes_anothers_place_or_stands_beside_it(slug: str) -> N
 async def test_the_deadline_is_the_one_that_the_order_tells(slug: str) -> None:
     async with desk(slug) as found:
         order = await found.order()
-        connector = found.shop.ingest.connectors[slug]
+        connector = found.shop.ingest.connectors[found.shop.slug]
 
         read = await connector.read_order(found.access, order["id"], way="poll")
 

@@ -44,6 +44,10 @@ class KeyRefused(AuthorizationError):  # noqa: N818 - as below
         self.code = code
 
 
+class RouteMissing(TransientError):  # noqa: N818 - as below
+    """Nothing is served there: WooCommerce itself is switched off, or the plugin that was asked is."""
+
+
 class NotUnderstood(Exception):  # noqa: N818 - the fact
     """The store does not know a parameter or value that we sent: ask in an older way. `code` is its name of it."""
 
@@ -207,7 +211,7 @@ def _refused(status: int, value: Any) -> None:
     if status == 400:  # noqa: PLR2004
         raise NotUnderstood(code if code.replace("_", "").isalnum() else "unnamed")
     if code == "rest_no_route":
-        raise TransientError("The store's WooCommerce API is not there: is the plugin active?", retry_after=MOVED_RETRY)
+        raise RouteMissing("The store's WooCommerce API is not there: is the plugin active?", retry_after=MOVED_RETRY)
     raise TransientError(f"The store answered {status}", retry_after=SLOW_RETRY if status == 403 else None)  # noqa: PLR2004
 
 

@@ -29,12 +29,14 @@ from services.ingest.platforms.woocommerce import linking, probing, subscription
 from services.ingest.platforms.woocommerce.client import WooCommerceClient
 from services.ingest.platforms.woocommerce.reading import OrderReader
 from services.ingest.platforms.woocommerce.settings import WooCommerceSettings
+from services.ingest.platforms.woocommerce.tracking import WooCommerceParcels
 from services.ingest.usual import UsualConnector
 
 
 class WooCommerceConnector(UsualConnector):
     """See the contract, `services.ingest.connector.Connector`."""
 
+    parcels: WooCommerceParcels
     slug = "woocommerce"
     name = "WooCommerce"
     #: Stores' clocks are off by minutes, and their webhooks wait for visitors.
@@ -44,6 +46,7 @@ class WooCommerceConnector(UsualConnector):
     def __init__(self, tools: Tools) -> None:
         self._client = WooCommerceClient(tools)
         self._reader = OrderReader(self._client, tools.clock)
+        self.parcels = WooCommerceParcels(self._client, self._reader, tools.clock)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

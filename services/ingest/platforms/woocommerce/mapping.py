@@ -26,8 +26,11 @@ _CANCELLED = frozenset({"cancelled", "trash"})
 _OVER = _CANCELLED | {"completed", "refunded"}
 #: Once such an order was completed, its parcels have left.
 _MAY_HAVE_SHIPPED = frozenset({"refunded", "cancelled", "trash"})
-#: Where Shipment Tracking and its like keep an order's parcels.
-_PARCELS = "_wc_shipment_tracking_items"
+#: Where Shipment Tracking and its like keep an order's parcels, where we keep those that we told, and what the core's
+#: own fulfilments come to.
+PARCELS = "_wc_shipment_tracking_items"
+OUR_PARCELS = "_ordersync_tracking"
+_FULFILLED_STATUS = "_fulfillment_status"
 _GUEST = "0"
 _LONGEST_HOLD = 60
 
@@ -56,7 +59,7 @@ def _order(
 ) -> RawOrder:
     status = meaning(order.status, statuses)
     revised_at = _utc(order.date_modified_gmt or order.date_created_gmt, path="date_modified_gmt")
-    digital = _ships_nothing(order)
+    digital = ships_nothing(order)
     return RawOrder(
         key=order_key(store.platform, store.store_id, order.id),
         seller_id=store.seller_id,
@@ -93,7 +96,7 @@ def _items(order: WooOrder, status: str, *, digital: bool) -> tuple[OrderItem, .
         to_item(line, order.currency, digital=digital, refunded=refunded.get(line.id, 0), path=f"line_items.{place}")
         for place, line in enumerate(order.line_items)
     ]
-    if status in _OVER:
+    if status in _OVER or _fulfilment(order, status) == "fulfilled":
         lines = [line.model_copy(update={"quantity_to_make": 0}) for line in lines]
     fees = [
         to_fee_item(fee, order.currency, path=f"fee_lines.{place}") for place, fee in enumerate(order.fee_lines or ())
@@ -125,8 +128,11 @@ def _sum(value: str | None) -> Decimal:
 def _fulfilment(order: WooOrder, status: str) -> FulfilmentState:
     if status == "completed" or (status in _MAY_HAVE_SHIPPED and order.date_completed_gmt is not None):
         return "fulfilled"
-    # The tracking plugins leave the status alone and do not say which units a parcel holds.
-    parcels = any(entry.key == _PARCELS and entry.value for entry in order.meta_data or ())
+    told = {entry.key: entry.value for entry in order.meta_data or ()}
+    # Fulfilments leave the order's status alone, and so do tracking plugins, which do not say what a parcel holds.
+    if told.get(_FULFILLED_STATUS) == "fulfilled":
+        return "fulfilled"
+    parcels = told.get(_FULFILLED_STATUS) == "partially_fulfilled" or told.get(PARCELS) or told.get(OUR_PARCELS)
     return "partial" if parcels else "unfulfilled"
 
 
@@ -143,7 +149,7 @@ def _holds(order: WooOrder, status: str) -> tuple[str, ...]:
     return tuple(holds)
 
 
-def _ships_nothing(order: WooOrder) -> bool:
+def ships_nothing(order: WooOrder) -> bool:
     """Tell an order of downloads from one that ships to the billing address: both have no shipping address."""
     return order.needs_processing is False and not words(order.shipping.address_1) and not order.shipping_lines
 

@@ -120,6 +120,47 @@ class WooRefund(_Payload):
     line_items: list[WooRefundLine] | None = None
 
 
+class WooFulfillment(_Payload):
+    """GET /orders/{id}/fulfillments, of the core since 10.1: all that it says of a parcel is meta data."""
+
+    id: str = Field(pattern=_ID)
+    status: str | None = None
+    is_fulfilled: bool = False
+    meta_data: list[WooMeta] | None = None
+
+    def value(self, key: str) -> Any:
+        """Return what stands under a key; None where nothing does."""
+        return next((meta.value for meta in self.meta_data or () if meta.key == key), None)
+
+
+class WooFulfilledItem(_Payload):
+    """`_items` of a fulfilment: which units of which line."""
+
+    item_id: str
+    qty: float = Field(ge=0, allow_inf_nan=False)
+
+
+class WooTracking(_Payload):
+    """A parcel as Shipment Tracking and its like keep it; it says nothing of units."""
+
+    tracking_id: str | None = None
+    tracking_provider: str | None = None
+    tracking_number: str | None = None
+
+
+class WooNote(_Payload):
+    """GET /orders/{id}/notes."""
+
+    note: str = ""
+
+
+class WooProduct(_Payload):
+    """GET /products: `virtual` ones are not shipped, which no line says."""
+
+    id: str = Field(pattern=_ID)
+    virtual: bool = False
+
+
 class WooWebhook(_Payload):
     """GET /webhooks: the secret is never shown."""
 

@@ -103,7 +103,7 @@ class OrderReader:
         """Read orders by their ids in a list; what neither it nor the trash holds is asked for by itself."""
         door, values = Door.of(access.secrets), dict[str, Any]()
         for query in ({}, {"status": "trash"}):
-            rest = [number for number in external_ids if number not in values and _is_number(number)]
+            rest = [number for number in external_ids if number not in values and is_number(number)]
             if rest:
                 values |= await self._included(door, rest, query)
         found: dict[str, RawOrder | Unreadable | None] = {}
@@ -118,7 +118,7 @@ class OrderReader:
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         """Read one order, be it in the trash; None when the store has none of that id."""
-        if not _is_number(external_id):
+        if not is_number(external_id):
             return None
         door, hasty = Door.of(access.secrets), way == "webhook"
         answer = await self._ask(door, f"{_ORDERS}/{external_id}", {"dp": DECIMALS}, hasty=hasty)
@@ -178,8 +178,7 @@ class OrderReader:
     async def _to_order(
         self, access: Access, door: Door, value: Any, *, way: Way, fetched_at: datetime
     ) -> RawOrder | Unreadable:
-        if _has_refunds(value):
-            value = {**value, "refund_details": await self._refunds(door, value["id"], hasty=way == "webhook")}
+        value = await self._with_refunds(door, value, hasty=way == "webhook")
         body = orjson.dumps(value).decode()
         statuses = read_statuses(access.secrets.get("statuses", ""))
         try:
@@ -189,6 +188,22 @@ class OrderReader:
             number = _number(value)
             external_id = None if number is None else str(number)
             return Unreadable(external_id=external_id, path=error.path, problem=error.problem, body=body)
+
+    async def whole(self, door: Door, external_id: str) -> WooOrder | None:
+        """Return an order as the store has it now, with its refunds; None where it has none. Raises TransientError."""
+        answer = await self._ask(door, f"{_ORDERS}/{external_id}", _WHOLE, hasty=False)
+        value = answer.value if answer is not None else await self._in_trash(door, external_id, hasty=False)
+        if value is None:
+            return None
+        try:
+            return parsed(WooOrder, await self._with_refunds(door, value, hasty=False))
+        except UnreadablePayload as error:
+            raise TransientError(f"The store's order cannot be read: {error.path}", retry_after=60.0) from None
+
+    async def _with_refunds(self, door: Door, value: Any, *, hasty: bool) -> Any:
+        if not _has_refunds(value):
+            return value
+        return {**value, "refund_details": await self._refunds(door, value["id"], hasty=hasty)}
 
     async def _refunds(self, door: Door, number: int, *, hasty: bool) -> list[Any]:
         """Return an order's refunds, which alone tell the lines; none when the order is gone meanwhile."""
@@ -221,7 +236,8 @@ def _read_through(after: Place | None, window: Window) -> datetime:
     return max(window.start, datetime.fromtimestamp(after.second, tz=UTC))
 
 
-def _is_number(external_id: str) -> bool:
+def is_number(external_id: str) -> bool:
+    """Tell whether it can be an order's id."""
     return external_id.isascii() and external_id.isdecimal()
 
 
