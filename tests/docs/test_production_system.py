@@ -54,7 +54,7 @@ def test_the_document_names_every_command_and_answer() -> None:
 
     missing = {kind for kind in types if f"`{kind}`" not in text}
 
-    assert len(types) == 9
+    assert len(types) == 13
     assert missing == set()
 
 
