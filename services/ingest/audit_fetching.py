@@ -12,13 +12,17 @@ from schemas.topics import ORDERS_RAW
 from services.ingest.audits import IN_FLIGHT, Audit, Difference, has_no_time
 from services.ingest.connector import Connector, StoreRef, Unreadable
 from services.ingest.listing import UNPAID, dead_letter, event_message, result_of, seen_as, too_large
-from services.ingest.patience import patiently
+from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Seen, SeenOrders
 from services.ingest.store import Store
 from services.ingest.store_reading import StoreReading, publish
 from services.kit.clock import Clock
 from services.kit.kafka.publisher import Message, Publisher
 from services.kit.metrics import Metrics
+
+#: More orders than this are gone at once only if they are less than half of those that are read together.
+MOST_GONE = 10
+_LOOK_AGAIN_SECONDS = 600.0
 
 
 @dataclass(slots=True)
@@ -79,6 +83,11 @@ class Fetching:
             numbers = external_ids[start : start + size]
             answer = await self.reading.orders(numbers)
             found.update({number: answer.get(number) for number in numbers})
+        gone = sum(order is None for order in found.values())
+        if gone > MOST_GONE and 2 * gone > len(found):
+            # That is rather a fault of the platform's, and would stop the production of them all.
+            problem = f"it says that {gone} of {len(found)} orders are gone at once, which is not believed"
+            raise OutOfPatience(problem, retry_after=_LOOK_AGAIN_SECONDS)
         return found
 
     def _judged(

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.audits import AuditScope
 from schemas.stores import StoreSettings
+from services.ingest.audit_fetching import MOST_GONE
 from services.ingest.audit_planning import new_audit_id
 from services.ingest.audit_ports import AuditLease
 from services.ingest.audits import ANSWERED_WITHIN, GIVE_UP, Audit, new_audit
@@ -430,6 +431,20 @@ async def test_the_weekly_audit_reads_open_orders_by_id_and_finds_changes_and_de
     assert {event.order.external_id for event in bench.told[before:]} == {"o1", "o3"}
     still_open = {key.rsplit(":", 1)[1] for key, seen in bench.memory.seen.items() if seen.open}
     assert still_open == {"o0", "o4"}
+
+
+async def test_a_platform_that_loses_most_orders_at_once_is_not_believed() -> None:
+    bench, report = await audited(MOST_GONE + 2)
+    for number in range(MOST_GONE + 1):
+        bench.platform.loses(f"o{number}")
+    audit = await planned(bench, "open")
+
+    await run_to_the_end(bench, report)
+
+    ended = kept(bench, audit)
+    assert ended.state == "failed"
+    assert "11 of 12 orders are gone at once, which is not believed" in (ended.problem or "")
+    assert bench.gone == []
 
 
 async def test_orders_of_one_time_over_the_border_of_parts_are_compared_once() -> None:
