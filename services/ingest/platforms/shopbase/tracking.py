@@ -115,7 +115,7 @@ class ShopbaseParcels:
         except NotTaken as error:
             raise PushRefused("wait", "ShopBase takes no more calls for this store now.", code="BUSY") from error
         if answer is None:
-            raise PushRefused("wait", "ShopBase does not have this order any more.", code="CHANGED")
+            raise PushRefused("wait", "ShopBase does not have this order any more.", code="CONFLICT")
         # The Swagger says that what was created comes bare; all else comes in an object of its name.
         found = answered(answer)
         return _read(ShopbaseParcel, found.get("fulfillment") or found).id
@@ -134,7 +134,7 @@ class ShopbaseParcels:
         """Say why: what changed since the order was read explains most."""
         again = await self.read(access, told.order.id)
         if again is None or again.detail != told:
-            raise PushRefused("wait", "The order is changing on ShopBase at the moment.", code="CHANGED")
+            raise PushRefused("wait", "The order is changing on ShopBase at the moment.", code="CONFLICT")
         if told.order.refunds or told.order.financial_status == "partially_refunded":
             raise PushRefused(
                 "seller",

@@ -115,7 +115,7 @@ class ShopifyParcels:
     async def _refuse(self, access: Access, told: Told) -> NoReturn:
         """Say why: Shopify's refusals have no codes, but what changed since the order was read explains most."""
         if await self._reader.read(access, told.external_id) != told:
-            raise PushRefused("wait", "The order is changing on Shopify at the moment.", code="CHANGED")
+            raise PushRefused("wait", "The order is changing on Shopify at the moment.", code="CONFLICT")
         raise PushRefused(
             "seller",
             "Shopify does not take this parcel: mark the items as fulfilled in Shopify, with its number.",

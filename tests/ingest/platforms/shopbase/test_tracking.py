@@ -239,12 +239,12 @@ async def test_a_refusal_of_an_order_that_changed_meanwhile_waits() -> None:
     with pytest.raises(PushRefused) as refused:
         await store.connector.parcels.write(ACCESS, parcel(), shipping)
 
-    assert (refused.value.remedy, refused.value.code) == ("wait", "CHANGED")
+    assert (refused.value.remedy, refused.value.code) == ("wait", "CONFLICT")
 
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [(403, ("seller", "RIGHT_MISSING", True)), (404, ("wait", "CHANGED", False)), (429, ("wait", "BUSY", False))],
+    [(403, ("seller", "RIGHT_MISSING", True)), (404, ("wait", "CONFLICT", False)), (429, ("wait", "BUSY", False))],
 )
 async def test_a_refusal_is_sorted_by_who_can_help(status: int, expected: tuple[str, str, bool]) -> None:
     with pytest.raises(PushRefused) as refused:

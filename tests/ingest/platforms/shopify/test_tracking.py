@@ -383,7 +383,7 @@ async def test_a_refusal_is_the_sellers_unless_the_order_changed_meanwhile() -> 
     still, moved = Store(answers=[REFUSED]), Store(answers=[REFUSED])
     moved.meanwhile = lambda: moved.parts.append(part(9, {"7": 1}))
 
-    for store, expected in ((still, ("seller", "REFUSED")), (moved, ("wait", "CHANGED"))):
+    for store, expected in ((still, ("seller", "REFUSED")), (moved, ("wait", "CONFLICT"))):
         with pytest.raises(PushRefused) as refused:
             await store.write()
         assert (refused.value.remedy, refused.value.code) == expected
