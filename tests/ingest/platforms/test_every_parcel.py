@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -19,7 +19,7 @@ from services.ingest.carriers import BY_ID, CARRIERS
 from services.ingest.connector import Access
 from services.ingest.parcels import Parcel, ParcelWriter, PushRefused, Shipping
 from services.kit.errors import AuthorizationError, TransientError
-from tests.ingest.platforms.parcel_ways import Hold, Refusal, Ways, find_ways, slug_of, writing_slugs
+from tests.ingest.platforms.parcel_ways import Refusal, Ways, find_ways, slug_of, writing_slugs
 from tests.ingest.platforms.test_every_platform import Shop, linked
 
 pytestmark = [pytest.mark.integration, pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]
@@ -33,16 +33,6 @@ LOSSES = ("timeout", "cut_connection", "status_500", "status_503", "html_200", "
 TRIES = 3
 
 each_platform = pytest.mark.parametrize("slug", SLUGS)
-
-
-class Case(NamedTuple):
-    slug: str
-    state: str
-
-
-def cases(name: str) -> list[Any]:
-    found = [Case(slug, state) for slug, ways in sorted(WAYS.items()) for state in getattr(ways, name)]
-    return [pytest.param(case, id="-".join(case)) for case in found]
 
 
 @dataclass
@@ -157,6 +147,11 @@ async def test_a_parcel_is_written_once_and_read_back(slug: str) -> None:
         assert shipment["lines"] == parcel.lines
         assert await found.books("emails") - mails == found.ways.mails
 
+        await found.told(found.parcel(await found.order(), notify_buyer=False))
+
+        # Of a parcel that they are not to be told of buyers hear what cannot be helped.
+        assert await found.books("emails") - mails == found.ways.mails + found.ways.mails_unasked
+
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @each_platform
@@ -188,22 +183,9 @@ async def test_a_lost_answer_is_no_refusal(slug: str) -> None:
         assert after.has(NUMBER)
 
 
-@each_platform
-async def test_the_buyer_of_a_parcel_that_they_are_not_to_be_told_of_hears_what_cannot_be_helped(slug: str) -> None:
-    async with desk(slug) as found:
-        order = await found.order()
-        mails = await found.books("emails")
-
-        await found.told(found.parcel(order, notify_buyer=False))
-
-        assert await found.books("emails") - mails == found.ways.mails_unasked
-
-
-@each_platform
+@pytest.mark.parametrize("slug", [slug for slug in SLUGS if WAYS[slug].several])
 async def test_an_order_in_two_parcels_is_open_until_the_second(slug: str) -> None:
     async with desk(slug) as found:
-        if not found.ways.several:
-            pytest.skip("an order has one parcel here")
         order = await found.order_of_several()
         line = next(iter(units(order)))
         rest = {other: count - (other == line) for other, count in units(order).items() if count - (other == line)}
@@ -228,56 +210,45 @@ async def test_more_units_than_are_left_are_told_as_those_that_are(slug: str) ->
         assert [shipment["lines"] for shipment in await found.shipments(order)] == [units(order)]
 
 
-@pytest.mark.parametrize(
-    ("slug", "hold"),
-    [pytest.param(slug, hold, id=f"{slug}-{place}") for slug in SLUGS for place, hold in enumerate(WAYS[slug].holds)],
-)
-async def test_an_order_on_hold_is_shipped_when_it_is_released(slug: str, hold: Hold) -> None:
+@pytest.mark.parametrize("slug", [slug for slug in SLUGS if WAYS[slug].holds])
+async def test_an_order_on_hold_is_shipped_when_it_is_released(slug: str) -> None:
     async with desk(slug) as found:
-        order = await found.order(hold.state)
-        if hold.hold is not None:
-            await found.change(order, hold.hold)
+        for hold in found.ways.holds:
+            order = await found.order(hold.state)
+            if hold.hold is not None:
+                await found.change(order, hold.hold)
 
-        held = await found.read(order)
-        await found.change(order, hold.release)
-        shipping = await found.told(found.parcel(order))
+            held = await found.read(order)
+            await found.change(order, hold.release)
+            shipping = await found.told(found.parcel(order))
 
-        assert held.standing == "on_hold"
-        assert shipping.standing == "shipped"
-
-
-@pytest.mark.parametrize("case", cases("cancelled"))
-async def test_a_cancelled_order_says_so(case: Case) -> None:
-    async with desk(case.slug) as found:
-        assert (await found.read(await found.order(case.state))).standing == "cancelled"
-
-
-@pytest.mark.parametrize("case", cases("exempt"))
-async def test_an_order_that_wants_no_number_of_ours_says_so(case: Case) -> None:
-    async with desk(case.slug) as found:
-        assert (await found.read(await found.order(case.state))).standing == "exempt"
+            assert held.standing == "on_hold", hold
+            assert shipping.standing == "shipped", hold
 
 
 @each_platform
-async def test_an_order_that_the_seller_shipped_by_hand_says_so(slug: str) -> None:
+async def test_an_order_that_is_not_to_be_told_of_says_why(slug: str) -> None:
+    async with desk(slug) as found:
+        wanted = [(state, "cancelled") for state in found.ways.cancelled]
+        wanted += [(state, "exempt") for state in found.ways.exempt]
+
+        told = [(state, (await found.read(await found.order(state))).standing) for state, _ in wanted]
+
+        assert told == wanted
+
+
+@each_platform
+async def test_an_order_that_the_seller_shipped_by_hand_or_that_vanished_says_so(slug: str) -> None:
     async with desk(slug) as found:
         order = await found.order()
         await found.change(order, found.ways.by_hand)
-
-        shipping = await found.read(order)
-
-        assert shipping.standing == "shipped"
-        assert not shipping.has(NUMBER)
-
-
-@each_platform
-async def test_an_order_that_vanished_is_none(slug: str) -> None:
-    async with desk(slug) as found:
-        order = await found.order()
+        by_hand = await found.read(order)
         await found.change(order, found.ways.delete)
 
-        assert await found.writer.read(found.access, order["id"]) is None
-        assert await found.writer.read(found.access, "../secrets") is None
+        gone = [await found.writer.read(found.access, number) for number in (order["id"], "../secrets")]
+
+        assert (by_hand.standing, by_hand.has(NUMBER)) == ("shipped", False)
+        assert gone == [None, None]
 
 
 @each_platform
@@ -349,26 +320,17 @@ async def test_a_carrier_that_nobody_knows_still_shows_its_number(slug: str) -> 
 
 
 @each_platform
-async def test_a_number_with_blanks_and_signs_is_known_again(slug: str) -> None:
+async def test_a_number_with_blanks_and_a_date_that_cannot_be_lose_no_number(slug: str) -> None:
     async with desk(slug) as found:
-        order = await found.order()
-        written = "9400 1118-9922 3100 000 001"
+        written, now = "9400 1118-9922 3100 000 001", found.shop.clock.now()
+        to_come, before_the_order = now + timedelta(hours=1), now - timedelta(days=400)
 
-        shipping = await found.told(found.parcel(order, tracking_number=written))
+        shown = [
+            await found.told(found.parcel(await found.order(), **given))
+            for given in ({"tracking_number": written}, {"shipped_at": to_come}, {"shipped_at": before_the_order})
+        ]
 
-        assert shipping.has(written)
-        assert shipping.has(NUMBER)
-
-
-@pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(days=-400)], ids=["to_come", "before_the_order"])
-@each_platform
-async def test_a_ship_date_that_cannot_be_is_no_reason_to_lose_the_number(slug: str, off: timedelta) -> None:
-    async with desk(slug) as found:
-        order = await found.order()
-
-        shipping = await found.told(found.parcel(order, shipped_at=found.shop.clock.now() + off))
-
-        assert shipping.has(NUMBER)
+        assert all(shipping.has(written) and shipping.has(NUMBER) for shipping in shown)
 
 
 @each_platform
