@@ -291,7 +291,7 @@ async def test_the_sample_error_is_named_by_its_number() -> None:
 def test_no_sample_is_left_out() -> None:
     assert set(examples("ebay", "*.json")) == {
         "challenge_vector.json",
-        "createShippingFulfillment_request.json",  # what the sender of tracking sends, not ingest
+        "createShippingFulfillment_request.json",  # see test_tracking
         "error_400.json",
         "notification_signature_vectors.json",
         "order_confirmation_notification.json",
