@@ -261,3 +261,53 @@ async def test_a_note_needs_a_text(woo: Any) -> None:
     order = await woo.order()
 
     assert (await woo.call("POST", f"orders/{order}/notes", json={"customer_note": True})).status == 400
+
+
+async def test_several_numbers_under_a_key_of_ones_own_are_several_parcels(woo: Any) -> None:
+    order = await woo.order()
+    entries = [{"tracking_number": NUMBER, "lines": {"5": 1}}, {"tracking_number": "1Z", "lines": []}]
+
+    for count in (1, 2, 2):
+        value = entries[:count]
+        await woo.call("PUT", f"orders/{order}", json={"meta_data": [{"key": "_our_tracking", "value": value}]})
+
+    truth = await woo.truth(order)
+    whole = {line["id"]: line["left"] for line in truth["lines"]}
+    assert [sent["tracking_number"] for sent in truth["shipments"]] == [NUMBER, "1Z"]
+    assert [sent["lines"] for sent in truth["shipments"]] == [{"5": 1}, whole]
+    assert (await woo.books())["fulfillments"] == 2
+
+
+async def test_a_number_that_takes_anothers_place_under_that_key_is_the_only_one(woo: Any) -> None:
+    order = await woo.order()
+
+    for number in ("1Z", NUMBER):
+        value = [{"tracking_number": number}]
+        await woo.call("PUT", f"orders/{order}", json={"meta_data": [{"key": "_our_tracking", "value": value}]})
+
+    assert [sent["tracking_number"] for sent in (await woo.truth(order))["shipments"]] == [NUMBER]
+
+
+async def test_a_number_that_the_extension_has_is_no_parcel_of_its_own(woo: Any) -> None:
+    store = await woo.open_store(plugins=["shipment-tracking"])
+    order = await store.order()
+    body = {"tracking_provider": "USPS", "tracking_number": NUMBER}
+
+    await store.call("POST", f"{NEW}/orders/{order}/shipment-trackings", json=body)
+    value = [{"tracking_number": NUMBER}]
+    await store.call("PUT", f"orders/{order}", json={"meta_data": [{"key": "_our_tracking", "value": value}]})
+
+    assert len((await store.truth(order))["shipments"]) == 1
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+async def test_a_fulfilment_that_is_changed_mails_again_when_told_to(woo: Any, method: str) -> None:
+    store = await woo.open_store(plugins=["fulfillments"])
+    order, line, _ = await two_units(store)
+    path, body = f"orders/{order}/fulfillments", fulfillment((line, 1))
+    made = (await store.call("POST", path, params={"notify_customer": "true"}, json=body)).json
+
+    await store.call(method, f"{path}/{made['id']}", params={"notify_customer": "true"}, json=body)
+    await store.call(method, f"{path}/{made['id']}", json=body)
+
+    assert (await store.books())["emails"] == 2

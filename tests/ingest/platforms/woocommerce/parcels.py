@@ -71,5 +71,4 @@ MORE_WAYS = {
         spellings={"fedex": "Fedex", "dhl-de": "DHL Intraship (DE)"},
         other_carrier="Pigeon Post",
     ),
-    "note": replace(WAYS, write_path="/notes$", write_method="POST", goes_on=False),
 }

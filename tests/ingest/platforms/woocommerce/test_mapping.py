@@ -111,6 +111,24 @@ def test_a_reopened_order_is_made_though_it_was_completed_once() -> None:
     assert (found.fulfilment, found.items[0].quantity_to_make) == ("unfulfilled", 2)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "fulfilment", "left"),
+    [
+        ("_fulfillment_status", "fulfilled", "fulfilled", False),
+        ("_fulfillment_status", "partially_fulfilled", "partial", True),
+        ("_fulfillment_status", "unfulfilled", "unfulfilled", True),
+        ("_wc_shipment_tracking_items", [{"tracking_number": "1"}], "partial", True),
+        ("_ordersync_tracking", [{"tracking_number": "1"}], "partial", True),
+        ("_ordersync_tracking", [], "unfulfilled", True),
+    ],
+)
+def test_what_tells_of_parcels_tells_what_was_shipped(key: str, value: Any, fulfilment: str, *, left: bool) -> None:
+    found = order("processing", meta_data=[{"id": 1, "key": key, "value": value}])
+
+    assert found.fulfilment == fulfilment
+    assert any(item.quantity_to_make for item in found.items) is left
+
+
 def test_times_are_the_utc_twins_and_never_the_stores_own() -> None:
     found = order("processing")
 
