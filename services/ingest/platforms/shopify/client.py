@@ -55,6 +55,10 @@ class RightMissing(AuthorizationError):  # noqa: N818 - the fact
     """Shopify knows the app, and does not let it do this."""
 
 
+class FieldDenied(RightMissing):
+    """A field of the query is not this app's to see (ACCESS_DENIED): the rest may be asked for without it."""
+
+
 class NotTaken(TransientError):  # noqa: N818 - the fact
     """The call had no turn, at us or at Shopify: nothing was done, and it may be made again."""
 
@@ -218,7 +222,7 @@ def _refuse_errors(errors: Sequence[Any], cost: Mapping[str, Any], *, has_data: 
     if codes == {"ACCESS_DENIED"}:
         if has_data:
             return  # protected customer data: those fields are null and the rest of the order is there
-        raise RightMissing(_SELLERS_TURN[_FORBIDDEN])
+        raise FieldDenied(_SELLERS_TURN[_FORBIDDEN])
     raise TransientError(f"Shopify could not answer the query: {', '.join(sorted(codes - {''})) or 'no code given'}")
 
 

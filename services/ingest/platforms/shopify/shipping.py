@@ -14,7 +14,7 @@ from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import KnownParcel, Shipping, Standing
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
-from services.ingest.platforms.shopify.client import RightMissing, ShopifyClient, TooDear
+from services.ingest.platforms.shopify.client import FieldDenied, ShopifyClient, TooDear
 from services.ingest.platforms.shopify.naming import ORDER, number_in
 from services.ingest.platforms.shopify.paging import as_object, next_cursor
 from services.kit.errors import TransientError
@@ -180,7 +180,7 @@ class ShippingReader:
         gid = f"{ORDER}{external_id}"
         try:
             node = await self._whole(access, gid)
-        except RightMissing:
+        except FieldDenied:
             node = await self._parcels(access, gid, PARCELS)
         if node is None:
             return None

@@ -65,8 +65,8 @@ class Store:
     sent: list[dict[str, Any]] = field(default_factory=list)
     answers: list[Any] = field(default_factory=lambda: [MADE])
     fields: dict[str, Any] = field(default_factory=dict)
-    #: Fulfilment orders are not shown.
-    denies: bool = False
+    #: What is answered instead of fulfilment orders.
+    denies: HttpAnswer | None = None
     #: Called at each mutation.
     meanwhile: Any = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Store:
                 return answer({"data": {"order": self.order(variables)}})
             case "Shipping" | "MoreParts":
                 if self.denies:
-                    return answer(DENIED)
+                    return self.denies
                 start, lines = int(variables.get("after") or 0), variables["lines"]
                 shown = [_shown(each, lines) for each in self.parts]
                 order = self.order(variables) if operation == "Shipping" else {}
@@ -361,7 +361,7 @@ async def test_what_cannot_be_shipped_is_not_tried(
 
 
 async def test_an_app_without_the_scope_still_sees_what_was_sent() -> None:
-    store = Store(sent=[sent(OTHER)], denies=True)
+    store = Store(sent=[sent(OTHER)], denies=answer(DENIED))
 
     shipping = await store.read()
 
@@ -369,6 +369,12 @@ async def test_an_app_without_the_scope_still_sees_what_was_sent() -> None:
     with pytest.raises(PushRefused) as refused:
         await store.write()
     assert (refused.value.code, refused.value.store_wide) == ("RIGHT_MISSING", True)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 423])
+async def test_a_store_that_is_closed_to_us_is_no_missing_right(status: int) -> None:
+    with pytest.raises(AuthorizationError):
+        await Store(denies=answer({}, status=status)).read()
 
 
 @pytest.mark.parametrize("reply", [DENIED | {"data": {"fulfillmentCreate": None}}, answer({}, status=403)])
