@@ -195,7 +195,10 @@ def _settled(parcels: Sequence[Pushed], orders: int) -> bool:
 
 
 def _pushed(item: Json) -> Pushed:
-    return Pushed(item["external_id"], item["tracking_number"], item["state"], item["code"])
+    verified = datetime.fromisoformat(item["verified_at"]) if item["verified_at"] else None
+    took = verified - datetime.fromisoformat(item["created_at"]) if verified else None
+    seconds = took.total_seconds() if took else None
+    return Pushed(item["external_id"], item["tracking_number"], item["state"], item["code"], seconds)
 
 
 async def units_wanted(api: Api, linked: Linked) -> dict[str, int]:

@@ -45,6 +45,7 @@ class PlatformTally:
     released: int
     shipped: int
     tracking_verified: int = 0
+    tracking_seconds_p95: float | None = None
     differences: tuple[str, ...] = field(default=())
 
     def as_json(self) -> dict[str, Any]:
@@ -57,17 +58,19 @@ class PlatformTally:
             "released": self.released,
             "shipped": self.shipped,
             "tracking_verified": self.tracking_verified,
+            "tracking_seconds_p95": self.tracking_seconds_p95,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """One parcel as ingest says that its platform was told of it."""
+    """One parcel as ingest says that its platform was told of it, and after how many seconds the number was there."""
 
     external_id: str
     tracking_number: str
     state: str
     code: str | None = None
+    seconds: float | None = None
 
     @property
     def is_wanted(self) -> bool:
@@ -98,6 +101,7 @@ def tally_platform(
             order.shipped and not any(_unshown(true.get(number, {}), parcels.get(number, [])))
             for number, order in shown.items()
         ),
+        tracking_seconds_p95=_p95([parcel.seconds for parcel in pushed or () if parcel.seconds is not None]),
         differences=(*_differences(true, shown), *(_untold(true, shown, parcels) if pushed is not None else ())),
     )
 
@@ -122,6 +126,10 @@ def factory_differences(book: Mapping[str, Any], units_wanted: Mapping[str, int]
 
 def _by_reason(orders: Iterable[Reported]) -> dict[str, int]:
     return dict(sorted(Counter(code for order in orders for code in order.reasons).items()))
+
+
+def _p95(seconds: Sequence[float]) -> float | None:
+    return round(sorted(seconds)[int(0.95 * (len(seconds) - 1))], 2) if seconds else None
 
 
 def _untold(

@@ -248,7 +248,7 @@ def routes_document() -> dict[str, Any]:
     routes.include(direct_routes(DirectApi(nothing, nothing, nothing, nothing, nothing)))
     routes.include(import_routes(ImportApi(nothing, nothing, nothing, nothing, nothing, nothing)))
     routes.include(outgoing_routes(OutgoingApi(nothing, nothing, nothing, nothing, allow_private_addresses=False)))
-    routes.include(push_routes(PushApi(nothing, nothing, nothing)))
+    routes.include(push_routes(PushApi(nothing, nothing, nothing, nothing)))
     return routes.openapi()
 
 
@@ -426,7 +426,7 @@ def _compose(
     )
     routes.include(import_routes(ImportApi(imports, files, stores, given, import_schedule, clock)))
     subscriber.add(ShippingNews(stores, seen, pushes, push_schedule, clock).subscription())
-    routes.include(push_routes(PushApi(pushes, push_schedule, clock)))
+    routes.include(push_routes(PushApi(stores, pushes, push_schedule, clock)))
     outgoing, private = PostgresOutgoing(pool), settings.allow_private_addresses
     outward = HttpClient(allow_private_addresses=private, metrics=metrics, answer_limit=ANSWER_LIMIT_BYTES)
     sending = Sending(outgoing, outward, vault=vault, clock=clock, metrics=metrics)

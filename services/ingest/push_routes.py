@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from services.ingest.linking import renamed
+from services.ingest.ports import Stores
 from services.ingest.push_ports import PushFilter, PushLease, PushStorage
 from services.ingest.push_views import (
     PushPage,
@@ -14,6 +16,8 @@ from services.ingest.push_views import (
     PushView,
     Retried,
     RetryAll,
+    Switched,
+    Switches,
     cursor_of,
     place_of,
     push_view,
@@ -25,12 +29,14 @@ from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
 
 READ, WRITE = "tracking:read", "tracking:write"
+_STORES_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class PushApi:
     """The handlers of tracking. A parcel or store of another seller is not there."""
 
+    stores: Stores
     pushes: PushStorage
     schedule: Schedule[PushLease]
     clock: Clock
@@ -48,6 +54,20 @@ class PushApi:
             items=[push_view(push) for push in shown],
             next=cursor_of(shown[-1]) if len(found) > len(shown) else None,
         )
+
+    async def switch(self, request: web.Request, *, body: Switches) -> Switched:
+        """Choose for all stores at once; a store that is linked later begins with the usual."""
+        seller_id, after, number = principal(request).seller_id, None, 0
+        chosen, now = body.model_dump(exclude_none=True, exclude={"platform"}), self.clock.now()
+        while stores := await self.stores.page(seller_id, after=after, limit=_STORES_AT_ONCE):
+            for store in stores:
+                if body.platform in (None, store.platform):
+                    await self.stores.change(
+                        store.store_id, lambda held: renamed(held, name=None, settings=chosen, now=now)
+                    )
+                    number += 1
+            after = stores[-1].store_id
+        return Switched(stores=number)
 
     async def retry_push(self, request: web.Request, *, path: PushPath) -> PushView:
         """Try one parcel again, now; one that the platform may know already stays as it is."""
@@ -71,6 +91,7 @@ def push_routes(api: PushApi) -> Routes:
     routes = Routes(title="tracking", version="1")
     pushes, tags = "/v1/tracking", ["tracking"]
     routes.get(pushes, summary="List parcels", tags=tags, scope=READ, errors=[422])(api.list_pushes)
+    routes.post(f"{pushes}/switches", status=200, summary="Choose for all stores", tags=tags, scope=WRITE)(api.switch)
     routes.post(
         f"{pushes}/{{push_id}}/retry",
         status=200,

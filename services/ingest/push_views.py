@@ -82,6 +82,22 @@ class RetryAll(_Body):
     store_id: str | None = Field(default=None, max_length=64)
 
 
+class Switches(_Body):
+    """What to choose for all of a seller's stores, or for those of one platform; what is absent stays."""
+
+    platform: str | None = Field(default=None, min_length=1, max_length=31, description="Its stores only.")
+    sync_tracking: bool | None = Field(default=None, description="Tell platforms of parcels and their numbers.")
+    notify_buyer: bool | None = Field(default=None, description="Have platforms write to the buyer of each parcel.")
+    replace_tracking: bool | None = Field(default=None, description="Tell platforms when a parcel got another label.")
+    hold_until_scanned: bool | None = Field(default=None, description="Tell of a parcel only after its first scan.")
+
+
+class Switched(BaseModel):
+    """How many stores the choice holds for."""
+
+    stores: int
+
+
 class Retried(BaseModel):
     """How many parcels are tried again."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -51,7 +51,7 @@ async def seller() -> AsyncIterator[Seller]:
         what="push",
     )
     keys = MemoryKeyRing()
-    routes = push_routes(PushApi(bench.pushes, schedule, bench.clock))
+    routes = push_routes(PushApi(bench.stores, bench.pushes, schedule, bench.clock))
     server = await serve(build_app(routes, keys=keys, metrics=Metrics(), health=Health()), "127.0.0.1", 0)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
         yield Seller(bench, session, keys.grant(SELLER), keys.grant("seller-2"))
@@ -87,6 +87,23 @@ async def test_one_parcel_or_all_of_a_code_are_tried_again(seller: Seller) -> No
 
     assert (status, one["state"], others) == (200, "queued", {"retried": 2})
     assert [(await bench.push(number)).state for number in ("o1", "o2", "o3")] == ["verified"] * 3
+
+
+async def test_a_seller_chooses_for_all_stores_or_those_of_a_platform(seller: Seller) -> None:
+    memory = seller.bench.memory
+    for store_id in ("st-2", "st-3"):
+        await seller.bench.add_store(store_id)
+    memory.stores["st-3"] = replace(memory.stores["st-3"], platform="other")
+    memory.outbox.clear()
+
+    _, of_twin = await seller.call("POST", "/v1/tracking/switches", {"platform": "twin", "sync_tracking": False})
+    _, of_all = await seller.call("POST", "/v1/tracking/switches", {"notify_buyer": False})
+    _, of_nobody = await seller.call("POST", "/v1/tracking/switches", {"notify_buyer": True}, key=seller.other)
+
+    settings = {store_id: store.settings for store_id, store in memory.stores.items()}
+    assert (of_twin, of_all, of_nobody) == ({"stores": 2}, {"stores": 3}, {"stores": 0})
+    assert [settings[store_id].sync_tracking for store_id in (STORE, "st-2", "st-3")] == [False, False, True]
+    assert {one.notify_buyer for one in settings.values()} == {False}
 
 
 async def test_another_sellers_parcels_are_not_there(seller: Seller) -> None:

@@ -36,6 +36,7 @@ def test_what_is_released_and_what_is_held_as_expected_adds_up() -> None:
         "released": 1,
         "shipped": 1,
         "tracking_verified": 0,
+        "tracking_seconds_p95": None,
     }
 
 
@@ -54,10 +55,18 @@ def test_a_number_that_the_platform_does_not_have_once_is_told(
 ) -> None:
     order = _true("1") | {"shipments": [{"tracking_number": number} for number in there]}
 
-    tally = tally_platform([order], [_shown("1")], [Pushed("1", "940012", *state.split())])
+    word, _, code = state.partition(" ")
+
+    tally = tally_platform([order], [_shown("1")], [Pushed("1", "940012", word, code or None)])
 
     assert tally.differences == (() if problem is None else (problem,))
     assert tally.tracking_verified == (problem is None)
+
+
+def test_of_the_times_until_numbers_were_there_all_but_the_slowest_are_shorter_than_the_one_told() -> None:
+    parcels = [Pushed(str(number), "1", "verified", None, float(number)) for number in range(1, 101)]
+
+    assert tally_platform([], [], parcels).tracking_seconds_p95 == 95.0
 
 
 def test_a_shipped_order_without_a_parcel_is_told() -> None:
