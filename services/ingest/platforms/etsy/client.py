@@ -47,6 +47,10 @@ class Declined(Exception):  # noqa: N818 - the fact
         self.error = error
 
 
+class NotSent(TransientError):  # noqa: N818 - the fact
+    """No call is left, by our count or by Etsy's: it did nothing."""
+
+
 class EtsyClient:
     """The Open API for every shop of the app: calls a second and a day are counted by app, so they share one budget."""
 
@@ -75,8 +79,8 @@ class EtsyClient:
     async def post(self, token: str, path: str, json: Mapping[str, object]) -> dict[str, Any]:
         """Write once, as JSON, and return the object that Etsy answers.
 
-        Raises Declined for what Etsy refused and so did not do, TransientError for what it may or may not have done,
-        and AuthorizationError.
+        Raises Declined for what Etsy refused and so did not do, NotSent where no call is left, TransientError for what
+        it may or may not have done, and AuthorizationError.
         """
         url = f"{self.api}/v3/application{path}"
         answer = await self._counted("POST", url, headers=self._headers(token), json=json)
@@ -126,8 +130,11 @@ class EtsyClient:
         json: Mapping[str, object] | None = None,
     ) -> HttpAnswer:
         """Call when the app's two budgets let it, and learn from the answer what is left of them."""
-        await self._limits.take(self._budget("day"), limit=_calls_a_day(self._per_day))
-        await self._limits.take(self._budget("second"), limit=_calls_a_second(self._per_second))
+        try:
+            await self._limits.take(self._budget("day"), limit=_calls_a_day(self._per_day))
+            await self._limits.take(self._budget("second"), limit=_calls_a_second(self._per_second))
+        except TransientError as error:
+            raise NotSent(str(error), retry_after=error.retry_after) from error
         answer = await self._request(method, url, headers=headers, form=form, json=json)
         await self._learn(answer)
         return answer
@@ -181,7 +188,7 @@ class EtsyClient:
             case 429:
                 wait = _retry_after(answer)
                 await self._limits.close(self._budget("second"), seconds=wait)
-                raise TransientError("Etsy's call budget is used up", retry_after=wait)
+                raise NotSent("Etsy's call budget is used up", retry_after=wait)
         raise TransientError(f"Etsy answered {answer.status}", retry_after=_retry_after(answer))
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing, plain_number
 from services.ingest.parsing import parsed
-from services.ingest.platforms.etsy.client import RETRY_AFTER, Declined, EtsyClient
+from services.ingest.platforms.etsy.client import RETRY_AFTER, Declined, EtsyClient, NotSent
 from services.ingest.platforms.etsy.mapping import is_over, ship_by
 from services.ingest.platforms.etsy.payloads import EtsyShipment, EtsyShipments
 from services.ingest.platforms.etsy.reading import ReceiptReader, receipt_path
@@ -84,6 +84,8 @@ class EtsyParcels:
             reply = await self._client.post(access.secrets["access_token"], path, body)
         except Declined as declined:
             _refuse(declined)
+        except NotSent as error:
+            raise _refusal("BUSY") from error
         wanted = plain_number(parcel.tracking_number)
         for known in map(_known, reversed(_receipt(reply).shipments or ())):
             if plain_number(known.tracking_number or "") == wanted:
@@ -172,5 +174,6 @@ _REFUSALS: Mapping[str, tuple[Remedy, bool, str]] = {
         False,
         "Etsy does not take this parcel: mark the order as shipped in Shop Manager, with its number.",
     ),
+    "BUSY": ("wait", False, "This app has no calls to Etsy left for the moment: this parcel has its turn later."),
     "CONFLICT": ("wait", False, "The order is changing on Etsy at the moment."),
 }

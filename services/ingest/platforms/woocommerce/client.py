@@ -44,6 +44,10 @@ class KeyRefused(AuthorizationError):  # noqa: N818 - as below
         self.code = code
 
 
+class NotSent(TransientError):  # noqa: N818 - as below
+    """The store was not called: others' calls did not end, or it asked for quiet."""
+
+
 class RouteMissing(TransientError):  # noqa: N818 - as below
     """Nothing is served there: WooCommerce itself is switched off, or the plugin that was asked is."""
 
@@ -155,9 +159,9 @@ class WooCommerceClient:
             try:
                 await limits.take(name, limit=SLOTS, patience=0.0)
                 break
-            except TransientError:
+            except TransientError as error:
                 if waited >= patience:
-                    raise
+                    raise NotSent(str(error), retry_after=error.retry_after) from error
             await self._tools.clock.sleep(_SLOT_WAIT)
             waited += _SLOT_WAIT
         try:

@@ -8,6 +8,7 @@ whatever else is sent along is calculated or overwritten anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -17,6 +18,7 @@ from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import Parcel, PushRefused, Shipping, plain_number
 from services.ingest.platforms.woocommerce.client import (
     KeyRefused,
+    NotSent,
     NotUnderstood,
     RouteMissing,
     StoreAnswer,
@@ -93,6 +95,9 @@ class WooCommerceParcels:
         door, parcel = Door.of(access.secrets), replace(parcel, tracking_number=written_number(parcel))
         try:
             return await self._tell(door, told, parcel)
+        except NotSent as error:
+            sentence = "The store answers other calls at the moment: this parcel has its turn later."
+            raise PushRefused("wait", sentence, code="BUSY") from error
         except RouteMissing:
             self._ways.forget(door)
             raise
@@ -176,7 +181,9 @@ class WooCommerceParcels:
         name = plugin_name(parcel.carrier, listed.value if listed else None)
         body = {"tracking_number": parcel.tracking_number, "date_shipped": day}
         if name is not None:
-            return await self._write(door, "POST", path, body | {"tracking_provider": name})
+            # A plugin may list a name that it does not take: it says so before it does anything.
+            with suppress(NotUnderstood):
+                return await self._write(door, "POST", path, body | {"tracking_provider": name})
         custom = {"custom_tracking_provider": shown_name(parcel), "custom_tracking_link": _address(parcel)}
         return await self._write(door, "POST", path, body | custom)
 

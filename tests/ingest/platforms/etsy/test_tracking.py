@@ -114,7 +114,20 @@ async def test_a_refusal_says_who_can_help_and_not_what_etsy_wrote(status: int, 
     assert error not in value.sentence
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_turn_that_does_not_come_is_no_call_whose_outcome_nobody_knows() -> None:
+    used_up = {"x-limit-per-day": "100", "x-remaining-today": "0"}
+    found, http = connector(answer(receipt(), headers=used_up))
+    await found.parcels.read(ACCESS, "123")
+
+    refusals = [await refused(answer({"error": "rate limit"}, status=429))]
+    with pytest.raises(PushRefused) as caught:
+        await found.parcels.write(ACCESS, parcel(), Shipping("open"))
+
+    assert [(value.remedy, value.code) for value in (*refusals, caught.value)] == [("wait", "BUSY")] * 2
+    assert len(http.asked) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503])
 async def test_what_etsy_may_have_done_is_neither_taken_nor_refused(status: int) -> None:
     with pytest.raises(TransientError):
         await write(answer({"error": "Server Error"}, status=status))

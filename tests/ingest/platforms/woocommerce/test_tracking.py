@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -230,6 +231,15 @@ async def test_a_carrier_that_the_plugin_does_not_list_has_its_name_and_address(
     }
 
 
+async def test_a_provider_that_the_plugin_lists_and_does_not_take_has_a_name_and_address_too() -> None:
+    store = Store((NEW,), lost={"shipment-trackings": [error("rest_invalid_param", 400)]})
+
+    await store.write()
+
+    assert store.written[1][2]["custom_tracking_provider"] == "USPS"
+    assert len(store.parcels) == 1
+
+
 async def test_a_plugin_that_was_told_before_the_call_got_lost_is_not_told_again() -> None:
     store = Store((NEW,), lost={"7": [TransientError("cut")]})
     with pytest.raises(TransientError):
@@ -446,6 +456,25 @@ async def test_a_refusal_says_who_can_help(reply: HttpAnswer, meaning: Any) -> N
 async def test_a_key_that_was_deleted_is_the_sellers() -> None:
     with pytest.raises(AuthorizationError):
         await Store(lost={"7": [error("woocommerce_rest_cannot_view", 401)]}).write()
+
+
+async def test_a_turn_that_does_not_come_is_no_call_whose_outcome_nobody_knows() -> None:
+    store = Store(lost={"7": [answer({}, status=503, headers={"Retry-After": "900"})]})
+    shipping = await store.read()
+    with pytest.raises(TransientError):
+        await store.connector.parcels.write(ACCESS, parcel(), shipping)
+
+    writing = asyncio.create_task(store.connector.parcels.write(ACCESS, parcel(), shipping))
+    for _ in range(5_000):
+        await asyncio.sleep(0)
+        store.clock.advance(0.05)
+        if writing.done():
+            break
+
+    with pytest.raises(PushRefused) as caught:
+        await writing
+    assert (caught.value.remedy, caught.value.code) == ("wait", "BUSY")
+    assert len(store.written) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
