@@ -150,9 +150,10 @@ class EtsySandbox(StandIn):
 
         What no document settles, the chosen one first: `signature` (list, bare, several), `shop_id` (text, number) and
         `host` (api, openapi) of webhooks; `refresh_survives` (false, true: a used refresh token goes on working);
-        `quiet_changes` (false, true: cancels, refunds and new addresses leave update_timestamp as it was).
+        `quiet_changes` (false, true: cancels, refunds and new addresses leave update_timestamp as it was);
+        `loses_numbers` (false, true: a receipt is shipped and its number forgotten).
         """
-        known = {"limits", "time_scale", "per_second", "per_day", "refresh_survives", "quiet_changes"}
+        known = {"limits", "time_scale", "per_second", "per_day", "refresh_survives", "quiet_changes", "loses_numbers"}
         if unknown := set(settings) - known - set(webhooks.FORMS):
             raise ControlError(f"unknown settings: {', '.join(sorted(unknown))}")
         for name, forms in webhooks.FORMS.items():
@@ -163,6 +164,7 @@ class EtsySandbox(StandIn):
             settings.get("refresh_survives", self._market.tokens.refresh_survives)
         )
         self._market.quiet_changes = bool(settings.get("quiet_changes", self._market.quiet_changes))
+        self._market.loses_numbers = bool(settings.get("loses_numbers", self._market.loses_numbers))
         if "limits" in settings:
             self._market.limit(on=bool(settings["limits"]))
         if "time_scale" in settings:
@@ -178,6 +180,7 @@ class EtsySandbox(StandIn):
             "per_day": quota.per_day,
             "refresh_survives": self._market.tokens.refresh_survives,
             "quiet_changes": self._market.quiet_changes,
+            "loses_numbers": self._market.loses_numbers,
             **self._forms,
         }
 

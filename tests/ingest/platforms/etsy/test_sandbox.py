@@ -10,6 +10,7 @@ import pytest
 from deploy.sandbox.etsy import query
 from schemas.order import RawOrder, order_revised
 from services.ingest.connector import LinkingRefused
+from services.ingest.parcels import Parcel, PushRefused
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.errors import AuthorizationError, TransientError
@@ -23,6 +24,25 @@ async def test_linking_tells_which_shop_it_is() -> None:
     async with world(currency="EUR") as shop:
         assert shop.access.store.external_id == str(shop.shop["shop_id"])
         assert shop.access.store.currency == "EUR"
+
+
+async def test_a_number_that_etsy_loses_mails_its_buyer_once() -> None:
+    async with world() as shop:
+        await shop.make(1, state="ready")
+        [number] = await shop.ids()
+        told = Parcel(number, 1, "9400111899223100000001", "usps", "USPS", CLOCK.now(), {}, notify_buyer=True)
+        await shop.settings(loses_numbers=True)
+
+        codes = []
+        for _ in range(3):
+            shipping = await shop.connector.parcels.read(shop.access, number)
+            assert shipping is not None
+            with pytest.raises(PushRefused) as refused:
+                await shop.connector.parcels.write(shop.access, told, shipping)
+            codes.append((refused.value.remedy, refused.value.code))
+
+        assert codes == [("seller", "NUMBER_DROPPED")] * 3
+        assert (await shop.boxes.control("GET", "/etsy/books"))["emails"] == 1
 
 
 async def test_every_receipt_is_read_as_it_truly_is() -> None:
