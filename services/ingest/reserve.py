@@ -91,7 +91,10 @@ class Reserve(Counted):
 
 
 class Patient(Counted):
-    """`Limits` for work with a deadline of its own: it stays in the line where others come again later."""
+    """`Limits` for work with a deadline of its own: it stays in the line where others come again later.
+
+    Who does not want to wait at all has a line of their own to stand in, and is told at once.
+    """
 
     def __init__(self, limits: Limits, *, seconds: float = PATIENT_SECONDS) -> None:
         super().__init__(limits)
@@ -101,7 +104,7 @@ class Patient(Counted):
         self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
     ) -> None:
         """See `Limits`."""
-        await super().take(name, cost, limit=limit, patience=max(patience, self._seconds), leave=leave)
+        await super().take(name, cost, limit=limit, patience=patience and max(patience, self._seconds), leave=leave)
 
 
 def reserved(limit: Limit, cost: float, *, share: float = SHARE) -> float:

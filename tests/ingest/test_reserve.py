@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.ingest.reserve import Reserve, spending
+from services.ingest.reserve import Patient, Reserve, spending
+from services.kit.clock import ManualClock
 from services.kit.errors import TransientError
 from services.kit.limits import Limit, MemoryLimits, calls_per_second
 from tests.ingest.toolbox import HastyClock
@@ -77,3 +78,17 @@ async def test_what_is_taken_is_counted_for_whoever_asks_and_for_nobody_else() -
         await elsewhere
 
     assert spent.of == {"a": (4.0, BUCKET)}
+
+
+async def test_work_with_a_deadline_stays_in_line_but_whoever_asks_for_no_wait_is_told_at_once() -> None:
+    clock = ManualClock(datetime(2026, 11, 20, tzinfo=UTC))
+    patient, slow = Patient(MemoryLimits(clock)), Limit(1.0, 1 / 30)
+    await patient.take("slots", limit=slow)
+
+    with pytest.raises(TransientError):
+        await patient.take("slots", limit=slow, patience=0.0)
+    waiting = asyncio.create_task(patient.take("slots", limit=slow, patience=5.0))
+    await asyncio.sleep(0)
+    clock.advance(30)
+
+    await waiting
