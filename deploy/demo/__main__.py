@@ -29,6 +29,7 @@ from deploy.demo.world import SELLER, Choices, World, running_world
 from deploy.local.errors import LocalStackError
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
+from deploy.sandbox.app import discover
 
 DIRECTORY = VAR / "demo"
 #: Generous: a slow machine shall see its slow figure, not an error.
@@ -88,7 +89,8 @@ async def walk(world: World, orders: int) -> Outcome:
     async with aiohttp.ClientSession() as session:
         api = Api(world, session)
         await journey.top_up(api)
-        shares = _shares(orders, sorted(world.platforms))
+        stand_ins = discover()
+        shares = shares_of(orders, {name: stand_ins[name].parcels_a_minute for name in world.platforms})
         opened = [await journey.open_store(api, name, ingest_url=world.services["ingest"]) for name in shares]
         for store in opened:
             await journey.create_past_orders(api, store, _before(store, shares[store.platform]))
@@ -96,6 +98,7 @@ async def walk(world: World, orders: int) -> Outcome:
         linked = [await _link(api, store, shares[store.platform]) for store in opened]
         pace = await _follow(api, shares, began)
         shipped = {name: each.shipped for name, each in (await journey.progress(api)).items()}
+        console.print("Telling the platforms of the parcels, within the calls that they allow …")
         await journey.settle_parcels(api, shipped, linked, within=FOLLOW_SECONDS)
         told_after = time.monotonic() - began
         rows = {each.opened.platform: await journey.tally(api, each, tracking=True) for each in linked}
@@ -143,9 +146,20 @@ async def _follow(api: Api, shares: Mapping[str, int], began: float) -> _Pace:
         return _Pace(judged, time.monotonic() - began, by_platform)
 
 
-def _shares(orders: int, platforms: Sequence[str]) -> dict[str, int]:
-    count = len(platforms)
-    return {name: orders * (place + 1) // count - orders * place // count for place, name in enumerate(platforms)}
+def shares_of(orders: int, platforms: Mapping[str, int | None]) -> dict[str, int]:
+    """Deal orders out evenly; a platform that can be told of few parcels a minute gets no more than that, if it can be.
+
+    `platforms` says of each how many that are, None: more than matters.
+    """
+    most = {name: orders if few is None else few for name, few in platforms.items()}
+    if sum(most.values()) < orders:
+        most = dict.fromkeys(platforms, orders)
+    shares, left = dict[str, int](), orders
+    # Whoever takes fewest comes first, and leaves the more to the others.
+    for place, name in enumerate(sorted(most, key=lambda name: (most[name], name))):
+        shares[name] = min(most[name], left // (len(most) - place))
+        left -= shares[name]
+    return {name: shares[name] for name in sorted(shares)}
 
 
 def _before(store: Opened, orders: int) -> int:

@@ -109,6 +109,9 @@ class StandIn(ABC):
     allowance: ClassVar[str] = ""
     thousand_orders_take: ClassVar[float] = 0.0
     calls_at_once: ClassVar[int | None] = None
+    #: How many parcels the documented limits let a store be told of in a minute, each read before and after; None:
+    #: more than matters.
+    parcels_a_minute: ClassVar[int | None] = None
 
     def __init__(self) -> None:
         self.clock = SandboxClock()

@@ -46,6 +46,7 @@ class AmazonSandbox(StandIn):
         "1,000 orders are 10 searches of 100, and one that probes; 20 are free at once, then one in 179 s"
     )
     calls_at_once: ClassVar[int | None] = 20
+    parcels_a_minute: ClassVar[int | None] = 30
     lag: ClassVar[timedelta] = timedelta(minutes=2)
     ailments: ClassVar[tuple[Ailment, ...]] = ("missing", "wrong_address", "silent")
 

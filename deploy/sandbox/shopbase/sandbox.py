@@ -47,6 +47,7 @@ class ShopbaseSandbox(StandIn):
     slug = "shopbase"
     allowance: ClassVar[str] = "pages of 250, of a bucket of 30 calls that leaks 2 a second; subscribing spends it too"
     pushes = True
+    parcels_a_minute: ClassVar[int | None] = 35
     ailments: ClassVar[tuple[Ailment, ...]] = ("missing", "wrong_address", "wrong_secret", "silent")
 
     def __init__(self) -> None:
