@@ -8,7 +8,14 @@ from urllib.parse import quote
 
 from schemas.reasons import REASONS
 from schemas.stores import Capability, StoreRecord
-from services.reporting.attention import Attention, FailingStore, UnreadableOrders, WaitingOrders
+from services.reporting.attention import (
+    Attention,
+    DueOrders,
+    FailingStore,
+    StuckParcels,
+    UnreadableOrders,
+    WaitingOrders,
+)
 from services.reporting.cursors import Cursor, written
 from services.reporting.standing import access_of, connect_link
 from services.reporting.views import AlertCode, AlertView, ListOf, Severity
@@ -42,6 +49,8 @@ def alerts_of(
     alerts += [alert for late in attention.late for alert in teller.of_late(late)]
     alerts += [alert for doubt in attention.doubts for alert in teller.of_doubt(doubt)]
     alerts += [alert for healed in attention.healed for alert in teller.of_healed(healed)]
+    alerts += [alert for due in attention.due for alert in teller.of_due(due)]
+    alerts += [alert for stuck in attention.stuck for alert in teller.of_stuck(stuck)]
     alerts += [teller.of_waiting(waiting) for waiting in attention.waiting if _is_waited_for(waiting)]
     return tuple(sorted(alerts, key=place))
 
@@ -156,6 +165,33 @@ class _Teller:
             since=healed.at,
             sentence=healed.sentence,
             link=f"/sessions/{quote(healed.session_id)}",
+        )
+
+    def of_due(self, due: DueOrders) -> Iterator[AlertView]:
+        store = self._stores.get(due.store_id)
+        if store is None or store.state == "unlinked":
+            return
+        code: AlertCode = "SHIP_BY_LATE" if due.late else "SHIP_BY_AT_RISK"
+        yield self._about(
+            store,
+            code,
+            "urgent" if due.late else "warning",
+            since=due.since,
+            link=f"/orders?store={quote(due.store_id)}&deadline={'late' if due.late else 'at_risk'}",
+            orders=due.orders,
+        )
+
+    def of_stuck(self, stuck: StuckParcels) -> Iterator[AlertView]:
+        store = self._stores.get(stuck.store_id)
+        if store is None or store.state == "unlinked":
+            return
+        yield self._about(
+            store,
+            "TRACKING_REFUSED_ORDERS" if stuck.state == "refused" else "TRACKING_NEEDS_YOU",
+            "warning",
+            since=stuck.since,
+            link=f"/tracking?store={quote(stuck.store_id)}&state={stuck.state}",
+            orders=stuck.orders,
         )
 
     def of_waiting(self, waiting: WaitingOrders) -> AlertView:

@@ -10,6 +10,8 @@ from schemas.money import Money
 from schemas.reasons import REASONS, Reason, ReasonCode
 from schemas.sessions import Window
 from schemas.stores import Capability, StoreRecord
+from services.reporting.deadlines import is_open
+from services.reporting.tracking_answers import parcel_view
 from services.reporting.views import (
     CapabilityView,
     Counts,
@@ -219,12 +221,13 @@ def _waits(reasons: Sequence[Row]) -> tuple[Wait, ...]:
 
 
 def _order_fields(row: Row) -> dict[str, Any]:
+    name = row["display_name"] or row["heard_display_name"]
     return {
         "order_key": row["order_key"],
         "store_id": row["store_id"],
         "platform": row["platform"],
         "external_id": row["external_id"],
-        "display_name": row["display_name"] or row["heard_display_name"],
+        "display_name": name,
         "placed_at": row["placed_at"] or row["heard_placed_at"],
         "imported_at": row["imported_at"],
         "changed_at": row["changed_at"],
@@ -233,6 +236,9 @@ def _order_fields(row: Row) -> dict[str, Any]:
         "reasons": tuple(reason_view(reason) for reason in row["reasons"] or ()),
         "total": _money(row["total_amount"], row["total_currency"]),
         "test": row["test"],
+        "ship_by": row["ship_by"],
+        "at_risk_from": row["at_risk_from"] if is_open(row) else None,
+        "tracking": tuple(parcel_view(parcel, display_name=name) for parcel in row["tracking"] or ()),
     }
 
 

@@ -21,6 +21,7 @@ from services.reporting.alerts import alerts_of, page_of
 from services.reporting.asking import Asker
 from services.reporting.changes import OrderState
 from services.reporting.completeness_api import completeness_routes
+from services.reporting.deadlines import Deadline
 from services.reporting.events import Hub, stream
 from services.reporting.logins import READ_SCOPE
 from services.reporting.ports import (
@@ -30,11 +31,13 @@ from services.reporting.ports import (
     SESSION_ORDER_CURSOR,
     STORE_CURSOR,
     OrderFilter,
+    Parcels,
     Proofs,
     Reports,
     SessionFilter,
 )
-from services.reporting.standing import with_standing
+from services.reporting.standing import with_deadline, with_standing
+from services.reporting.tracking_api import tracking_routes
 from services.reporting.views import (
     AlertView,
     ListOf,
@@ -89,6 +92,7 @@ class OrdersQuery(Paging):
     outcome: Outcome | None = None
     reason: ReasonCode | None = None
     text: Word | None = Field(default=None, description="A piece of the display name, the platform's id or a SKU.")
+    deadline: Deadline | None = Field(default=None, description="Near or past the platform's deadline, and still open.")
     since: AwareDatetime | None = Field(default=None, alias="from", description="Placed at or after.")
     until: AwareDatetime | None = Field(default=None, alias="to", description="Placed before.")
 
@@ -118,6 +122,7 @@ def api_routes(
     hub: Hub,
     *,
     proofs: Proofs,
+    parcels: Parcels,
     asker: Asker,
     still_admitted: StillAdmitted,
     clock: Clock,
@@ -130,9 +135,10 @@ def api_routes(
         description="What every sync brought, what was decided about each order and why, and where it is now.",
     )
     _declare_sessions(routes, reports)
-    _declare_orders(routes, reports)
+    _declare_orders(routes, reports, clock=clock)
     _declare_stores(routes, reports, proofs=proofs, clock=clock, connect_at=connect_at)
     routes.include(completeness_routes(reports, proofs, asker, clock=clock))
+    routes.include(tracking_routes(parcels, asker))
 
     @routes.get("/v1/events", summary="Hear of changes", tags=["events"], scope=READ_SCOPE, errors=[503], streams=True)
     async def hear_of_changes(request: web.Request, *, query: EventsQuery) -> web.StreamResponse:
@@ -196,10 +202,11 @@ def _declare_sessions(routes: Routes, reports: Reports) -> None:
         return orders
 
 
-def _declare_orders(routes: Routes, reports: Reports) -> None:
+def _declare_orders(routes: Routes, reports: Reports, *, clock: Clock) -> None:
     @routes.get("/v1/orders", summary="List orders", tags=["orders"], scope=READ_SCOPE, errors=[422])
     async def list_orders(request: web.Request, *, query: OrdersQuery) -> ListOf[OrderView]:
         """Last placed first."""
+        now = clock.now()
         wanted = OrderFilter(
             platform=query.platform,
             store_id=query.store,
@@ -209,9 +216,12 @@ def _declare_orders(routes: Routes, reports: Reports) -> None:
             text=query.text,
             since=query.since,
             until=query.until,
+            deadline=query.deadline,
+            now=now,
         )
         after = cursors.read(query.cursor, like=ORDER_CURSOR)
-        return await reports.orders(principal(request).seller_id, wanted, after=after, limit=query.limit)
+        page = await reports.orders(principal(request).seller_id, wanted, after=after, limit=query.limit)
+        return page.model_copy(update={"items": tuple(with_deadline(order, now=now) for order in page.items)})
 
     @routes.get(
         "/v1/orders/{key}", summary="Show an order and its timeline", tags=["orders"], scope=READ_SCOPE, errors=[404]
@@ -221,7 +231,7 @@ def _declare_orders(routes: Routes, reports: Reports) -> None:
         order = await reports.order(principal(request).seller_id, path.key)
         if order is None:
             raise not_found("order")
-        return order
+        return with_deadline(order, now=clock.now())
 
 
 def _declare_stores(routes: Routes, reports: Reports, *, proofs: Proofs, clock: Clock, connect_at: str) -> None:

@@ -30,8 +30,10 @@ from services.kit.settings import load_settings
 from services.kit.starting import open_pool, prepared, refuse_missing
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.memory_parcels import MemoryParcels
 from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
+from services.reporting.adapters.postgres_parcels import PostgresParcels
 from services.reporting.adapters.postgres_proofs import PostgresProofs
 from services.reporting.adapters.postgres_reports import PostgresReports
 from services.reporting.api import StillAdmitted, api_routes
@@ -43,7 +45,7 @@ from services.reporting.facts import Reader
 from services.reporting.feed import PostgresFeed
 from services.reporting.logins import Logins
 from services.reporting.measuring import Measuring
-from services.reporting.ports import Proofs, Reports
+from services.reporting.ports import Parcels, Proofs, Reports
 from services.reporting.projector import GROUP, Projector
 from services.reporting.settings import ReportingSettings
 
@@ -111,6 +113,7 @@ async def serve(
             PostgresReports(pool, clock=clock),
             hub,
             proofs=proofs,
+            parcels=PostgresParcels(pool),
             asker=Asker(publisher, clock=clock, prefix=topic_prefix),
             keys=keys,
             health=health,
@@ -138,6 +141,7 @@ def routes_document() -> dict[str, Any]:
         MemoryReports(projections),
         Hub(projections),
         proofs=MemoryProofs(projections),
+        parcels=MemoryParcels(projections),
         asker=Asker(MemoryPublisher(), clock=clock),
         still_admitted=nobody,
         clock=clock,
@@ -176,6 +180,7 @@ def _application(
     hub: Hub,
     *,
     proofs: Proofs,
+    parcels: Parcels,
     asker: Asker,
     keys: Authenticator,
     health: Health,
@@ -192,6 +197,7 @@ def _application(
         reports,
         hub,
         proofs=proofs,
+        parcels=parcels,
         asker=asker,
         keys=keys,
         logins=logins,
@@ -206,6 +212,7 @@ def routes_of(
     hub: Hub,
     *,
     proofs: Proofs,
+    parcels: Parcels,
     asker: Asker,
     keys: Authenticator,
     logins: Logins,
@@ -217,12 +224,22 @@ def routes_of(
         reports,
         hub,
         proofs=proofs,
+        parcels=parcels,
         asker=asker,
         still_admitted=_still_admitted(keys, logins),
         clock=clock,
         connect_at=connect_at,
     )
-    page = Dashboard(reports, hub, proofs=proofs, asker=asker, logins=logins, clock=clock, connect_at=connect_at)
+    page = Dashboard(
+        reports,
+        hub,
+        proofs=proofs,
+        parcels=parcels,
+        asker=asker,
+        logins=logins,
+        clock=clock,
+        connect_at=connect_at,
+    )
     routes.include(page.routes())
     return routes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.audits import AuditBy, AuditRequested, SyncRequested
+from schemas.audits import AuditBy, AuditRequested, SyncRequested, TrackingRetryRequested
 from schemas.ids import SellerId, SessionId, StoreId, fact_id
 from schemas.sessions import Window
 from schemas.topics import SYNC_REQUESTS
@@ -29,6 +29,17 @@ class Wish:
     by: AuditBy
     asked_by: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryWish:
+    """Another try for one parcel, or for all with a code (of one store, or of all)."""
+
+    seller_id: str
+    asked_by: str
+    push_id: str | None = None
+    code: str | None = None
+    store_id: str | None = None
 
 
 class Asker:
@@ -79,7 +90,22 @@ class Asker:
         await self._publish(request)
         return sync_id, period
 
-    async def _publish(self, request: AuditRequested | SyncRequested) -> None:
+    async def retry(self, wish: RetryWish, store_id: str) -> None:
+        """Ask to tell the platform of a store again. Raises TransientError when Kafka is away."""
+        now = self._clock.now()
+        asked = (store_id, wish.push_id or "", wish.code or "", now.isoformat())
+        request = TrackingRetryRequested(
+            event_id=fact_id("tracking.retry_requested", *asked),
+            occurred_at=now,
+            seller_id=SellerId(wish.seller_id),
+            store_id=StoreId(store_id),
+            push_id=wish.push_id,
+            code=wish.code,
+            asked_by=wish.asked_by,
+        )
+        await self._publish(request)
+
+    async def _publish(self, request: AuditRequested | SyncRequested | TrackingRetryRequested) -> None:
         await self._publisher.publish([Message(self._topic, request.store_id, request.to_bytes())])
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from schemas.reasons import ReasonCode
 from schemas.stores import StoreRecord
+from schemas.tracking import PushState
 from services.reporting.watermark import Doubt, Healed, LateStore, Proof, late_stores
 
 #: How many of a store's newest polls are looked at for how many failed in a row.
@@ -22,6 +23,8 @@ WAITS_LONG = timedelta(hours=24)
 WAITING_COUNTED = 2000
 #: How long a mended webhook is pointed out.
 HEALED_FOR = timedelta(hours=24)
+#: How long orders past their deadline, and parcels that a platform will not take, are pointed out.
+LATE_FOR = timedelta(days=14)
 #: How many of a seller's stores are looked at.
 STORES_LOOKED_AT = 1000
 
@@ -58,6 +61,26 @@ class WaitingOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class DueOrders:
+    """Orders of a store that are past their deadline (`late`) or near it, the first since `since`."""
+
+    store_id: str
+    late: bool
+    orders: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StuckParcels:
+    """Orders of a store with a parcel whose number its platform will not take, or not without the seller."""
+
+    store_id: str
+    state: PushState
+    orders: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
     """All of one seller's."""
 
@@ -69,6 +92,8 @@ class Attention:
     #: Of audits that ended.
     doubts: tuple[Doubt, ...] = ()
     healed: tuple[Healed, ...] = ()
+    due: tuple[DueOrders, ...] = ()
+    stuck: tuple[StuckParcels, ...] = ()
 
 
 def proven_attention(

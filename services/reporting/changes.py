@@ -10,6 +10,7 @@ from schemas.audits import AuditFinished, AuditProgressed, AuditStarted
 from schemas.decisions import OrderDecided
 from schemas.ids import OrderKey
 from schemas.sessions import OrderOutcome, OrderResult, SessionFinished, SessionStarted
+from schemas.tracking import TrackingPushed
 
 ProductionState = Literal["accepted", "on_hold", "in_production", "shipped", "cancelled"]
 OrderState = Literal[
@@ -22,6 +23,7 @@ OrderState = Literal[
     "on_hold",
     "in_production",
     "shipped",
+    "delivered",
     "cancelling",
     "cancelled",
 ]
@@ -100,6 +102,10 @@ class OrderChange:
     production: Production | None = None
     #: The latest revision that any decision was about; it never falls back.
     judged_revised_at: datetime | None = None
+    #: Shipments that left production, that arrived, and whose label was given back or replaced.
+    parcels_left: frozenset[str] = frozenset()
+    parcels_arrived: frozenset[str] = frozenset()
+    parcels_void: frozenset[str] = frozenset()
 
     def merged(self, other: OrderChange) -> OrderChange:
         """Return what both know."""
@@ -116,14 +122,20 @@ class OrderChange:
             verdict=_higher(self.verdict, other.verdict),
             production=_higher(self.production, other.production),
             judged_revised_at=_latest(self.judged_revised_at, other.judged_revised_at),
+            parcels_left=self.parcels_left | other.parcels_left,
+            parcels_arrived=self.parcels_arrived | other.parcels_arrived,
+            parcels_void=self.parcels_void | other.parcels_void,
         )
 
     @property
     def state(self) -> OrderState:
-        """Where the order stands, as the seller reads it (the generated column `orders.state` says the same)."""
+        """Where the order stands, as the seller reads it.
+
+        The generated column `orders.state` says the same, but for what was delivered, which is told by queries.
+        """
         production = self.production.state if self.production else None
         if self.shipped_at:
-            return "shipped"
+            return "delivered" if self._is_delivered else "shipped"
         if production == "cancelled":
             return "cancelled"
         if self.cancel_asked_at and not self.cancel_refused_at and production not in _TOO_LATE_TO_CANCEL:
@@ -133,6 +145,11 @@ class OrderChange:
         if self.released_at:
             return "released"
         return self.verdict.decided.outcome if self.verdict else "imported"
+
+    @property
+    def _is_delivered(self) -> bool:
+        """Whether all that left and still travels arrived."""
+        return bool(self.parcels_arrived) and self.parcels_left <= self.parcels_arrived | self.parcels_void
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +232,11 @@ class AuditChange:
             progress=max(steps, key=lambda step: (step.step, step.event_id), default=None),
             finished=_first_event(self.finished, other.finished),
         )
+
+
+def later_push(kept: TrackingPushed | None, new: TrackingPushed) -> TrackingPushed:
+    """Return what stands of a parcel: the highest step."""
+    return new if kept is None or (new.step, new.event_id) > (kept.step, kept.event_id) else kept
 
 
 K = TypeVar("K", Heard, Verdict, Production)

@@ -30,8 +30,10 @@ from schemas.topics import (
     STORES,
     SYNC_AUDITS,
     SYNC_SESSIONS,
+    TRACKING_PUSHES,
     Topic,
 )
+from schemas.tracking import TrackingPushed
 from services.kit.errors import UnreadableMessage
 
 #: What the report is made of: topics without personal data, compacted or kept for ever.
@@ -42,6 +44,7 @@ SOURCES: tuple[Topic, ...] = (
     SYNC_AUDITS,
     ORDERS_DECISIONS,
     PRODUCTION_UPDATES,
+    TRACKING_PUSHES,
 )
 
 #: What production tells of a parcel after it left.
@@ -57,7 +60,7 @@ Update = (
 )
 SessionFact = SessionStarted | SessionProgressed | SessionFinished
 AuditFact = AuditStarted | AuditProgressed | AuditFinished
-Fact = SellerRecord | StoreRecord | SessionFact | AuditFact | OrderDecided | Update
+Fact = SellerRecord | StoreRecord | SessionFact | AuditFact | OrderDecided | Update | TrackingPushed
 
 #: A topic's partition.
 Place = tuple[str, int]

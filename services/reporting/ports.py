@@ -12,12 +12,15 @@ from schemas.decisions import Outcome
 from schemas.order import Way
 from schemas.sessions import OrderResult, SessionState, Window
 from schemas.stores import StoreRecord
+from schemas.tracking import PushState
 from services.reporting.attention import Attention
 from services.reporting.changes import OrderState
 from services.reporting.comparing import HeldOrder
 from services.reporting.completeness_views import AuditDetail, AuditView
 from services.reporting.cursors import Cursor
+from services.reporting.deadlines import Deadline
 from services.reporting.facts import Located, Place
+from services.reporting.tracking_views import ParcelView, TrackingSummary
 from services.reporting.views import (
     ListOf,
     OrderDetail,
@@ -96,7 +99,8 @@ class OrderFilter:
     """Which orders; None does not filter.
 
     `text` is a piece of the display name, the platform's id or a SKU, in any case. Times are [since, until) of when
-    the order was placed.
+    the order was placed. `deadline` is as of `now`.
+    What was delivered was shipped, too.
     """
 
     platform: str | None = None
@@ -105,6 +109,20 @@ class OrderFilter:
     outcome: Outcome | None = None
     reason: str | None = None
     text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    deadline: Deadline | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelFilter:
+    """Which parcels; None does not filter. Times are [since, until) of when they were shipped."""
+
+    platform: str | None = None
+    store_id: str | None = None
+    state: PushState | None = None
+    code: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -116,6 +134,7 @@ SESSION_ORDER_CURSOR = (int, int, str)
 ORDER_CURSOR = (datetime, str)
 ALERT_CURSOR = (int, datetime, str)
 AUDIT_CURSOR = (datetime, str)
+PARCEL_CURSOR = (datetime, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +193,24 @@ class Reports(Protocol):
 
     async def order(self, seller_id: str, order_key: str) -> OrderDetail | None:
         """Return one order with its timeline."""
+        ...
+
+
+class Parcels(Protocol):
+    """Answers how parcels' numbers get to their platforms, as `Reports` does."""
+
+    async def parcels(
+        self, seller_id: str, wanted: ParcelFilter, *, after: Cursor | None, limit: int
+    ) -> ListOf[ParcelView]:
+        """Return parcels, last shipped first."""
+        ...
+
+    async def parcel(self, seller_id: str, push_id: str) -> ParcelView | None:
+        """Return one parcel."""
+        ...
+
+    async def summary(self, seller_id: str, wanted: ParcelFilter) -> TrackingSummary:
+        """Return the parcels in numbers."""
         ...
 
 

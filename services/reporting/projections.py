@@ -29,6 +29,7 @@ from schemas.production import (
 )
 from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted
 from schemas.stores import SellerRecord, StoreRecord
+from schemas.tracking import TrackingPushed
 from services.reporting.changes import (
     AuditChange,
     Heard,
@@ -38,9 +39,16 @@ from services.reporting.changes import (
     SessionChange,
     SessionOrder,
     Verdict,
+    later_push,
 )
 from services.reporting.facts import AuditFact, Fact, SessionFact, Update
-from services.reporting.timeline import Entry, entries_of_decision, entries_of_session, entry_of_update
+from services.reporting.timeline import (
+    Entry,
+    entries_of_decision,
+    entries_of_session,
+    entry_of_push,
+    entry_of_update,
+)
 
 #: Told of an order whose change time its session does not know: any decision about it will do.
 _ANY_REVISION = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,6 +65,7 @@ class Changes:
     orders: dict[str, OrderChange] = field(default_factory=dict)
     timeline: dict[tuple[str, str], Entry] = field(default_factory=dict)
     audits: dict[str, AuditChange] = field(default_factory=dict)
+    parcels: dict[str, TrackingPushed] = field(default_factory=dict)
 
     def add(self, fact: Fact) -> None:
         """Take one more fact in."""
@@ -74,6 +83,10 @@ class Changes:
             case OrderDecided():
                 self._add_order(_of_decision(fact))
                 self._add_entries(entries_of_decision(fact))
+            case TrackingPushed():
+                self.parcels[fact.push_id] = later_push(self.parcels.get(fact.push_id), fact)
+                self._add_order(OrderChange(fact.order_key, fact.seller_id, fact.occurred_at))
+                self._add_entries([entry_of_push(fact)])
             case _:
                 self._add_order(_of_update(fact))
                 self._add_entries([entry_of_update(fact)])
@@ -92,6 +105,8 @@ class Changes:
             self._add_order(change)
         for audit in other.audits.values():
             self._add_audit(audit)
+        for push in other.parcels.values():
+            self.parcels[push.push_id] = later_push(self.parcels.get(push.push_id), push)
         self._add_entries(other.timeline.values())
 
     def _add_session(self, fact: SessionFact) -> None:
@@ -190,7 +205,18 @@ def _of_update(update: Update) -> OrderChange:
         shipped_at=update.shipment.shipped_at if isinstance(update, UpdateShipped) else None,
         cancel_refused_at=at if isinstance(update, UpdateCancelRefused) else None,
         production=Production(at, update.event_id, state, problem) if state else None,
+        parcels_left=_parcels_left(update),
+        parcels_arrived=frozenset({update.shipment_id} if isinstance(update, UpdateDelivered) else ()),
+        parcels_void=frozenset(
+            {update.shipment_id} if isinstance(update, UpdateLabelVoided | UpdateLabelReplaced) else ()
+        ),
     )
+
+
+def _parcels_left(update: Update) -> frozenset[str]:
+    if isinstance(update, UpdateShipped | UpdateLabelReplaced):
+        return frozenset({update.shipment.shipment_id})
+    return frozenset()
 
 
 def _of_outcome(fact: SessionProgressed, position: int, outcome: OrderOutcome, key: OrderKey) -> OrderChange:

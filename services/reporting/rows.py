@@ -8,6 +8,7 @@ from typing import Any
 from schemas.decisions import OrderDecided
 from schemas.ids import split_order_key
 from schemas.stores import SellerRecord, StoreRecord
+from schemas.tracking import TrackingPushed
 from services.reporting.changes import (
     PRECEDENCE,
     PRODUCTION_RANK,
@@ -17,6 +18,7 @@ from services.reporting.changes import (
     SessionChange,
     SessionOrder,
 )
+from services.reporting.deadlines import at_risk_from
 from services.reporting.timeline import SEQUENCE, Entry
 
 Row = dict[str, Any]
@@ -147,6 +149,7 @@ def order_row(change: OrderChange) -> Row:
         "heard_display_name": heard.display_name if heard else None,
         "heard_placed_at": heard.placed_at if heard else None,
         **(_decision_columns(change.verdict.decided) if change.verdict else _NO_DECISION),
+        **_parcel_columns(change),
         "judged_revised_at": change.judged_revised_at,
         **_production_columns(change.production),
     }
@@ -164,6 +167,7 @@ def progress_row(change: OrderChange) -> Row:
         "changed_at": change.changed_at,
         "shipped_at": change.shipped_at,
         "cancel_refused_at": change.cancel_refused_at,
+        **_parcel_columns(change),
         **_production_columns(change.production),
     }
 
@@ -193,6 +197,36 @@ def entry_row(entry: Entry) -> Row:
     }
 
 
+def parcel_row(pushed: TrackingPushed) -> Row:
+    """Return the row of `parcels`."""
+    same = (
+        "push_id",
+        "seller_id",
+        "store_id",
+        "platform",
+        "order_key",
+        "shipment_id",
+        "step",
+        "event_id",
+        "state",
+        "carrier",
+        "tracking_number",
+        "tracking_url",
+        "shipped_at",
+        "attempts",
+        "code",
+        "problem",
+        "due_at",
+        "ship_by",
+        "verified_at",
+    )
+    return {**{name: getattr(pushed, name) for name in same}, "changed_at": pushed.occurred_at}
+
+
+def _parcel_columns(change: OrderChange) -> Row:
+    return {name: sorted(getattr(change, name)) for name in ("parcels_left", "parcels_arrived", "parcels_void")}
+
+
 def _decision_columns(decided: OrderDecided) -> Row:
     summary = decided.summary
     return {
@@ -216,6 +250,8 @@ def _decision_columns(decided: OrderDecided) -> Row:
         "cost_currency": decided.cost.currency if decided.cost else None,
         "items": [item.model_dump(mode="json") for item in summary.items],
         "searched": _searched(decided),
+        "ship_by": summary.ship_by,
+        "at_risk_from": at_risk_from(summary.placed_at, summary.ship_by),
     }
 
 
@@ -251,6 +287,8 @@ _NO_DECISION: Row = dict.fromkeys(
         "cost_currency",
         "items",
         "searched",
+        "ship_by",
+        "at_risk_from",
     )
 )
 

@@ -106,12 +106,48 @@ CASE
     ELSE COALESCE(outcome, 'imported'::text)
 END) STORED NOT NULL,
     listed_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(placed_at, heard_placed_at, imported_at, changed_at)) STORED NOT NULL,
-    judged_revised_at timestamp with time zone
+    judged_revised_at timestamp with time zone,
+    ship_by timestamp with time zone,
+    at_risk_from timestamp with time zone,
+    parcels_left text[] DEFAULT '{}'::text[] NOT NULL,
+    parcels_arrived text[] DEFAULT '{}'::text[] NOT NULL,
+    parcels_void text[] DEFAULT '{}'::text[] NOT NULL
 );
 
 COMMENT ON COLUMN reporting.orders.searched IS 'display name, platform id and SKUs in lower case, for finding a piece of them';
 
 COMMENT ON COLUMN reporting.orders.judged_revised_at IS 'the latest revision that any decision was about';
+
+COMMENT ON COLUMN reporting.orders.at_risk_from IS 'when little of the time until ship_by is left';
+
+COMMENT ON COLUMN reporting.orders.parcels_left IS 'shipments that left production; a label that stands in the place of another counts, too';
+
+COMMENT ON COLUMN reporting.orders.parcels_void IS 'shipments whose label was given back or replaced';
+
+CREATE TABLE reporting.parcels (
+    push_id text NOT NULL,
+    seller_id text NOT NULL,
+    store_id text NOT NULL,
+    platform text NOT NULL,
+    order_key text NOT NULL,
+    shipment_id text NOT NULL,
+    step integer NOT NULL,
+    event_id text NOT NULL COLLATE pg_catalog."C",
+    state text NOT NULL,
+    carrier text NOT NULL,
+    tracking_number text NOT NULL,
+    tracking_url text,
+    shipped_at timestamp with time zone NOT NULL,
+    attempts integer NOT NULL,
+    code text,
+    problem text,
+    due_at timestamp with time zone,
+    ship_by timestamp with time zone,
+    verified_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON COLUMN reporting.parcels.step IS 'of all that was told of the parcel, the highest step stands';
 
 CREATE TABLE reporting.positions (
     topic text NOT NULL,
@@ -217,6 +253,9 @@ ALTER TABLE ONLY reporting.migrations
 ALTER TABLE ONLY reporting.orders
     ADD CONSTRAINT orders_pkey PRIMARY KEY (order_key);
 
+ALTER TABLE ONLY reporting.parcels
+    ADD CONSTRAINT parcels_pkey PRIMARY KEY (push_id);
+
 ALTER TABLE ONLY reporting.positions
     ADD CONSTRAINT positions_pkey PRIMARY KEY (topic, partition);
 
@@ -247,7 +286,15 @@ CREATE INDEX orders_by_store ON reporting.orders USING btree (store_id, listed_a
 
 CREATE INDEX orders_by_time ON reporting.orders USING btree (seller_id, listed_at DESC, order_key DESC);
 
+CREATE INDEX orders_unshipped_due ON reporting.orders USING btree (seller_id, at_risk_from) WHERE ((shipped_at IS NULL) AND (at_risk_from IS NOT NULL));
+
 CREATE INDEX orders_waiting ON reporting.orders USING btree (seller_id, imported_at) WHERE ((outcome = 'held'::text) AND (released_at IS NULL));
+
+CREATE INDEX parcels_by_order ON reporting.parcels USING btree (order_key);
+
+CREATE INDEX parcels_by_time ON reporting.parcels USING btree (seller_id, shipped_at DESC, push_id DESC);
+
+CREATE INDEX parcels_open ON reporting.parcels USING btree (seller_id, store_id) WHERE (state = ANY (ARRAY['queued'::text, 'sent'::text, 'refused'::text, 'needs_attention'::text]));
 
 CREATE INDEX session_orders_by_place ON reporting.session_orders USING btree (session_id, part, "position", entry_key);
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 from urllib.parse import quote
 
 from services.reporting.audit_answers import completeness_view
-from services.reporting.views import AccessView, Severity, StoreView
+from services.reporting.deadlines import deadline_at
+from services.reporting.views import AccessView, OrderView, Severity, StoreView
 from services.reporting.watermark import Proof
 from services.reporting.wording import Texts, day, load_texts
 
@@ -15,6 +17,8 @@ WARNED_BEFORE = timedelta(days=30)
 URGENT_BEFORE = timedelta(days=7)
 
 _STORE_PLACEHOLDER = "{store_id}"
+
+Order = TypeVar("Order", bound=OrderView)
 
 
 def access_of(ends_at: datetime | None, *, now: datetime, texts: Texts | None = None) -> AccessView | None:
@@ -46,6 +50,12 @@ def with_standing(store: StoreView, *, now: datetime, connect_at: str, proof: Pr
     url = connect_link(connect_at, store.store_id) if store.state != "linked" or access else None
     complete = completeness_view(proof or Proof(store.store_id), store, now=now)
     return store.model_copy(update={"access": access, "connect_url": url, "completeness": complete})
+
+
+def with_deadline(order: Order, *, now: datetime) -> Order:
+    """Return an order with how it stands with its deadline."""
+    deadline = deadline_at(now, at_risk=order.at_risk_from, ship_by=order.ship_by)
+    return order.model_copy(update={"deadline": deadline})
 
 
 def _access_text(left: timedelta) -> str:

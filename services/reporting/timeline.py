@@ -21,6 +21,7 @@ from schemas.production import (
     UpdateShipped,
 )
 from schemas.sessions import SessionProgressed
+from schemas.tracking import PushState, TrackingPushed
 from services.reporting.facts import Update
 
 EntryKind = Literal[
@@ -40,6 +41,13 @@ EntryKind = Literal[
     "delivered",
     "label_voided",
     "label_replaced",
+    "tracking_queued",
+    "tracking_sent",
+    "tracking_accepted",
+    "tracking_verified",
+    "tracking_refused",
+    "tracking_needs_attention",
+    "tracking_off",
 ]
 
 #: Which of two entries of one moment is told first.
@@ -60,6 +68,13 @@ SEQUENCE: dict[EntryKind, int] = {
     "label_replaced": 9,
     "scanned": 10,
     "delivered": 11,
+    "tracking_queued": 12,
+    "tracking_off": 13,
+    "tracking_sent": 13,
+    "tracking_accepted": 14,
+    "tracking_verified": 15,
+    "tracking_refused": 15,
+    "tracking_needs_attention": 15,
 }
 _STEP_KIND: dict[str, EntryKind] = {"released": "released", "amended": "amended", "cancelled": "cancel_asked"}
 _UPDATE_KIND: dict[str, EntryKind] = {
@@ -73,6 +88,15 @@ _UPDATE_KIND: dict[str, EntryKind] = {
     "production.delivered": "delivered",
     "production.label_voided": "label_voided",
     "production.label_replaced": "label_replaced",
+}
+_PUSH_KIND: dict[PushState, EntryKind] = {
+    "queued": "tracking_queued",
+    "sent": "tracking_sent",
+    "accepted": "tracking_accepted",
+    "verified": "tracking_verified",
+    "refused": "tracking_refused",
+    "needs_attention": "tracking_needs_attention",
+    "off": "tracking_off",
 }
 
 
@@ -142,6 +166,23 @@ def entry_of_update(update: Update) -> Entry:
     return Entry(
         update.order_key, update.event_id, update.occurred_at, update.event_id, _UPDATE_KIND[update.type], data
     )
+
+
+def entry_of_push(pushed: TrackingPushed) -> Entry:
+    """Return what became of a parcel's tracking number.
+
+    One that waits for the same thing again and again, or is tried again, is told of once: the first time.
+    """
+    data: dict[str, Any] = {
+        "push_id": pushed.push_id,
+        "shipment_id": pushed.shipment_id,
+        "carrier": pushed.carrier,
+        "tracking_number": pushed.tracking_number,
+        "code": pushed.code,
+        "problem": pushed.problem,
+    }
+    entry_id = fact_id("tracking", pushed.push_id, pushed.state, pushed.code or "")
+    return Entry(pushed.order_key, entry_id, pushed.occurred_at, pushed.event_id, _PUSH_KIND[pushed.state], data)
 
 
 def _revision(key: OrderKey, revised_at: datetime | None, at: datetime, source: str, data: dict[str, Any]) -> Entry:

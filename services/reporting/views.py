@@ -1,9 +1,9 @@
 """What the API answers."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from schemas.decisions import Cause, Outcome
 from schemas.money import Money
@@ -12,9 +12,11 @@ from schemas.reasons import Actor, Fact, ReasonCode
 from schemas.sessions import OrderResult, SessionState, Window
 from schemas.stores import StoreSettings, StoreState
 from services.reporting.changes import OrderState, ProductionState
+from services.reporting.deadlines import Deadline
 from services.reporting.timeline import EntryKind
-
-T = TypeVar("T")
+from services.reporting.tracking_views import ParcelView
+from services.reporting.view_base import ListOf as ListOf  # noqa: PLC0414 - it is offered here, too
+from services.reporting.view_base import View as View  # noqa: PLC0414
 
 #: urgent: orders stand still, or soon will. warning: something waits for the seller. info: good to know.
 Severity = Literal["urgent", "warning", "info"]
@@ -30,20 +32,11 @@ AlertCode = Literal[
     "WATERMARK_BEHIND",
     "AUDIT_DIFFERS",
     "WEBHOOKS_HEALED",
+    "SHIP_BY_AT_RISK",
+    "SHIP_BY_LATE",
+    "TRACKING_NEEDS_YOU",
+    "TRACKING_REFUSED_ORDERS",
 ]
-
-
-class View(BaseModel):
-    """A frozen answer."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-
-class ListOf(View, Generic[T]):
-    """One page of a list; `next` is the cursor of the next page, null on the last."""
-
-    items: tuple[T, ...]
-    next: str | None = None
 
 
 class Counts(View):
@@ -276,7 +269,11 @@ class ItemView(View):
 
 
 class OrderView(View):
-    """An order in a list."""
+    """An order in a list.
+
+    `ship_by` is until when its platform wants it shipped. `at_risk_from` is null once it is shipped and its platform
+    was told of every parcel; until then `deadline` says whether that is in danger.
+    """
 
     order_key: str
     store_id: str
@@ -291,6 +288,10 @@ class OrderView(View):
     reasons: tuple[ReasonView, ...]
     total: Money | None
     test: bool | None
+    ship_by: datetime | None
+    at_risk_from: datetime | None
+    deadline: Deadline | None = None
+    tracking: tuple[ParcelView, ...]
 
 
 class EntryView(View):

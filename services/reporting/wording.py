@@ -89,6 +89,8 @@ def moment(at: datetime) -> str:
 def entry_sentence(kind: EntryKind, data: Mapping[str, Any], *, texts: Texts | None = None) -> str:
     """Return what happened, in one sentence."""
     texts = texts or load_texts()
+    if kind.startswith("tracking_"):
+        return _tracking_sentence(kind, data, texts)
     match kind:
         case "imported" | "revised":
             way = data.get("way")
@@ -106,6 +108,17 @@ def entry_sentence(kind: EntryKind, data: Mapping[str, Any], *, texts: Texts | N
             return texts(f"entries.{kind}", reason=data["reason"])
         case _:
             return texts(f"entries.{kind}")
+
+
+def tracking_title(code: str, *, texts: Texts | None = None) -> str:
+    """Return what a reason is called that keeps a parcel's number; one without a text by its own name."""
+    texts, key = texts or load_texts(), f"tracking.codes.{code}"
+    return texts(key) if key in texts else code.replace("_", " ").capitalize()
+
+
+def _tracking_sentence(kind: EntryKind, data: Mapping[str, Any], texts: Texts) -> str:
+    said = texts(f"entries.{kind}", carrier=data["carrier"], number=data["tracking_number"])
+    return f"{said} {data['problem']}" if data["problem"] else said
 
 
 def _cause(data: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -14,20 +15,32 @@ from services.kit.clock import ManualClock
 from services.kit.postgres.pool import create_pool
 from services.reporting import cursors
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.memory_parcels import MemoryParcels
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
+from services.reporting.adapters.postgres_parcels import PostgresParcels
 from services.reporting.adapters.postgres_reports import PostgresReports
-from services.reporting.attention import Attention, FailingStore, UnreadableOrders, WaitingOrders
+from services.reporting.attention import (
+    Attention,
+    DueOrders,
+    FailingStore,
+    StuckParcels,
+    UnreadableOrders,
+    WaitingOrders,
+)
 from services.reporting.facts import Fact
 from services.reporting.ports import (
     ORDER_CURSOR,
+    PARCEL_CURSOR,
     SESSION_CURSOR,
     SESSION_ORDER_CURSOR,
     OrderFilter,
+    ParcelFilter,
+    Parcels,
     Projections,
     Reports,
     SessionFilter,
 )
-from services.reporting.views import LastSuccess, ListOf
+from services.reporting.views import LastSuccess, ListOf, OrderView
 from tests.reporting.facts import (
     SELLER,
     SESSION,
@@ -41,8 +54,11 @@ from tests.reporting.facts import (
     not_matched,
     outcome,
     progressed,
+    pushed,
     started,
     store,
+    stuck,
+    summary,
     update,
 )
 
@@ -56,6 +72,7 @@ class Kept:
 
     projections: Projections
     reports: Reports
+    parcels: Parcels
     clock: ManualClock
 
     async def take(self, *facts: Fact, first: int = 0, topic: str = "orders.decisions") -> None:
@@ -68,11 +85,12 @@ async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
     clock = ManualClock(START)
     if request.param == "memory":
         twin = MemoryProjections()
-        yield Kept(twin, MemoryReports(twin), clock)
+        yield Kept(twin, MemoryReports(twin), MemoryParcels(twin), clock)
         return
     dsn = request.getfixturevalue("migrated_database")(SCHEMA, MIGRATIONS_DIRECTORY)
     pool = await create_pool(dsn, schema=SCHEMA, max_size=3)
-    yield Kept(PostgresProjections(pool), PostgresReports(pool, clock=clock), clock)
+    reports = PostgresReports(pool, clock=clock)
+    yield Kept(PostgresProjections(pool), reports, PostgresParcels(pool), clock)
     await pool.close()
 
 
@@ -441,3 +459,89 @@ async def _all(fetch: Callable[[str | None], Awaitable[ListOf[T] | None]]) -> li
         if page.next is None:
             return items
         word = page.next
+
+
+async def test_an_order_has_its_parcels_its_deadline_and_arrives(kept: Kept) -> None:
+    due = summary(key(), ship_by=at(60))
+    await kept.take(decided(summary=due), update("shipped", minute=9))
+    await kept.take(stuck(minute=10), topic="tracking.pushes")
+
+    [late] = (await listed(kept, OrderFilter(deadline="late", now=at(61)))).items
+    at_risk = await listed(kept, OrderFilter(deadline="at_risk", now=at(59)))
+    await kept.take(pushed("verified", step=2, minute=11), first=1, topic="tracking.pushes")
+    await kept.take(update("delivered", minute=12), first=2)
+    order = await kept.reports.order(SELLER, key())
+
+    assert order is not None
+    assert (late.state, late.tracking[0].state, late.tracking[0].retryable) == ("shipped", "needs_attention", True)
+    assert late.at_risk_from == at(60 - 24 * 60)
+    assert len(at_risk.items) == 1
+    assert (order.state, order.at_risk_from, order.tracking[0].verified_at) == ("delivered", None, at(11))
+    assert (await listed(kept, OrderFilter(deadline="late", now=at(61)))).items == ()
+    for state in ("shipped", "delivered"):
+        assert len((await listed(kept, OrderFilter(state=state))).items) == 1
+
+
+async def test_deadlines_and_parcels_that_need_the_seller_are_counted_by_store(kept: Kept) -> None:
+    now = at(3 * 24 * 60)
+    near, past = now + timedelta(hours=1), now - timedelta(hours=1)
+    await kept.take(
+        store(),
+        decided(key(1), summary=summary(key(1), ship_by=near)),
+        decided(key(2), summary=summary(key(2), ship_by=past), reasons=(not_matched(),)),
+        decided(key(3), summary=summary(key(3), ship_by=past)),
+        decided(key(4), summary=summary(key(4), ship_by=past, fulfilment="fulfilled")),
+        decided(key(5), summary=summary(key(5), ship_by=past)),
+        decided(key(6), summary=summary(key(6), ship_by=now + timedelta(days=40))),
+        update("shipped", key(3)),
+        update("shipped", key(5)),
+    )
+    await kept.take(
+        stuck(order=key(3), minute=20),
+        stuck(order=key(3), push_id="second", minute=21),
+        pushed("verified", key(5)),
+        pushed("refused", key(5), push_id="third", minute=22, code="REFUSED", problem="No."),
+        topic="tracking.pushes",
+    )
+
+    found = await kept.reports.attention(SELLER, now=now)
+    long_after = await kept.reports.attention(SELLER, now=now + timedelta(days=15))
+
+    assert found.due == (
+        DueOrders(STORE, late=False, orders=1, since=near - timedelta(days=1)),
+        DueOrders(STORE, late=True, orders=3, since=past),
+    )
+    assert found.stuck == (
+        StuckParcels(STORE, "needs_attention", 1, at(20)),
+        StuckParcels(STORE, "refused", 1, at(22)),
+    )
+    assert (long_after.due, long_after.stuck) == ((), ())
+
+
+async def test_parcels_are_listed_and_counted(kept: Kept) -> None:
+    await kept.take(decided(key(1)))
+    await kept.take(
+        pushed("verified", key(1)),
+        stuck(order=key(2), minute=11, shipped_at=at(8), problem="Older."),
+        stuck(order=key(3), minute=12, shipped_at=at(7), problem="Newer."),
+        topic="tracking.pushes",
+    )
+
+    first = await kept.parcels.parcels(SELLER, ParcelFilter(), after=None, limit=2)
+    rest = await kept.parcels.parcels(
+        SELLER, ParcelFilter(), after=cursors.read(first.next, like=PARCEL_CURSOR), limit=2
+    )
+    summary_ = await kept.parcels.summary(SELLER, ParcelFilter(state="needs_attention", since=at(7), until=at(9)))
+    named = await kept.parcels.parcel(SELLER, f"push-{key(1)}")
+
+    assert [one.external_id for one in (*first.items, *rest.items)] == ["1001", "1002", "1003"]
+    assert named == first.items[0]
+    assert named is not None
+    assert named.display_name == "#1001"
+    [count] = summary_.counts
+    assert (count.parcels, count.since, count.remedy) == (2, at(11), "Newer.")
+    assert await kept.parcels.parcel("seller-2", f"push-{key(1)}") is None
+
+
+async def listed(kept: Kept, wanted: OrderFilter) -> ListOf[OrderView]:
+    return await kept.reports.orders(SELLER, wanted, after=None, limit=10)

@@ -19,6 +19,7 @@ from services.kit.keys import MemoryKeyRing
 from services.kit.metrics import Metrics
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.memory_parcels import MemoryParcels
 from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.app import routes_of
 from services.reporting.asking import Asker
@@ -60,6 +61,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         MemoryReports(projections),
         hub,
         proofs=MemoryProofs(projections),
+        parcels=MemoryParcels(projections),
         asker=Asker(publisher, clock=clock),
         keys=keys,
         logins=logins,

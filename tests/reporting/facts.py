@@ -16,13 +16,18 @@ from schemas.production import (
     UpdateAccepted,
     UpdateCancelled,
     UpdateCancelRefused,
+    UpdateDelivered,
     UpdateInProduction,
+    UpdateLabelReplaced,
+    UpdateLabelVoided,
     UpdateOnHold,
+    UpdateScanned,
     UpdateShipped,
 )
 from schemas.reasons import Reason, ReasonCode
 from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted, Window
 from schemas.stores import Capability, StoreRecord
+from schemas.tracking import TrackingPushed
 from services.reporting.facts import Fact, Located
 
 SELLER = SellerId("seller-1")
@@ -271,6 +276,10 @@ _UPDATES = {
     "shipped": UpdateShipped,
     "cancelled": UpdateCancelled,
     "cancel_refused": UpdateCancelRefused,
+    "scanned": UpdateScanned,
+    "delivered": UpdateDelivered,
+    "label_voided": UpdateLabelVoided,
+    "label_replaced": UpdateLabelReplaced,
 }
 
 
@@ -284,17 +293,58 @@ def update(kind: str, order: OrderKey | None = None, *, minute: float = 5, selle
     }
     if kind == "on_hold":
         values["problem"] = "The artwork is too small."
-    if kind in {"cancelled", "cancel_refused"}:
+    if kind in {"cancelled", "cancel_refused", "label_voided"}:
         values["reason"] = "Asked by the seller."
-    if kind == "shipped":
-        values["shipment"] = Shipment(
-            shipment_id=f"parcel-{order}",
-            carrier="USPS",
-            tracking_number="9400111",
-            shipped_at=at(minute),
-            items=(ShippedItem(item_id="line-1", quantity=1),),
-        )
+    if kind in {"scanned", "delivered"}:
+        values[f"{kind}_at"] = at(minute)
+    if kind in {"scanned", "delivered", "label_voided", "label_replaced"}:
+        values["shipment_id"] = f"parcel-{order}"
+    if kind in {"shipped", "label_replaced"}:
+        values["shipment"] = shipment(f"parcel-{order}" if kind == "shipped" else f"again-{order}", minute=minute)
     return _UPDATES[kind](**(values | other))  # type: ignore[no-any-return]
+
+
+def shipment(shipment_id: str, *, minute: float = 9) -> Shipment:
+    return Shipment(
+        shipment_id=shipment_id,
+        carrier="USPS",
+        tracking_number="9400111",
+        shipped_at=at(minute),
+        items=(ShippedItem(item_id="line-1", quantity=1),),
+    )
+
+
+def pushed(
+    state: str = "verified", order: OrderKey | None = None, *, step: int = 1, minute: float = 10, **other: Any
+) -> TrackingPushed:
+    """What became of the number of an order's parcel."""
+    order = order or key()
+    parts = split_order_key(order)
+    push_id = other.pop("push_id", f"push-{order}")
+    values: dict[str, Any] = {
+        "event_id": fact_id("tracking.pushed", push_id, str(step)),
+        "occurred_at": at(minute),
+        "seller_id": SELLER,
+        "push_id": push_id,
+        "order_key": order,
+        "store_id": parts.store_id,
+        "platform": parts.platform,
+        "shipment_id": f"parcel-{order}",
+        "step": step,
+        "state": state,
+        "carrier": "USPS",
+        "tracking_number": "9400111",
+        "tracking_url": "https://carrier.example.com/9400111",
+        "shipped_at": at(9),
+        "verified_at": at(minute) if state == "verified" else None,
+    }
+    return TrackingPushed(**(values | other))
+
+
+def stuck(code: str = "NUMBER_REFUSED", order: OrderKey | None = None, **other: Any) -> TrackingPushed:
+    """A parcel that needs the seller."""
+    said = "The platform does not take this number. Correct it and try again."
+    return pushed("needs_attention", order, **({"code": code, "problem": said} | other))
 
 
 def located(*facts: Fact, topic: str = "orders.decisions", partition: int = 0, first: int = 0) -> list[Located]:
@@ -333,6 +383,18 @@ FACTS: tuple[Fact, ...] = (
     update("shipped", minute=9),
     update("shipped", key(2), minute=9),
     update("cancelled", key(2), minute=9),
+    update("scanned", minute=10),
+    update("label_replaced", minute=11),
+    update("label_voided", key(2), minute=11),
+    update("delivered", minute=12, shipment_id=f"again-{key()}"),
+    update("delivered", key(2), minute=12),
+    decided(key(8), summary=summary(key(8), ship_by=at(3000))),
+    pushed("queued", step=1, minute=9.5),
+    pushed("verified", step=4, minute=11),
+    pushed("accepted", step=3, minute=10.5),
+    pushed("sent", step=2, minute=10),
+    pushed("refused", key(2), step=2, minute=10, code="SHIPPED_BY_HAND", problem="Add it by hand."),
+    pushed("refused", key(2), step=2, minute=10, event_id="0", code="VANISHED", problem="Add it."),
     *polled(
         "proven",
         outcome(1, "updated", revised_at=at(3)),

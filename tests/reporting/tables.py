@@ -7,7 +7,7 @@ import asyncpg
 from services.reporting.adapters.postgres import SCHEMA
 
 #: All but the positions, which say how the rows came and not what they are.
-TABLES = ("sellers", "stores", "sessions", "session_orders", "orders", "timeline", "audits", "completeness")
+TABLES = ("sellers", "stores", "sessions", "session_orders", "orders", "timeline", "audits", "completeness", "parcels")
 
 
 async def dump(dsn: str, *, schema: str = SCHEMA) -> dict[str, list[str]]:

@@ -11,7 +11,14 @@ from schemas.reasons import REASONS, ReasonCode
 from schemas.stores import Capability
 from services.reporting import cursors
 from services.reporting.alerts import FAILURES_TOLD, alerts_of, page_of
-from services.reporting.attention import Attention, FailingStore, UnreadableOrders, WaitingOrders
+from services.reporting.attention import (
+    Attention,
+    DueOrders,
+    FailingStore,
+    StuckParcels,
+    UnreadableOrders,
+    WaitingOrders,
+)
 from services.reporting.ports import ALERT_CURSOR
 from services.reporting.views import AlertView
 from services.reporting.watermark import Doubt, Healed, LateStore
@@ -228,3 +235,46 @@ def test_a_webhook_that_was_mended_is_good_to_know() -> None:
         "The webhook was gone; it is back.",
     )
     assert alert.link == "/sessions/session-3"
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "severity", "title", "link"),
+    [
+        (
+            {"due": (DueOrders(STORE, late=False, orders=12, since=at(5)),)},
+            "SHIP_BY_AT_RISK",
+            "warning",
+            "Paper Moon: 12 orders must ship soon",
+            f"/orders?store={STORE}&deadline=at_risk",
+        ),
+        (
+            {"due": (DueOrders(STORE, late=True, orders=1, since=at(5)),)},
+            "SHIP_BY_LATE",
+            "urgent",
+            "Paper Moon: 1 order is past its deadline",
+            f"/orders?store={STORE}&deadline=late",
+        ),
+        (
+            {"stuck": (StuckParcels(STORE, "needs_attention", 100, at(5)),)},
+            "TRACKING_NEEDS_YOU",
+            "warning",
+            "Paper Moon: tracking of 100 orders needs you",
+            f"/tracking?store={STORE}&state=needs_attention",
+        ),
+        (
+            {"stuck": (StuckParcels(STORE, "refused", 1, at(5)),)},
+            "TRACKING_REFUSED_ORDERS",
+            "warning",
+            "Paper Moon: etsy refused tracking of 1 order",
+            f"/tracking?store={STORE}&state=refused",
+        ),
+    ],
+)
+def test_a_hundred_orders_are_one_alert_a_store(
+    found: dict[str, Any], code: str, severity: str, title: str, link: str
+) -> None:
+    [alert] = told(**found)
+
+    assert (alert.id, alert.severity, alert.since) == (f"{code}:{STORE}", severity, at(5))
+    assert (alert.title, alert.link) == (title, link)
+    assert told(stores=(store(state="unlinked"),), **found) == ()

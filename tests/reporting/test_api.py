@@ -204,4 +204,8 @@ def test_the_document_is_openapi() -> None:
         "/v1/completeness/{store_id}/syncs",
         "/v1/audits",
         "/v1/audits/{id}",
+        "/v1/tracking",
+        "/v1/tracking/summary",
+        "/v1/tracking/export",
+        "/v1/tracking/retries",
     }

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.audits import SYNC_REQUEST, AuditRequested, SyncRequested
+from schemas.audits import SYNC_REQUEST, AuditRequested, SyncRequest, SyncRequested
 from schemas.sessions import Window
 from services.kit.errors import TransientError
 from tests.reporting.conftest import Site
@@ -63,7 +63,7 @@ async def post(site: Site, path: str, body: Any, *, seller: str = SELLER, name: 
         return answer.status, orjson.loads(await answer.read())
 
 
-def asked(site: Site) -> list[AuditRequested | SyncRequested]:
+def asked(site: Site) -> list[SyncRequest]:
     assert {message.topic for message in site.publisher.published} <= {"sync.requests"}
     assert {message.key for message in site.publisher.published} <= {STORE}
     return [SYNC_REQUEST.validate_json(message.value) for message in site.publisher.published]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,10 @@ from tests.reporting.facts import (
     key,
     outcome,
     progressed,
+    pushed,
+    shipment,
     summary,
+    update,
 )
 
 
@@ -82,5 +86,40 @@ def test_no_row_holds_more_than_the_facts_without_personal_data() -> None:
 
     known = {"session_id", "way", "revised_at", "number", "cause", "outcome", "reasons", "rules_version", "cost"}
     known |= {"problem", "reason", "shipment_id", "carrier", "service", "tracking_number", "tracking_url", "items"}
+    known |= {"push_id", "code", "replaced_shipment_id"}
 
     assert {name for entry in changes.timeline.values() for name in entry.data} <= known
+
+
+def test_of_a_parcel_the_highest_step_stands_whenever_it_came() -> None:
+    changes = reduce_facts([pushed("verified", step=4), pushed("sent", step=2, minute=20)])
+
+    [parcel] = changes.parcels.values()
+
+    assert (parcel.step, parcel.state) == (4, "verified")
+
+
+def test_a_parcel_that_waits_for_the_same_thing_again_is_told_of_once() -> None:
+    waits: dict[str, Any] = {"code": "PLATFORM_AWAY", "problem": "It is tried again by itself."}
+
+    changes = reduce_facts([pushed("queued", step=step, minute=step, **waits) for step in (3, 1, 2)])
+
+    [entry] = changes.timeline.values()
+    assert (entry.kind, entry.at) == ("tracking_queued", at(1))
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ([update("shipped")], "shipped"),
+        ([update("delivered")], "imported"),
+        ([update("shipped"), update("scanned")], "shipped"),
+        ([update("shipped"), update("delivered")], "delivered"),
+        ([update("delivered"), update("shipped"), update("shipped", shipment=shipment("second"))], "shipped"),
+        ([update("shipped"), update("label_voided")], "shipped"),
+        ([update("shipped"), update("label_replaced"), update("delivered")], "shipped"),
+        ([update("shipped"), update("label_replaced"), update("delivered", shipment_id=f"again-{key()}")], "delivered"),
+    ],
+)
+def test_an_order_is_delivered_once_all_that_still_travels_arrived(facts: list[Fact], state: str) -> None:
+    assert reduce_facts(facts).orders[key()].state == state

@@ -14,7 +14,9 @@ from schemas.order import ItemKind, PaymentState, Way
 from schemas.reasons import Actor, Fact, Reason, ReasonCode
 from schemas.sessions import OrderResult, SessionState
 from schemas.stores import Capability, StoreState
+from schemas.tracking import PushState
 from services.reporting.changes import OrderState
+from services.reporting.deadlines import Deadline
 from services.reporting.timeline import EntryKind
 from services.reporting.views import AlertCode, Severity
 from services.reporting.wording import (
@@ -37,6 +39,8 @@ CLOSED_SETS: dict[str, Iterable[str]] = {
     "ways": get_args(Way),
     "ways_in_words": get_args(Way),
     "states.order": get_args(OrderState),
+    "states.tracking": get_args(PushState),
+    "states.deadline": get_args(Deadline),
     "states.session": get_args(SessionState),
     "states.store": get_args(StoreState),
     "results": get_args(OrderResult),

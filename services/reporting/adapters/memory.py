@@ -22,12 +22,14 @@ from services.reporting.answers import (
 )
 from services.reporting.attention import Attention, proven_attention
 from services.reporting.cursors import Cursor, written
+from services.reporting.deadlines import deadline_at, is_open
 from services.reporting.facts import Located, Place
 from services.reporting.ports import ANYTHING, Change, OrderFilter, SessionFilter
 from services.reporting.projections import Changes, reduce_facts
 from services.reporting.rows import (
     Row,
     entry_row,
+    parcel_row,
     session_order_row,
     session_row,
     store_row,
@@ -211,7 +213,11 @@ class MemoryReports:
         return order_detail(found[0], entries)
 
     def _order_rows(self, seller_id: str) -> list[Row]:
-        return [whole_order_row(change) for change in self._kept.orders.values() if change.seller_id == seller_id]
+        parcels: dict[str, list[Row]] = {}
+        for row in sorted(map(parcel_row, self._kept.parcels.values()), key=_parcel_place):
+            parcels.setdefault(row["order_key"], []).append(row)
+        mine = [change for change in self._kept.orders.values() if change.seller_id == seller_id]
+        return [{**whole_order_row(change), "tracking": parcels.get(change.order_key, [])} for change in mine]
 
     def _session_rows(self, seller_id: str) -> list[Row]:
         results: dict[str, Counter[str]] = {}
@@ -263,13 +269,24 @@ def _order_wanted(row: Row, wanted: OrderFilter) -> bool:
     return (
         _same(wanted.platform, row["platform"])
         and _same(wanted.store_id, row["store_id"])
-        and _same(wanted.state, row["state"])
+        and (_same(wanted.state, row["state"]) or (wanted.state, row["state"]) == ("shipped", "delivered"))
         and _same(wanted.outcome, row["outcome"])
         and (wanted.reason is None or wanted.reason in (row["reason_codes"] or ()))
         and (wanted.text is None or wanted.text.lower() in (row["searched"] or heard))
         and (wanted.since is None or row["listed_at"] >= wanted.since)
         and (wanted.until is None or row["listed_at"] < wanted.until)
+        and (wanted.deadline is None or _deadline(row, wanted.now) == wanted.deadline)
     )
+
+
+def _deadline(row: Row, now: datetime | None) -> str | None:
+    if now is None or not is_open(row):
+        return None
+    return deadline_at(now, at_risk=row["at_risk_from"], ship_by=row["ship_by"])
+
+
+def _parcel_place(row: Row) -> Cursor:
+    return (row["shipped_at"], row["push_id"])
 
 
 def _same(wanted: object, value: object) -> bool:

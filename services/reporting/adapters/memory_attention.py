@@ -8,7 +8,9 @@ from datetime import datetime
 
 from schemas.reasons import ReasonCode
 from schemas.stores import StoreRecord
+from schemas.tracking import PushState
 from services.reporting.attention import (
+    LATE_FOR,
     POLLS_LOOKED_AT,
     SESSIONS_LOOKED_AT,
     STORES_LOOKED_AT,
@@ -16,10 +18,13 @@ from services.reporting.attention import (
     WAITING_COUNTED,
     WAITS_LONG,
     Attention,
+    DueOrders,
     FailingStore,
+    StuckParcels,
     UnreadableOrders,
     WaitingOrders,
 )
+from services.reporting.deadlines import is_open
 from services.reporting.rows import Row
 
 
@@ -43,6 +48,8 @@ def attention_in(
             found for store_id in sorted({row["store_id"] for row in unread}) for found in _unreadable(store_id, unread)
         ),
         waiting=tuple(_waiting(orders, before=now - WAITS_LONG)),
+        due=tuple(_due(orders, now=now)),
+        stuck=tuple(_stuck(orders, since=now - LATE_FOR)),
     )
 
 
@@ -92,3 +99,23 @@ def _waiting(orders: Sequence[Row], *, before: datetime) -> Iterator[WaitingOrde
     for code, count in sorted(counted.items()):
         since = min(row["imported_at"] for row in oldest if code in row["reason_codes"])
         yield WaitingOrders(ReasonCode(code), count, since, at_least=len(oldest) >= WAITING_COUNTED)
+
+
+def _due(orders: Sequence[Row], *, now: datetime) -> Iterator[DueOrders]:
+    found: dict[tuple[str, bool], list[datetime]] = {}
+    for row in orders:
+        if row["at_risk_from"] and row["at_risk_from"] <= now and row["ship_by"] > now - LATE_FOR and is_open(row):
+            late = row["ship_by"] <= now
+            found.setdefault((row["store_id"], late), []).append(row["ship_by"] if late else row["at_risk_from"])
+    for (store_id, late), since in sorted(found.items()):
+        yield DueOrders(store_id, late, len(since), min(since))
+
+
+def _stuck(orders: Sequence[Row], *, since: datetime) -> Iterator[StuckParcels]:
+    found: dict[tuple[str, PushState], dict[str, datetime]] = {}
+    for parcel in (parcel for row in orders for parcel in row["tracking"]):
+        if parcel["state"] in {"refused", "needs_attention"} and parcel["changed_at"] > since:
+            kept = found.setdefault((parcel["store_id"], parcel["state"]), {})
+            kept[parcel["order_key"]] = min(kept.get(parcel["order_key"], parcel["changed_at"]), parcel["changed_at"])
+    for (store_id, state), at in sorted(found.items()):
+        yield StuckParcels(store_id, state, len(at), min(at.values()))

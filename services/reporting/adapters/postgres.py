@@ -21,6 +21,7 @@ from services.reporting.rows import (
     audit_row,
     entry_row,
     order_row,
+    parcel_row,
     progress_row,
     seller_row,
     session_order_row,
@@ -95,6 +96,7 @@ async def _write(connection: Connection, changes: Changes) -> None:
         (_SQL.write_orders, [order_row(order) for order in changed if order.verdict or order.heard]),
         (_SQL.write_progress, [progress_row(order) for order in changed if not (order.verdict or order.heard)]),
         (_SQL.write_timeline, [entry_row(entry) for entry in changes.timeline.values()]),
+        (_SQL.write_parcels, [parcel_row(push) for push in changes.parcels.values()]),
         (_SQL.write_audits, [audit_row(audit) for audit in changes.audits.values()]),
     ):
         if rows:

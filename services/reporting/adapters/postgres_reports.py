@@ -26,6 +26,7 @@ from services.reporting.answers import (
     summary_view,
 )
 from services.reporting.attention import (
+    LATE_FOR,
     POLLS_LOOKED_AT,
     SESSIONS_LOOKED_AT,
     STORES_LOOKED_AT,
@@ -33,7 +34,9 @@ from services.reporting.attention import (
     WAITING_COUNTED,
     WAITS_LONG,
     Attention,
+    DueOrders,
     FailingStore,
+    StuckParcels,
     UnreadableOrders,
     WaitingOrders,
     proven_attention,
@@ -57,7 +60,7 @@ _SUMMARIES_KEPT = 1000
 
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "reports.sql")
 _SQL_ATTENTION = load_sql(Path(__file__).parents[1] / "sql" / "attention.sql")
-_JSON_COLUMNS = frozenset({"record", "reasons", "items", "data"})
+_JSON_COLUMNS = frozenset({"record", "reasons", "items", "data", "tracking"})
 
 Row = dict[str, Any]
 V = TypeVar("V")
@@ -111,11 +114,15 @@ class PostgresReports:
             _SQL_ATTENTION.unreadable_orders, seller_id, now - UNREADABLE_FOR, SESSIONS_LOOKED_AT
         )
         waiting = await self._fetch(_SQL_ATTENTION.waiting_orders, seller_id, now - WAITS_LONG, WAITING_COUNTED)
+        due = await self._fetch(_SQL_ATTENTION.due_orders, seller_id, now, now - LATE_FOR)
+        stuck = await self._fetch(_SQL_ATTENTION.stuck_parcels, seller_id, now - LATE_FOR)
         found = Attention(
             stores=tuple(StoreRecord.model_validate(row["record"]) for row in stores),
             failing=tuple(FailingStore(**row) for row in failing),
             unreadable=tuple(UnreadableOrders(**row) for row in unreadable),
             waiting=tuple(WaitingOrders(**{**row, "code": ReasonCode(row["code"])}) for row in waiting),
+            due=tuple(DueOrders(**row) for row in due),
+            stuck=tuple(StuckParcels(**row) for row in stuck),
         )
         proofs = await self._proofs.of(seller_id, [store.store_id for store in found.stores])
         return proven_attention(found, proofs, await self._proofs.doubts(seller_id), now=now)
@@ -172,19 +179,28 @@ class PostgresReports:
             wanted.until,
             *(after or (None, None)),
             limit + 1,
+            wanted.deadline,
+            wanted.now,
         )
-        return _page(rows, limit, order_view, lambda row: (row["listed_at"], row["order_key"]))
+        return _page(
+            [_with_state(row) for row in rows], limit, order_view, lambda row: (row["listed_at"], row["order_key"])
+        )
 
     async def order(self, seller_id: str, order_key: str) -> OrderDetail | None:
         """Return one order with its timeline."""
         rows = await self._fetch(_SQL.find_order, seller_id, order_key)
         if not rows:
             return None
-        return order_detail(rows[0], await self._fetch(_SQL.list_timeline, order_key))
+        return order_detail(_with_state(rows[0]), await self._fetch(_SQL.list_timeline, order_key))
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Row]:
         with translated_errors():
             return [_parsed(row) for row in await self._pool.fetch(statement, *arguments)]
+
+
+def _with_state(row: Row) -> Row:
+    """Return a row of `orders` with the state that the seller reads."""
+    return {**row, "state": "delivered"} if row["state"] == "shipped" and row["arrived"] else row
 
 
 def _parsed(row: asyncpg.Record) -> Row:

@@ -32,6 +32,7 @@ from services.reporting.dashboard.browser import (
     to_login,
 )
 from services.reporting.dashboard.completeness_pages import CompletenessPages
+from services.reporting.dashboard.tracking_pages import TrackingPages
 from services.reporting.dashboard.view import Renderer, Viewer, default_viewer
 from services.reporting.dashboard.visit import Page, Visit
 from services.reporting.events import Hub
@@ -42,11 +43,13 @@ from services.reporting.ports import (
     SESSION_ORDER_CURSOR,
     STORE_CURSOR,
     OrderFilter,
+    Parcels,
     Proofs,
     Reports,
     SessionFilter,
 )
-from services.reporting.standing import with_standing
+from services.reporting.standing import with_deadline, with_standing
+from services.reporting.tracking_api import RETRY_SCOPE
 from services.reporting.watermark import OUR_OWN
 
 POLICY = (
@@ -68,6 +71,7 @@ class Dashboard:
         hub: Hub,
         *,
         proofs: Proofs,
+        parcels: Parcels,
         asker: Asker,
         logins: Logins,
         clock: Clock,
@@ -76,6 +80,7 @@ class Dashboard:
         self._reports = reports
         self._proofs = proofs
         self._completeness = CompletenessPages(reports, proofs, asker, clock=clock, shows=self._page)
+        self._tracking = TrackingPages(parcels, asker, shows=self._page)
         self._connect_at = connect_at
         self._hub = hub
         self._logins = logins
@@ -98,6 +103,8 @@ class Dashboard:
         _declare(routes, "GET", "/completeness/{store_id}", self._for_logged_in(of.one_store), path_model=StorePath)
         _declare(routes, "POST", "/completeness/{store_id}", self._for_logged_in(of.ask), path_model=StorePath)
         _declare(routes, "GET", "/audits/{id}", self._for_logged_in(of.one_audit), path_model=AuditPath)
+        _declare(routes, "GET", "/tracking", self._for_logged_in(self._tracking.all_parcels))
+        _declare(routes, "POST", "/tracking", self._for_logged_in(self._tracking.ask_again))
         _declare(routes, "POST", "/logout", self._for_logged_in(self._log_out))
         _declare(routes, "POST", "/zone", self._for_logged_in(self._choose_zone))
         _declare(routes, "GET", "/login", self._guarded(self._show_login))
@@ -160,6 +167,7 @@ class Dashboard:
 
     async def _orders(self, visit: Visit) -> web.Response:
         wants = asked(OrdersQuery, visit.request.query, zone=visit.viewer.zone)
+        now = self._clock.now()
         wanted = OrderFilter(
             platform=wants.platform,
             store_id=wants.store,
@@ -169,16 +177,26 @@ class Dashboard:
             text=wants.text,
             since=wants.since,
             until=wants.until,
+            deadline=wants.deadline,
+            now=now,
         )
         after = cursors.read(wants.cursor, like=ORDER_CURSOR)
         page = await self._reports.orders(visit.seller_id, wanted, after=after, limit=_PAGE)
+        shown = tuple(with_deadline(order, now=now) for order in page.items)
+        page = page.model_copy(update={"items": shown})
         return await self._page(visit, "orders.html", page=page, codes=tuple(ReasonCode))
 
     async def _order(self, visit: Visit) -> web.Response:
         order = await self._reports.order(visit.seller_id, visit.request.match_info["key"])
         if order is None:
             raise not_found("order")
-        return await self._page(visit, "order.html", order=order)
+        return await self._page(
+            visit,
+            "order.html",
+            order=with_deadline(order, now=self._clock.now()),
+            may_ask=visit.login.principal.may(RETRY_SCOPE),
+            was_asked="again" in visit.request.query,
+        )
 
     async def _show_login(self, request: web.Request) -> web.Response:
         return self._login_page(request, target=local_path(request.query.get("next")))

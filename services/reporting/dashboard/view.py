@@ -19,10 +19,14 @@ _DIRECTORY = Path(__file__).parent
 
 #: What a chip's colour says beside its word.
 _TONES: Mapping[str, str] = {
-    **dict.fromkeys(("succeeded", "linked", "shipped", "new", "agreed", "explained"), "good"),
+    **dict.fromkeys(("succeeded", "linked", "shipped", "delivered", "new", "agreed", "explained"), "good"),
+    **dict.fromkeys(("verified", "tracking_verified"), "good"),
     **dict.fromkeys(("running", "released", "accepted", "in_production", "eligible", "imported", "updated"), "busy"),
+    **dict.fromkeys(("sent", "tracking_sent", "tracking_accepted"), "busy"),
     **dict.fromkeys(("held", "on_hold", "partial", "cancelling", "warning", "stale", "unknown"), "wait"),
-    **dict.fromkeys(("failed", "rejected", "reconnect", "urgent", "differs", "missing"), "bad"),
+    **dict.fromkeys(("queued", "at_risk", "tracking_queued"), "wait"),
+    **dict.fromkeys(("failed", "rejected", "reconnect", "urgent", "differs", "missing", "late"), "bad"),
+    **dict.fromkeys(("refused", "needs_attention", "tracking_refused", "tracking_needs_attention"), "bad"),
 }
 
 #: Zones offered for choosing; the viewer's own comes from the browser at login.

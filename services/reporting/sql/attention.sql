@@ -76,3 +76,45 @@ ORDER BY code;
 -- name: attention_stores
 -- A seller's stores as they are, at most $2.
 SELECT record FROM stores WHERE seller_id = $1 ORDER BY store_id LIMIT $2;
+
+-- name: due_orders
+-- By store, a seller's orders that are near or past their deadline at $2, not more than that after $3: not shipped yet, or
+-- shipped and their platform does not have a parcel's number.
+WITH due AS (
+    SELECT order_key, store_id, ship_by, at_risk_from FROM orders
+    WHERE
+        seller_id = $1
+        AND shipped_at IS NULL
+        AND at_risk_from <= $2
+        AND ship_by > $3
+        AND state NOT IN ('rejected', 'cancelling', 'cancelled')
+        AND fulfilment IS DISTINCT FROM 'fulfilled'
+    UNION
+    SELECT untold.order_key, untold.store_id, untold.ship_by, untold.at_risk_from
+    FROM parcels AS parcel JOIN orders AS untold ON untold.order_key = parcel.order_key
+    WHERE
+        parcel.seller_id = $1
+        AND parcel.state IN ('queued', 'sent', 'refused', 'needs_attention')
+        AND untold.at_risk_from <= $2
+        AND untold.ship_by > $3
+        AND untold.state NOT IN ('rejected', 'cancelling', 'cancelled')
+        AND untold.fulfilment IS DISTINCT FROM 'fulfilled'
+)
+
+SELECT
+    store_id,
+    ship_by <= $2 AS late,
+    count(*) AS orders,
+    min(CASE WHEN ship_by <= $2 THEN ship_by ELSE at_risk_from END) AS since
+FROM due
+GROUP BY store_id, late
+ORDER BY store_id, late;
+
+-- name: stuck_parcels
+-- By store, a seller's orders with a parcel whose number its platform will not take, or not without the seller; those that
+-- changed since $2.
+SELECT store_id, state, count(DISTINCT order_key) AS orders, min(changed_at) AS since
+FROM parcels
+WHERE seller_id = $1 AND state IN ('refused', 'needs_attention') AND changed_at > $2
+GROUP BY store_id, state
+ORDER BY store_id, state;

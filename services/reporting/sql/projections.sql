@@ -170,16 +170,16 @@ INSERT INTO orders AS kept (
     cancel_asked_at, cancel_refused_at, heard_revised_at, heard_source, heard_display_name, heard_placed_at,
     decision_number, decided_at, cause, outcome, reasons, reason_codes, display_name, placed_at, revised_at, way, test,
     payment, fulfilment, cancelled_on_platform, total_amount, total_currency, cost_amount, cost_currency, items,
-    searched, judged_revised_at, production_at, production_rank, production_event_id, production_state,
-    production_problem
+    searched, ship_by, at_risk_from, parcels_left, parcels_arrived, parcels_void, judged_revised_at, production_at,
+    production_rank, production_event_id, production_state, production_problem
 )
 SELECT
     order_key, seller_id, store_id, platform, external_id, changed_at, imported_at, released_at, shipped_at,
     cancel_asked_at, cancel_refused_at, heard_revised_at, heard_source, heard_display_name, heard_placed_at,
     decision_number, decided_at, cause, outcome, reasons, reason_codes, display_name, placed_at, revised_at, way, test,
     payment, fulfilment, cancelled_on_platform, total_amount, total_currency, cost_amount, cost_currency, items,
-    searched, judged_revised_at, production_at, production_rank, production_event_id, production_state,
-    production_problem
+    searched, ship_by, at_risk_from, parcels_left, parcels_arrived, parcels_void, judged_revised_at, production_at,
+    production_rank, production_event_id, production_state, production_problem
 FROM jsonb_to_recordset($1) AS batch (
     order_key text, seller_id text, store_id text, platform text, external_id text, changed_at timestamptz,
     imported_at timestamptz, released_at timestamptz, shipped_at timestamptz, cancel_asked_at timestamptz,
@@ -188,6 +188,7 @@ FROM jsonb_to_recordset($1) AS batch (
     reasons jsonb, reason_codes text[], display_name text, placed_at timestamptz, revised_at timestamptz, way text,
     test boolean, payment text, fulfilment text, cancelled_on_platform timestamptz, total_amount bigint,
     total_currency text, cost_amount bigint, cost_currency text, items jsonb, searched text,
+    ship_by timestamptz, at_risk_from timestamptz, parcels_left text[], parcels_arrived text[], parcels_void text[],
     judged_revised_at timestamptz, production_at timestamptz, production_rank smallint, production_event_id text,
     production_state text, production_problem text
 )
@@ -200,6 +201,15 @@ ON CONFLICT (order_key) DO UPDATE SET
     cancel_asked_at = LEAST(kept.cancel_asked_at, excluded.cancel_asked_at),
     cancel_refused_at = LEAST(kept.cancel_refused_at, excluded.cancel_refused_at),
     judged_revised_at = GREATEST(kept.judged_revised_at, excluded.judged_revised_at),
+    parcels_left = ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(kept.parcels_left || excluded.parcels_left) AS id ORDER BY 1
+    ),
+    parcels_arrived = ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(kept.parcels_arrived || excluded.parcels_arrived) AS id ORDER BY 1
+    ),
+    parcels_void = ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(kept.parcels_void || excluded.parcels_void) AS id ORDER BY 1
+    ),
     (heard_revised_at, heard_source, heard_display_name, heard_placed_at) = (
         SELECT revised_at, source, display_name, placed_at
         FROM (VALUES
@@ -211,24 +221,26 @@ ON CONFLICT (order_key) DO UPDATE SET
     (
         decision_number, decided_at, cause, outcome, reasons, reason_codes, display_name, placed_at, revised_at, way,
         test, payment, fulfilment, cancelled_on_platform, total_amount, total_currency, cost_amount, cost_currency,
-        items, searched
+        items, searched, ship_by, at_risk_from
     ) = (
         SELECT
             number, decided_at, cause, outcome, reasons, reason_codes, display_name, placed_at, revised_at, way, test,
-            payment, fulfilment, cancelled, total_amount, total_currency, cost_amount, cost_currency, items, searched
+            payment, fulfilment, cancelled, total_amount, total_currency, cost_amount, cost_currency, items, searched,
+            ship_by, at_risk_from
         FROM (VALUES
             (kept.decision_number, kept.decided_at, kept.cause, kept.outcome, kept.reasons, kept.reason_codes,
              kept.display_name, kept.placed_at, kept.revised_at, kept.way, kept.test, kept.payment, kept.fulfilment,
              kept.cancelled_on_platform, kept.total_amount, kept.total_currency, kept.cost_amount, kept.cost_currency,
-             kept.items, kept.searched),
+             kept.items, kept.searched, kept.ship_by, kept.at_risk_from),
             (excluded.decision_number, excluded.decided_at, excluded.cause, excluded.outcome, excluded.reasons,
              excluded.reason_codes, excluded.display_name, excluded.placed_at, excluded.revised_at, excluded.way,
              excluded.test, excluded.payment, excluded.fulfilment, excluded.cancelled_on_platform,
              excluded.total_amount, excluded.total_currency, excluded.cost_amount, excluded.cost_currency,
-             excluded.items, excluded.searched)
+             excluded.items, excluded.searched, excluded.ship_by, excluded.at_risk_from)
         ) AS known (
             number, decided_at, cause, outcome, reasons, reason_codes, display_name, placed_at, revised_at, way, test,
-            payment, fulfilment, cancelled, total_amount, total_currency, cost_amount, cost_currency, items, searched
+            payment, fulfilment, cancelled, total_amount, total_currency, cost_amount, cost_currency, items, searched,
+            ship_by, at_risk_from
         )
         ORDER BY number DESC NULLS LAST LIMIT 1
     ),
@@ -246,15 +258,18 @@ ON CONFLICT (order_key) DO UPDATE SET
 -- name: write_progress
 -- Merges what production told of orders, which is most of what is told; the same rules as in write_orders.
 INSERT INTO orders AS kept (
-    order_key, seller_id, store_id, platform, external_id, changed_at, shipped_at, cancel_refused_at, production_at,
-    production_rank, production_event_id, production_state, production_problem
+    order_key, seller_id, store_id, platform, external_id, changed_at, shipped_at, cancel_refused_at, parcels_left,
+    parcels_arrived, parcels_void, production_at, production_rank, production_event_id, production_state,
+    production_problem
 )
 SELECT
-    order_key, seller_id, store_id, platform, external_id, changed_at, shipped_at, cancel_refused_at, production_at,
-    production_rank, production_event_id, production_state, production_problem
+    order_key, seller_id, store_id, platform, external_id, changed_at, shipped_at, cancel_refused_at, parcels_left,
+    parcels_arrived, parcels_void, production_at, production_rank, production_event_id, production_state,
+    production_problem
 FROM jsonb_to_recordset($1) AS batch (
     order_key text, seller_id text, store_id text, platform text, external_id text, changed_at timestamptz,
-    shipped_at timestamptz, cancel_refused_at timestamptz, production_at timestamptz, production_rank smallint,
+    shipped_at timestamptz, cancel_refused_at timestamptz, parcels_left text[], parcels_arrived text[],
+    parcels_void text[], production_at timestamptz, production_rank smallint,
     production_event_id text, production_state text, production_problem text
 )
 ORDER BY order_key
@@ -262,6 +277,15 @@ ON CONFLICT (order_key) DO UPDATE SET
     changed_at = GREATEST(kept.changed_at, excluded.changed_at),
     shipped_at = LEAST(kept.shipped_at, excluded.shipped_at),
     cancel_refused_at = LEAST(kept.cancel_refused_at, excluded.cancel_refused_at),
+    parcels_left = ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(kept.parcels_left || excluded.parcels_left) AS id ORDER BY 1
+    ),
+    parcels_arrived = ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(kept.parcels_arrived || excluded.parcels_arrived) AS id ORDER BY 1
+    ),
+    parcels_void = ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(kept.parcels_void || excluded.parcels_void) AS id ORDER BY 1
+    ),
     (production_at, production_rank, production_event_id, production_state, production_problem) = (
         SELECT at, rank, event_id, state, problem
         FROM (VALUES
@@ -284,6 +308,39 @@ ORDER BY order_key, entry_id
 ON CONFLICT (order_key, entry_id) DO UPDATE
 SET at = excluded.at, source = excluded.source, kind = excluded.kind, sequence = excluded.sequence, data = excluded.data
 WHERE (excluded.at, excluded.source COLLATE "C") < (kept.at, kept.source COLLATE "C");
+
+-- name: write_parcels
+-- Puts in how far each parcel's number is; of what was told of it the highest step stands.
+INSERT INTO parcels AS kept (
+    push_id, seller_id, store_id, platform, order_key, shipment_id, step, event_id, state, carrier, tracking_number,
+    tracking_url, shipped_at, attempts, code, problem, due_at, ship_by, verified_at, changed_at
+)
+SELECT
+    push_id, seller_id, store_id, platform, order_key, shipment_id, step, event_id, state, carrier, tracking_number,
+    tracking_url, shipped_at, attempts, code, problem, due_at, ship_by, verified_at, changed_at
+FROM jsonb_to_recordset($1) AS batch (
+    push_id text, seller_id text, store_id text, platform text, order_key text, shipment_id text, step integer,
+    event_id text, state text, carrier text, tracking_number text, tracking_url text, shipped_at timestamptz,
+    attempts integer, code text, problem text, due_at timestamptz, ship_by timestamptz, verified_at timestamptz,
+    changed_at timestamptz
+)
+ORDER BY push_id
+ON CONFLICT (push_id) DO UPDATE SET
+    step = excluded.step,
+    event_id = excluded.event_id,
+    state = excluded.state,
+    carrier = excluded.carrier,
+    tracking_number = excluded.tracking_number,
+    tracking_url = excluded.tracking_url,
+    shipped_at = excluded.shipped_at,
+    attempts = excluded.attempts,
+    code = excluded.code,
+    problem = excluded.problem,
+    due_at = excluded.due_at,
+    ship_by = excluded.ship_by,
+    verified_at = excluded.verified_at,
+    changed_at = excluded.changed_at
+WHERE (excluded.step, excluded.event_id COLLATE "C") > (kept.step, kept.event_id COLLATE "C");
 
 -- name: write_audits
 -- Merges what is known of audits: how each began, its latest step, how it ended.

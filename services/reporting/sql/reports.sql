@@ -102,14 +102,30 @@ ORDER BY part, position, entry_key
 LIMIT $6;
 
 -- name: list_orders
--- A seller's orders, last placed first.
-SELECT *
+-- A seller's orders with their parcels, last placed first. What was delivered was shipped, too. $13 keeps those near or past their deadline at $14.
+SELECT
+    orders.*,
+    (
+        SELECT jsonb_agg(to_jsonb(parcel) ORDER BY parcel.shipped_at, parcel.push_id)
+        FROM parcels AS parcel
+        WHERE parcel.order_key = orders.order_key
+    ) AS tracking,
+    cardinality(parcels_arrived) > 0 AND parcels_left <@ (parcels_arrived || parcels_void) AS arrived
 FROM orders
 WHERE
     seller_id = $1
     AND ($2::text IS NULL OR platform = $2)
     AND ($3::text IS NULL OR store_id = $3)
-    AND ($4::text IS NULL OR state = $4)
+    AND (
+        $4::text IS NULL
+        OR state = $4
+        OR (
+            $4 = 'delivered'
+            AND state = 'shipped'
+            AND cardinality(parcels_arrived) > 0
+            AND parcels_left <@ (parcels_arrived || parcels_void)
+        )
+    )
     AND ($5::text IS NULL OR outcome = $5)
     AND ($6::text IS NULL OR $6 = ANY (reason_codes))
     AND (
@@ -120,12 +136,39 @@ WHERE
     AND ($8::timestamptz IS NULL OR listed_at >= $8)
     AND ($9::timestamptz IS NULL OR listed_at < $9)
     AND ($10::timestamptz IS NULL OR (listed_at, order_key) < ($10, $11::text))
+    AND (
+        $13::text IS NULL
+        OR (
+            at_risk_from <= $14::timestamptz
+            AND CASE WHEN ship_by <= $14 THEN 'late' ELSE 'at_risk' END = $13
+            AND state NOT IN ('rejected', 'cancelling', 'cancelled')
+            AND fulfilment IS DISTINCT FROM 'fulfilled'
+            AND (
+                shipped_at IS NULL
+                OR EXISTS (
+                    SELECT FROM parcels AS untold
+                    WHERE
+                        untold.order_key = orders.order_key
+                        AND untold.state IN ('queued', 'sent', 'refused', 'needs_attention')
+                )
+            )
+        )
+    )
 ORDER BY listed_at DESC, order_key DESC
 LIMIT $12;
 
 -- name: find_order
--- One order of a seller.
-SELECT * FROM orders WHERE seller_id = $1 AND order_key = $2;
+-- One order of a seller with its parcels.
+SELECT
+    orders.*,
+    (
+        SELECT jsonb_agg(to_jsonb(parcel) ORDER BY parcel.shipped_at, parcel.push_id)
+        FROM parcels AS parcel
+        WHERE parcel.order_key = orders.order_key
+    ) AS tracking,
+    cardinality(parcels_arrived) > 0 AND parcels_left <@ (parcels_arrived || parcels_void) AS arrived
+FROM orders
+WHERE seller_id = $1 AND order_key = $2;
 
 -- name: list_timeline
 -- What happened to an order, oldest first.

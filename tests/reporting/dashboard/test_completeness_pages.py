@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from schemas.audits import SYNC_REQUEST, AuditRequested, SyncRequested
+from schemas.audits import SYNC_REQUEST, AuditRequested, SyncRequest, SyncRequested
 from services.reporting.dashboard.pages import POLICY
 from tests.reporting.conftest import Site
 from tests.reporting.facts import (
@@ -70,7 +70,7 @@ async def form_of(client: aiohttp.ClientSession) -> dict[str, str]:
     return PERIOD | dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)[:2])
 
 
-def asked(site: Site) -> list[AuditRequested | SyncRequested]:
+def asked(site: Site) -> list[SyncRequest]:
     return [SYNC_REQUEST.validate_json(message.value) for message in site.publisher.published]
 
 
