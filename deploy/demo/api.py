@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -48,9 +49,7 @@ class Api:
         """Every item of a list resource, page by page."""
         after: str | None = None
         while True:
-            asked = "&".join(
-                f"{name}={value}" for name, value in {**query, **({"cursor": after} if after else {})}.items()
-            )
+            asked = urlencode({**query, **({"cursor": after} if after else {})})
             page = await self.call(service, "GET", f"{path}?{asked}")
             for item in page["items"]:
                 yield item

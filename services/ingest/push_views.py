@@ -138,7 +138,8 @@ def push_view(push: Push) -> PushView:
 
 def cursor_of(push: Push) -> str:
     """Where the list goes on after a push."""
-    return f"{push.created_at.isoformat()}~{push.push_id}"
+    # Without a plus, which nobody who builds an address by hand remembers to escape.
+    return f"{push.created_at.isoformat().replace('+00:00', 'Z')}~{push.push_id}"
 
 
 def place_of(cursor: str) -> tuple[datetime, str]:
