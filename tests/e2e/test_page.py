@@ -18,6 +18,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from schemas.audits import AuditFinished, AuditProgressed, AuditStarted
 from schemas.decisions import OrderDecided
 from schemas.stores import Capability, StoreRecord, StoreSettings
+from schemas.tracking import TrackingPushed
 from services.kit.kafka.publisher import KafkaPublisher, Message
 from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, create_key
 from services.kit.postgres.migrations import migrate
@@ -27,6 +28,7 @@ from services.reporting.completeness_api import ASK_SCOPE
 from services.reporting.facts import Fact
 from services.reporting.logins import READ_SCOPE
 from services.reporting.settings import ReportingSettings
+from services.reporting.tracking_api import RETRY_SCOPE
 from tests.reporting.facts import (
     SELLER,
     SESSION,
@@ -42,8 +44,10 @@ from tests.reporting.facts import (
     outcome,
     polled,
     progressed,
+    pushed,
     started,
     store,
+    stuck,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -75,6 +79,8 @@ class Report:
             return Message(f"{self.prefix}orders.decisions", fact.order_key, value)
         if isinstance(fact, AuditStarted | AuditProgressed | AuditFinished):
             return Message(f"{self.prefix}sync.audits", fact.store_id, value)
+        if isinstance(fact, TrackingPushed):
+            return Message(f"{self.prefix}tracking.pushes", fact.order_key, value)
         if isinstance(fact, StoreRecord):
             return Message(f"{self.prefix}stores", fact.store_id, value)
         return Message(f"{self.prefix}sync.sessions", SESSION, value)
@@ -92,7 +98,7 @@ async def report(kafka_bootstrap: str, fresh_database: str, tmp_path: Path) -> A
     )
     await migrate(fresh_database, schema=ACCESS_SCHEMA, directory=ACCESS_MIGRATIONS)
     pool = await create_pool(fresh_database, schema=ACCESS_SCHEMA, max_size=1)
-    text, _ = await create_key(pool, SELLER, [READ_SCOPE, ASK_SCOPE], "browser")
+    text, _ = await create_key(pool, SELLER, [READ_SCOPE, ASK_SCOPE, RETRY_SCOPE], "browser")
     await pool.close()
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     service = asyncio.create_task(serve(stop=stop, settings=settings, topic_prefix=prefix, started=port.set_result))
@@ -217,6 +223,24 @@ async def test_one_button_checks_a_period_and_its_audit_is_watched_to_its_end(re
     assert complaints == []
 
 
+async def test_a_parcel_that_needs_the_seller_is_tried_again_and_watched_until_it_is_verified(
+    report: Report, browser: Browser
+) -> None:
+    page = await browser.new_page()
+    await report.tell(store(), decided(), stuck())
+    await _log_in(page, report)
+    await page.goto(f"{report.address}/tracking")
+    await _reloaded_until(page, "9400111")
+
+    await page.get_by_role("button", name="Try again", exact=True).click()
+    await expect(page.get_by_text("Asked for.")).to_be_visible(timeout=WITHIN_MS)
+    await report.tell(pushed("verified", step=2, minute=11))
+
+    await expect(page.locator("tbody").get_by_text("Verified", exact=True)).to_be_visible(timeout=WITHIN_MS)
+    await expect(page.get_by_role("button", name="Try again", exact=True)).to_have_count(0)
+    await page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_six_platforms_fit_a_narrow_screen_and_the_keyboard(
     report: Report, browser: Browser, scheme: Literal["light", "dark"]
@@ -239,9 +263,10 @@ async def test_six_platforms_fit_a_narrow_screen_and_the_keyboard(
     await _reloaded_until(page, "Platform 5")
 
     await report.tell(*(fact.model_copy(update={"store_id": "store-1"}) for fact in differing("audit-1")))
+    await report.tell(stuck(order=key(1, platform="platform0", store="store-0"), tracking_number="9" * 40))
     for path in (
         *("/", "/alerts", "/stores", "/stores?platform=platform2", "/orders?platform=platform0", "/sessions"),
-        *("/completeness", "/completeness/store-1?from=2026-02-27&to=2026-02-28", "/audits/audit-1"),
+        *("/tracking", "/completeness", "/completeness/store-1?from=2026-02-27&to=2026-02-28", "/audits/audit-1"),
     ):
         await page.goto(report.address + path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390, path

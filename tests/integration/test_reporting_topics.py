@@ -21,6 +21,7 @@ from schemas.audits import AuditFinished, AuditProgressed, AuditStarted, ListedO
 from schemas.base import Event
 from schemas.sessions import SessionFinished, SessionProgressed, SessionStarted
 from schemas.stores import Capability, StoreRecord
+from schemas.tracking import TrackingPushed
 from services.kit.clock import SystemClock
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.publisher import KafkaPublisher, Message
@@ -273,6 +274,8 @@ def _message(fact: Fact, *, prefix: str) -> Message:
             return Message(f"{prefix}sync.sessions", fact.session_id, fact.to_bytes())
         case AuditStarted() | AuditProgressed() | AuditFinished():
             return Message(f"{prefix}sync.audits", fact.store_id, fact.to_bytes())
+        case TrackingPushed():
+            return Message(f"{prefix}tracking.pushes", fact.order_key, fact.to_bytes())
         case Event():
             topic = "orders.decisions" if fact.type == "order.decided" else "production.updates"
             return Message(f"{prefix}{topic}", fact.order_key, fact.to_bytes())
