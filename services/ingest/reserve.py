@@ -93,7 +93,8 @@ class Reserve(Counted):
 class Patient(Counted):
     """`Limits` for work with a deadline of its own: it stays in the line where others come again later.
 
-    Who does not want to wait at all has a line of their own to stand in, and is told at once.
+    Who does not want to wait at all has a line of their own to stand in, and is told at once; of what such a line is
+    for, calls at one time, a share is left to others.
     """
 
     def __init__(self, limits: Limits, *, seconds: float = PATIENT_SECONDS) -> None:
@@ -104,6 +105,8 @@ class Patient(Counted):
         self, name: str, cost: float = 1.0, *, limit: Limit, patience: float = PATIENCE, leave: float = 0.0
     ) -> None:
         """See `Limits`."""
+        if patience == 0:
+            leave = max(leave, reserved(limit, cost))
         await super().take(name, cost, limit=limit, patience=patience and max(patience, self._seconds), leave=leave)
 
 

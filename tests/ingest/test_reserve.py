@@ -92,3 +92,14 @@ async def test_work_with_a_deadline_stays_in_line_but_whoever_asks_for_no_wait_i
     clock.advance(30)
 
     await waiting
+
+
+async def test_of_calls_at_one_time_work_with_a_deadline_leaves_a_slot_to_what_cannot_wait() -> None:
+    limits, slots = MemoryLimits(ManualClock(datetime(2026, 11, 20, tzinfo=UTC))), Limit(2.0, 1 / 60)
+    patient = Patient(limits)
+    await patient.take("slots", limit=slots, patience=0.0)
+
+    with pytest.raises(TransientError):
+        await patient.take("slots", limit=slots, patience=0.0)
+
+    await limits.take("slots", limit=slots, patience=0.0)

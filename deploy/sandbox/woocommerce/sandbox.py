@@ -42,6 +42,7 @@ class WooCommerceSandbox(StandIn):
     slug: ClassVar[str] = "woocommerce"
     allowance: ClassVar[str] = "pages of 100, two calls at a time"
     pushes: ClassVar[bool] = True
+    parcels_a_minute: ClassVar[int | None] = 90
     ailments: ClassVar[tuple[Ailment, ...]] = (
         "missing",
         "paused",
