@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from services.ingest.connector import Access
+from services.kit.errors import TransientError
 
 #: Who helps when a platform refuses a parcel: time (a hold that ends, a call too many), the seller, or nobody.
 Remedy = Literal["wait", "seller", "final"]
@@ -84,6 +85,10 @@ class PushRefused(Exception):  # noqa: N818 - the fact
         self.sentence = sentence
         self.code = code
         self.store_wide = store_wide
+
+
+class ShownLater(TransientError):  # noqa: N818 - the fact
+    """The platform took a parcel, and it is cheaper to look it up after `retry_after` seconds than now."""
 
 
 class ParcelWriter(Protocol):

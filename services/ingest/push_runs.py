@@ -14,11 +14,11 @@ from typing import TypeVar
 import structlog
 
 from services.ingest.connector import Access, Connector
-from services.ingest.parcels import ParcelWriter, PushRefused, Shipping
+from services.ingest.parcels import ParcelWriter, PushRefused, Shipping, ShownLater
 from services.ingest.ports import Stores
 from services.ingest.push_deciding import Rules, Write, after_refusal, before_reading, decide
 from services.ingest.push_ports import Block, Pushes, PushLease, PushStorage
-from services.ingest.pushes import NOT_WANTED, PLATFORM_AWAY, RECONNECT, SENTENCES, UNSURE, Push, Stand
+from services.ingest.pushes import NOT_SHOWN_YET, NOT_WANTED, PLATFORM_AWAY, RECONNECT, SENTENCES, UNSURE, Push, Stand
 from services.ingest.store import Store
 from services.ingest.tokens import Tokens
 from services.ingest.windows import backoff
@@ -45,6 +45,8 @@ class _Away(Exception):  # noqa: N818 - the fact
     def __init__(self, error: TransientError) -> None:
         super().__init__(str(error))
         self.retry_after = error.retry_after
+        #: The number is looked up later, and nothing is wrong.
+        self.is_planned = isinstance(error, ShownLater)
 
 
 @dataclass(slots=True)
@@ -199,10 +201,12 @@ class PushRunner:
     async def _waits(self, run: _Run, push: Push, away: _Away) -> None:
         held = run.pushes[push.push_id]
         due_at = self.clock.now() + backoff(held.failures + 1, retry_after=away.retry_after)
-        problem = SENTENCES[PLATFORM_AWAY].format(name=run.name, problem=str(away))
-        await self._change(
-            run, push, lambda held: held.failed(Stand(held.state, PLATFORM_AWAY, problem, due_at)), at_once=False
-        )
+        code = PLATFORM_AWAY
+        if away.is_planned and held.is_told:
+            code = UNSURE if held.state == "sent" else NOT_SHOWN_YET
+            due_at = self.clock.now() + timedelta(seconds=away.retry_after or 0)
+        problem = SENTENCES[code].format(name=run.name, problem=str(away))
+        await self._change(run, push, lambda held: held.failed(Stand(held.state, code, problem, due_at)), at_once=False)
 
     async def _refused_access(self, run: _Run, push: Push, error: AuthorizationError) -> None:
         store, now = run.store, self.clock.now()

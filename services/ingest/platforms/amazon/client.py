@@ -119,16 +119,17 @@ class AmazonClient:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         patience: float = PATIENCE,
+        leave: float = 0.0,
     ) -> dict[str, Any] | None:
         """Return the JSON object that the operation answers; None when Amazon answers 404.
 
-        `patience` is how many seconds to wait for our turn within the budget.
+        `patience` is how many seconds to wait for our turn within the budget, `leave` what must remain for others.
 
         Raises TransientError (NotSent), AuthorizationError (RightMissing), and RequestRefused.
         """
-        budget = f"amazon|{account.region}.{account.seller_id}|{operation}"
+        budget = _budget(account, operation)
         try:
-            await self._limits.take(budget, limit=_limit(operation), patience=patience)
+            await self._limits.take(budget, limit=_limit(operation), patience=patience, leave=leave)
         except TransientError as error:
             raise NotSent(str(error), retry_after=error.retry_after) from error
         # Lists are comma-joined in one parameter, as Amazon's own SDK sends them.
@@ -140,6 +141,11 @@ class AmazonClient:
             return None
         await self._refuse_status(answer, operation, budget)
         return {} if answer.status == _NO_CONTENT else _object(answer)
+
+    async def left(self, account: Account, operation: str) -> float | None:
+        """Return how many calls are there now; None where none was made yet."""
+        there = await self._limits.available(_budget(account, operation))
+        return there.available if there else None
 
     async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Ask the token endpoint in the app's name.
@@ -217,6 +223,10 @@ class AmazonClient:
 def iso(moment: datetime) -> str:
     """Return a time as Amazon takes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _budget(account: Account, operation: str) -> str:
+    return f"amazon|{account.region}.{account.seller_id}|{operation}"
 
 
 def _limit(operation: str, rate: float | None = None) -> Limit:

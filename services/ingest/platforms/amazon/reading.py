@@ -107,7 +107,7 @@ class OrderReader:
         """Return the page that was asked for, what it gave that the one before did not, and the one after it."""
         patience = PATIENCE if first else PATIENCE_BETWEEN_PAGES
         place, answer = await self._list(access, place, by, included=included, patience=patience)
-        results, token = _results(answer), _token(answer)
+        results, token = results_of(answer), token_of(answer)
         if token and token == place.token:
             raise TransientError("Amazon's list of orders leads back to the same page")
         place = place.limited_to(_told(answer, by))
@@ -208,14 +208,15 @@ def _oldest(secrets: Mapping[str, str], *, now: datetime) -> datetime:
     return FAR_EAST_SINCE if secrets["region"] == "fe" else now - HISTORY
 
 
-def _results(answer: dict[str, Any]) -> list[Any]:
+def results_of(answer: dict[str, Any]) -> list[Any]:
+    """Return an answer's orders. Raises TransientError where it has no list of them."""
     results = answer.get("orders")
     if not isinstance(results, list):
         raise TransientError("Amazon's list of orders cannot be read")
     return results
 
 
-def _token(answer: dict[str, Any]) -> str | None:
+def token_of(answer: dict[str, Any]) -> str | None:
     """Return what asks for the next page; the last page has no `pagination`, or an empty one."""
     pagination = answer.get("pagination")
     token = pagination.get("nextToken") if isinstance(pagination, dict) else None

@@ -19,11 +19,10 @@ from services.ingest.platforms.amazon.client import AmazonClient, NotSent, Reque
 from services.ingest.platforms.amazon.linking import account_of
 from services.ingest.platforms.amazon.payloads import AmazonDispatch, AmazonDispatchedLine, AmazonPackage
 from services.ingest.platforms.amazon.reading import ORDER_ID, ORDERS
+from services.ingest.platforms.amazon.sweeping import INCLUDED, Sweeps
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 
-#: What is read of an order here: nothing personal.
-INCLUDED = "FULFILLMENT,PACKAGES"
 OTHER = "Other"
 #: Carriers as Seller Central spells them (help page 641): `carrierCode` is exactly that. All others are "Other".
 CARRIER_CODES: Mapping[str, str] = {
@@ -80,12 +79,18 @@ class AmazonParcels:
     def __init__(self, client: AmazonClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._sweeps = Sweeps(client, clock)
 
     async def read(self, access: Access, external_id: str) -> Shipping | None:
         """Read the order's packages, and whether it may be sent."""
         if not ORDER_ID.fullmatch(external_id):
             return None
-        path = f"{ORDERS}/{external_id}"
+        order = await self._sweeps.find(access, external_id) or await self._ask(access, external_id)
+        return _shipping(order) if order else None
+
+    async def _ask(self, access: Access, order_id: str) -> AmazonDispatch | None:
+        """Return the order as it is now; None when Amazon does not have it."""
+        path = f"{ORDERS}/{order_id}"
         account = account_of(access.secrets)
         try:
             answer = await self._client.call(account, "getOrder", path, query={"includedData": INCLUDED})
@@ -94,7 +99,7 @@ class AmazonParcels:
         if answer is None:
             return None
         try:
-            return _shipping(parsed(AmazonDispatch, answer.get("order")))
+            return parsed(AmazonDispatch, answer.get("order"))
         except UnreadablePayload as error:
             raise TransientError(f"Amazon's order cannot be read: {error.path}", retry_after=900.0) from None
 
@@ -104,19 +109,36 @@ class AmazonParcels:
         if not isinstance(order, AmazonDispatch):
             raise TypeError("the shipping was read by another writer")
         marketplace, package = _marketplace(order, access), self._package(order, parcel)
+        listed = self._sweeps.wrote(access, order, parcel.tracking_number)
+        try:
+            await self._confirm(access, order.order_id, marketplace, package, name=_carrier_name(parcel))
+        except RequestRefused as refused:
+            self._sweeps.refused(access, order)
+            if _NO_PACKAGE.search(refused.words):
+                raise await self._found_nothing(access, order) from refused
+            # What a search showed may be two minutes old: of the order itself it is known what was wrong.
+            if listed and await self._ask(access, order.order_id) != order:
+                raise _changed() from refused
+            _refuse(refused)
+        except PushRefused:
+            self._sweeps.refused(access, order)
+            raise
+        # Whatever was asked before this moment does not count.
+        self._sweeps.wrote(access, order, parcel.tracking_number)
+        return str(package["packageReferenceId"])
+
+    async def _confirm(
+        self, access: Access, order_id: str, marketplace: str, package: Mapping[str, Any], *, name: str
+    ) -> None:
         try:
             try:
-                await self._confirm(access, order.order_id, marketplace, package)
+                await self._call(access, order_id, marketplace, package)
             except RequestRefused as refused:
                 # A code that Amazon does not know here: nothing was taken, and any carrier goes by its name.
                 if "carrier" not in refused.words or package["carrierCode"] == OTHER:
                     raise
-                named = package | {"carrierCode": OTHER, "carrierName": _carrier_name(parcel)}
-                await self._confirm(access, order.order_id, marketplace, named)
-        except RequestRefused as refused:
-            if _NO_PACKAGE.search(refused.words):
-                raise await self._found_nothing(access, shipping, order) from refused
-            _refuse(refused)
+                named = {**package, "carrierCode": OTHER, "carrierName": name}
+                await self._call(access, order_id, marketplace, named)
         except NotSent as error:
             sentence = "Amazon takes no more confirmations at this moment: this one has its turn soon."
             raise PushRefused("wait", sentence, code="BUSY") from error
@@ -128,9 +150,8 @@ class AmazonParcels:
                 code="RIGHT_MISSING",
                 store_wide=True,
             ) from error
-        return str(package["packageReferenceId"])
 
-    async def _confirm(self, access: Access, order_id: str, marketplace: str, package: Mapping[str, Any]) -> None:
+    async def _call(self, access: Access, order_id: str, marketplace: str, package: Mapping[str, Any]) -> None:
         body = {"marketplaceId": marketplace, "packageDetail": package}
         path = _CONFIRM.format(order_id)
         account = account_of(access.secrets)
@@ -140,11 +161,10 @@ class AmazonParcels:
         if answer is None:
             raise PushRefused("wait", "Amazon does not find this order at the moment.", code="ORDER_NOT_FOUND")
 
-    async def _found_nothing(self, access: Access, shipping: Shipping, order: AmazonDispatch) -> PushRefused:
+    async def _found_nothing(self, access: Access, order: AmazonDispatch) -> PushRefused:
         """Return why there was no package to update: the order changed meanwhile, or Amazon does not show why."""
-        now = await self.read(access, order.order_id)
-        if now is None or now.detail != shipping.detail:
-            return PushRefused("wait", "The order changed on Amazon at this moment.", code="CHANGED")
+        if await self._ask(access, order.order_id) != order:
+            return _changed()
         return PushRefused(
             "seller",
             "Amazon finds nothing to confirm in this order, as where its label was bought through Amazon: look at it "
@@ -284,6 +304,10 @@ def _marketplace(order: AmazonDispatch, access: Access) -> str:
             code="MARKETPLACE_UNKNOWN",
         )
     return told or chosen[0]
+
+
+def _changed() -> PushRefused:
+    return PushRefused("wait", "The order changed on Amazon at this moment.", code="CHANGED")
 
 
 def _bad_lines() -> PushRefused:

@@ -1,0 +1,161 @@
+"""What a search showed is told of an order for as long as that is safe, and no call is spent that polls need."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from services.ingest.parcels import PushRefused, ShownLater
+from services.ingest.platforms.amazon.client import USAGE_PLANS
+from services.ingest.platforms.amazon.connector import AmazonConnector
+from services.kit.limits import Limit
+from tests.ingest.platforms.amazon.shop import ACCESS, SECRETS, connector, order_id
+from tests.ingest.platforms.amazon.test_client import refusal
+from tests.ingest.platforms.amazon.test_tracking import TAKEN, parcel
+from tests.ingest.platforms.golden import payload
+from tests.ingest.platforms.twin_http import Asked, ScriptedHttp, answer
+from tests.ingest.toolbox import HastyClock
+
+FIRST, SECOND, UNKNOWN = order_id(1), order_id(2), order_id(3)
+
+
+class Counter:
+    """Amazon with two orders; `packages` are what it has of each, `left` what is there of a budget."""
+
+    def __init__(self, *, orders: float = 5.0, searches: float = 20.0) -> None:
+        self.packages: dict[str, list[dict[str, Any]]] = {FIRST: [], SECOND: []}
+        self.refuses = False
+        self.left = {"getOrder": orders, "searchOrders": searches}
+        self.clock = HastyClock()
+        self.found, self.http = self._open()
+
+    def _open(self) -> tuple[AmazonConnector, ScriptedHttp]:
+        return connector(self._answer, clock=self.clock)
+
+    async def run_low(self) -> None:
+        """Have as little left of the budgets as was said."""
+        for operation, left in self.left.items():
+            rate, burst = USAGE_PLANS[operation]
+            name = f"amazon|na.{SECRETS['seller_id']}|{operation}"
+            await self.found._client._limits.learn(name, limit=Limit(burst, rate), available=left)
+
+    def asked(self) -> list[str]:
+        names = {"/orders": "search", "/shipmentConfirmation": "confirm"}
+        paths = [urlsplit(asked.url).path for asked in self.http.asked]
+        self.http.asked.clear()
+        return [next((name for end, name in names.items() if path.endswith(end)), "order") for path in paths]
+
+    def _answer(self, asked: Asked) -> Any:
+        path = urlsplit(asked.url).path
+        if path.endswith("/shipmentConfirmation"):
+            return refusal("InvalidInput", 400, "quantity is more than what is left") if self.refuses else TAKEN
+        if path.endswith("/orders"):
+            return answer({"orders": [self._order(number) for number in self.packages]})
+        number = path.rsplit("/", 1)[-1]
+        return answer({"order": self._order(number)}) if number in self.packages else answer({}, status=404)
+
+    def _order(self, number: str) -> dict[str, Any]:
+        usual: dict[str, Any] = json.loads(payload("amazon", "unshipped.json"))
+        return usual | {"orderId": number, "packages": self.packages[number]}
+
+
+async def counter(**left: float) -> Counter:
+    opened = Counter(**left)
+    await opened.run_low()
+    return opened
+
+
+async def test_one_search_serves_many_orders_while_few_calls_are_left() -> None:
+    amazon = await counter()
+
+    for number in (FIRST, SECOND, FIRST):
+        assert await amazon.found.parcels.read(ACCESS, number) is not None
+
+    assert amazon.asked() == ["search"]
+
+
+async def test_orders_are_read_one_by_one_while_many_calls_are_left() -> None:
+    amazon = await counter(orders=20.0)
+
+    await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert amazon.asked() == ["order"]
+
+
+async def test_searches_are_left_to_polls() -> None:
+    amazon = await counter(searches=10.5)
+
+    await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert amazon.asked() == ["order"]
+
+
+async def test_an_order_that_no_search_shows_is_gone_only_by_its_own_answer() -> None:
+    amazon = await counter()
+
+    assert await amazon.found.parcels.read(ACCESS, UNKNOWN) is None
+
+    assert amazon.asked() == ["search", "order"]
+
+
+async def test_what_was_shown_two_minutes_ago_is_not_told_any_more() -> None:
+    amazon = await counter()
+    await amazon.found.parcels.read(ACCESS, FIRST)
+
+    amazon.clock.advance(121)
+    await amazon.run_low()
+    await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert amazon.asked() == ["search", "search"]
+
+
+async def test_a_confirmation_is_looked_up_when_searches_show_it_and_never_in_what_was_read_before() -> None:
+    amazon = await counter()
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+    assert shipping is not None
+    await amazon.found.parcels.write(ACCESS, parcel(), shipping)
+
+    with pytest.raises(ShownLater) as later:
+        await amazon.found.parcels.read(ACCESS, FIRST)
+    amazon.clock.advance(later.value.retry_after or 0)
+    await amazon.run_low()
+    amazon.packages[FIRST] = [{"packageReferenceId": "1", "trackingNumber": parcel().tracking_number}]
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert shipping is not None
+    assert shipping.has(parcel().tracking_number)
+    assert timedelta(minutes=2) < timedelta(seconds=later.value.retry_after or 0) < timedelta(minutes=4)
+    assert amazon.asked() == ["search", "confirm", "search"]
+
+
+async def test_that_a_number_is_missing_is_believed_of_the_order_alone() -> None:
+    amazon = await counter()
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+    assert shipping is not None
+    await amazon.found.parcels.write(ACCESS, parcel(), shipping)
+
+    amazon.clock.advance(240)
+    await amazon.run_low()
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert shipping is not None
+    assert amazon.asked() == ["search", "confirm", "search", "order"]
+
+
+async def test_a_refusal_by_what_changed_since_the_search_is_tried_again() -> None:
+    amazon = await counter()
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+    assert shipping is not None
+    amazon.packages[FIRST] = [{"packageReferenceId": "7", "trackingNumber": "BY HAND"}]
+    amazon.refuses = True
+
+    with pytest.raises(PushRefused) as caught:
+        await amazon.found.parcels.write(ACCESS, parcel(), shipping)
+    await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert (caught.value.remedy, caught.value.code) == ("wait", "CHANGED")
+    assert amazon.asked() == ["search", "confirm", "order", "order"]
