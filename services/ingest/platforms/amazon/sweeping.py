@@ -193,7 +193,7 @@ class Sweeps:
     def _since(self, known: _Known, written: _Written, now: datetime) -> datetime:
         """Return since when to look, so that all are shown that are waited for."""
         waiting = [one.at for one in known.written.values() if one.shown_at > now - FRESH]
-        return min(written.at, *waiting)
+        return min([written.at, *waiting])
 
     async def _turn_page(self, access: Access, known: _Known, search: _Search) -> bool:
         """Take in one more page of a search; tell whether there was one to be had."""

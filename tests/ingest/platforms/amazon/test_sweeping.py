@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -159,3 +159,21 @@ async def test_a_refusal_by_what_changed_since_the_search_is_tried_again() -> No
 
     assert (caught.value.remedy, caught.value.code) == ("wait", "CHANGED")
     assert amazon.asked() == ["search", "confirm", "order", "order"]
+
+
+async def test_a_number_that_is_looked_up_an_hour_later_is_searched_since_it_was_told() -> None:
+    amazon = await counter()
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+    assert shipping is not None
+    await amazon.found.parcels.write(ACCESS, parcel(), shipping)
+    told_at = amazon.clock.now()
+
+    amazon.clock.advance(3_600)
+    await amazon.run_low()
+    amazon.packages[FIRST] = [{"packageReferenceId": "1", "trackingNumber": parcel().tracking_number}]
+    await amazon.found.parcels.read(ACCESS, FIRST)
+
+    query = dict(parse_qsl(urlsplit(amazon.http.asked[-1].url).query))
+    since = datetime.fromisoformat(query["lastUpdatedAfter"])
+    assert told_at - timedelta(minutes=1) < since < told_at
+    assert amazon.asked() == ["search", "confirm", "search"]
