@@ -4,8 +4,7 @@ from typing import Literal
 
 from schemas.base import UtcTime, Value
 from schemas.money import Money
-from schemas.order import NameValue
-from schemas.production import Design
+from schemas.order import Design, NameValue
 
 
 class CatalogVariant(Value):

@@ -7,8 +7,7 @@ from pydantic import Field, TypeAdapter
 from schemas.base import Event, UtcTime, Value
 from schemas.ids import OrderKey, PlatformSlug, StoreId
 from schemas.money import Money
-from schemas.order import Design as Design
-from schemas.order import NameValue
+from schemas.order import Design, NameValue
 
 
 class ProductionItem(Value):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from schemas.address import Address
 from schemas.decisions import Outcome
 from schemas.money import Money
-from schemas.production import Design
+from schemas.order import Design
 from schemas.reasons import REASONS, Actor, Fact, Reason, ReasonCode
 from services.eligibility.dossier import Dossier
 from services.eligibility.facts import ANY_STORE, MatchKind, SellerSettings

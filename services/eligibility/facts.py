@@ -10,8 +10,7 @@ from typing import Literal, NamedTuple
 from schemas.address import Address
 from schemas.base import Value
 from schemas.catalog import CatalogVariant
-from schemas.order import OrderItem, PaymentState, RawOrder, Risk
-from schemas.production import Design
+from schemas.order import Design, OrderItem, PaymentState, RawOrder, Risk
 
 MatchKind = Literal["variant", "product", "sku"]
 #: A match that holds in all of a seller's stores.

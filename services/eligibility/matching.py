@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.catalog import CatalogVariant
-from schemas.order import OrderItem, RawOrder
-from schemas.production import Design
+from schemas.order import Design, OrderItem, RawOrder
 from services.eligibility.facts import Facts, refs_of
 
 

@@ -11,8 +11,8 @@ from schemas.catalog import CatalogVariant
 from schemas.decisions import OrderDecided
 from schemas.ids import SellerId, StoreId
 from schemas.money import Money
-from schemas.order import RawOrder, order_gone, order_revised
-from schemas.production import PRODUCTION_COMMAND, PRODUCTION_UPDATE, Design, ProductionCommand, Shipment, ShippedItem
+from schemas.order import Design, RawOrder, order_gone, order_revised
+from schemas.production import PRODUCTION_COMMAND, PRODUCTION_UPDATE, ProductionCommand, Shipment, ShippedItem
 from schemas.stores import StoreRecord
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.decisions import DECISIONS

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from schemas.catalog import CatalogVariant
 from schemas.money import Money
-from schemas.production import Design
+from schemas.order import Design
 from schemas.reasons import Reason
 from services.eligibility.dossier import Decided, Dossier, Judgement, OutboxMessage
 from services.eligibility.erasures import Erased, Tombstone, Tombstones
