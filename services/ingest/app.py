@@ -73,7 +73,7 @@ from services.ingest.rehearsing import Rehearsing
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
 from services.ingest.reserve import Counted, Patient, Reserve
-from services.ingest.schedule import Schedule
+from services.ingest.schedule import Leased, Leases, Schedule, What
 from services.ingest.settings import IngestSettings
 from services.ingest.shipping_news import ShippingNews
 from services.ingest.stores import StoreApi, store_routes
@@ -108,6 +108,7 @@ from services.kit.vault import Vault
 log = structlog.get_logger()
 
 T = TypeVar("T")
+L = TypeVar("L", bound=Leased)
 
 #: The Postgres schema that this service owns, and where its migrations are.
 MIGRATIONS = (SCHEMA, DIRECTORY)
@@ -180,11 +181,10 @@ async def serve(
         stack.push_async_callback(_close, access_pool)
         counted = PostgresLimits(access_pool, clock)
         limits, tools = Reserve(counted), Tools(http, clock, Counted(counted))
-        unhurried = connectors if connectors is not None else _connectors(platforms, replace(tools, limits=limits))
-        patient = (
-            connectors if connectors is not None else _connectors(platforms, replace(tools, limits=Patient(counted)))
-        )
-        connectors = connectors if connectors is not None else _connectors(platforms, tools)
+        own = _configured(platforms) if connectors is None else []
+        unhurried = connectors or _connected(own, replace(tools, limits=limits))
+        patient = connectors or _connected(own, replace(tools, limits=Patient(counted)))
+        connectors = connectors or _connected(own, tools)
         publisher = KafkaPublisher(settings.kafka, "ingest", metrics=metrics, timeout=_PUBLISH_WITHIN_SECONDS)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
@@ -267,6 +267,21 @@ def _compose(
     metrics: Metrics,
 ) -> _Parts:
     instance = secrets.token_hex(8)
+
+    def scheduled(
+        work: Callable[[L], Awaitable[None]], leases: Leases[L], what: What, *, platforms: Sequence[str], at_once: int
+    ) -> Schedule[L]:
+        return Schedule(
+            work,
+            leases,
+            owner=instance,
+            platforms=platforms,
+            at_once=at_once,
+            clock=clock,
+            metrics=metrics,
+            what=what,
+        )
+
     stores, polls, seen = PostgresStores(pool), PostgresPolls(pool), PostgresSeenOrders(pool)
     authorizations, books_port = PostgresAuthorizations(pool), PostgresWebhookBooks(pool)
     tokens = Tokens(stores, PostgresSecrets(pool), vault, clock, metrics)
@@ -288,14 +303,12 @@ def _compose(
         metrics=metrics,
         planning=planning,
     )
-    schedule = Schedule(
+    schedule = scheduled(
         poller.poll,
         polls,
-        owner=instance,
+        "poll",
         platforms=[slug for slug in connectors if is_read(slug)],
         at_once=settings.poll_stores_at_once,
-        clock=clock,
-        metrics=metrics,
     )
     syncs = PostgresSyncs(pool)
     runner = SyncRunner(
@@ -308,16 +321,7 @@ def _compose(
         clock=clock,
         metrics=metrics,
     )
-    sync_schedule = Schedule(
-        runner.run,
-        syncs,
-        owner=instance,
-        platforms=list(unhurried),
-        at_once=settings.syncs_at_once,
-        clock=clock,
-        metrics=metrics,
-        what="sync",
-    )
+    sync_schedule = scheduled(runner.run, syncs, "sync", platforms=list(unhurried), at_once=settings.syncs_at_once)
     audited = {slug: connector for slug, connector in unhurried.items() if is_read(slug)}
     audits = PostgresAudits(pool)
     auditor = AuditRunner(
@@ -332,16 +336,7 @@ def _compose(
         clock=clock,
         metrics=metrics,
     )
-    audit_schedule = Schedule(
-        auditor.run,
-        audits,
-        owner=instance,
-        platforms=list(audited),
-        at_once=settings.audits_at_once,
-        clock=clock,
-        metrics=metrics,
-        what="audit",
-    )
+    audit_schedule = scheduled(auditor.run, audits, "audit", platforms=list(audited), at_once=settings.audits_at_once)
     audit_planner = Planner(audited, audits, limits, clock, _audit_intervals(settings)) if settings.audits else None
     rehearsing = Rehearsing(unhurried, seen, tokens, limits, clock)
     linking = Linking(
@@ -378,15 +373,12 @@ def _compose(
     routes.include(sync_routes(SyncApi(unhurried, choosing, reach, syncs, rehearsing, sync_schedule, clock)))
     routes.include(audit_routes(AuditApi(choosing, audits, audit_schedule, clock)))
     pushes = PostgresPushes(pool)
-    push_schedule = Schedule(
+    push_schedule = scheduled(
         PushRunner(patient, stores, pushes, tokens, clock, metrics).run,
         pushes,
-        owner=instance,
+        "push",
         platforms=list(patient),
         at_once=settings.pushes_at_once,
-        clock=clock,
-        metrics=metrics,
-        what="push",
     )
     subscriber = KafkaSubscriber(
         settings.kafka,
@@ -414,15 +406,12 @@ def _compose(
     given, imports = PostgresGivenOrders(pool), PostgresImports(pool)
     giving, files = Giving(given, seen, publisher, clock), ImportFiles(imports, vault, clock)
     routes.include(direct_routes(DirectApi(giving, Batches(giving, books_port, clock), accesses, books, clock)))
-    import_schedule = Schedule(
+    import_schedule = scheduled(
         ImportRunner(imports, files, stores, giving, given, clock, metrics).run,
         imports,
-        owner=instance,
+        "import",
         platforms=[slug for slug in connectors if not is_read(slug)],
         at_once=settings.imports_at_once,
-        clock=clock,
-        metrics=metrics,
-        what="import",
     )
     routes.include(import_routes(ImportApi(imports, files, stores, given, import_schedule, clock)))
     subscriber.add(ShippingNews(stores, seen, pushes, push_schedule, clock).subscription())
@@ -518,9 +507,13 @@ async def _close(pool: asyncpg.Pool) -> None:
         pool.terminate()
 
 
-def _connectors(slugs: Sequence[str], tools: Tools) -> dict[str, Connector]:
+def _configured(slugs: Sequence[str]) -> list[tuple[Platform, KitSettings]]:
     found = [platform_of(slug) for slug in slugs]
-    return {platform.slug: platform.connect(_settings(platform), tools) for platform in found}
+    return [(platform, _settings(platform)) for platform in found]
+
+
+def _connected(configured: Sequence[tuple[Platform, KitSettings]], tools: Tools) -> dict[str, Connector]:
+    return {platform.slug: platform.connect(settings, tools) for platform, settings in configured}
 
 
 def _settings(platform: Platform) -> KitSettings:

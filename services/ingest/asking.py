@@ -22,7 +22,6 @@ from services.ingest.audit_telling import told_start as told_audit_start
 from services.ingest.audits import Audit, new_audit
 from services.ingest.choosing import Reach
 from services.ingest.connector import Connector
-from services.ingest.periods import Period, PeriodRefused, resolve
 from services.ingest.ports import Stores, Syncs, WebhookBooks
 from services.ingest.push_ports import PushFilter, PushStorage
 from services.ingest.registry import is_read
@@ -32,6 +31,7 @@ from services.ingest.syncs import Asked, Sync, new_sync
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, UnreadableMessage
 from services.kit.kafka.subscriber import Record, Subscription
+from services.kit.periods import Period, PeriodRefused, resolve
 
 log = structlog.get_logger()
 

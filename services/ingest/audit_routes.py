@@ -22,7 +22,6 @@ from services.ingest.audit_views import (
 )
 from services.ingest.audits import Asked, new_audit
 from services.ingest.choosing import Choosing
-from services.ingest.periods import PeriodRefused, resolve
 from services.ingest.schedule import Schedule
 from services.ingest.store import Store
 from services.ingest.sync_routes import refused
@@ -30,6 +29,7 @@ from services.kit.clock import Clock
 from services.kit.http.auth import principal
 from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
+from services.kit.periods import PeriodRefused, resolve
 
 READ, WRITE = "audits:read", "audits:write"
 

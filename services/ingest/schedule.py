@@ -40,6 +40,8 @@ class Leased(Protocol):
 
 
 L = TypeVar("L", bound=Leased)
+#: The words for what is done under leases.
+What = Literal["poll", "sync", "audit", "import", "push"]
 
 
 class Leases(Protocol[L]):
@@ -73,7 +75,7 @@ class Schedule(Generic[L]):
         at_once: int,
         clock: Clock,
         metrics: Metrics,
-        what: Literal["poll", "sync", "audit", "import", "push"] = "poll",
+        what: What = "poll",
     ) -> None:
         self._work = work
         self._leases = leases

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from services.ingest.choosing import Choosing, Reach
 from services.ingest.connector import Connector
-from services.ingest.periods import US_ZONES, Period, PeriodRefused, resolve
 from services.ingest.ports import SyncLease, Syncs
 from services.ingest.rehearsing import Rehearsing
 from services.ingest.schedule import Schedule
@@ -37,6 +36,7 @@ from services.kit.http.auth import principal
 from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
 from services.kit.kafka.publisher import Message
+from services.kit.periods import US_ZONES, Period, PeriodRefused, resolve
 
 READ, WRITE = "syncs:read", "syncs:write"
 #: Stores that one dry run looks into at once.

@@ -12,10 +12,10 @@ from schemas.order import RawOrder
 from schemas.sessions import OrderOutcome
 from schemas.sessions import Window as Span
 from services.ingest.connector import By, Pace, Page, Unreadable, Window
-from services.ingest.periods import Period
 from services.ingest.sessions import Session, told_end
 from services.ingest.store import Store
 from services.kit.kafka.publisher import Message
+from services.kit.periods import Period
 
 #: queued: has not begun. The others are a session's, and paused.
 State = Literal["queued", "running", "paused", "succeeded", "partial", "failed", "cancelled"]

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from schemas.sessions import OrderOutcome
 from services.ingest.connector import By
-from services.ingest.periods import Period
 from services.ingest.ports import SyncLease
 from services.ingest.syncs import Asked, Sync, new_sync
+from services.kit.periods import Period
 from tests.ingest.workbench import LEASE, START, STORE, Workbench
 
 _NUMBERS = itertools.count(1)

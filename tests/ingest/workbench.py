@@ -79,9 +79,12 @@ class Ingestion:
     reachable_at: str = "https://sync.example"
     #: What the connectors' calls are counted in; None: budgets that nobody takes from.
     limits: Limits | None = None
+    #: The connectors of syncs and audits, which leave calls to others; None: the same.
+    unhurried: Mapping[str, Connector] | None = None
 
     def __post_init__(self) -> None:
         connectors = self.connectors
+        unhurried = connectors if self.unhurried is None else self.unhurried
         self.limits = self.limits or MemoryLimits(self.clock)
         self.stores, self.polls = MemoryStores(self.memory), MemoryPolls(self.memory)
         self.seen, self.webhook_books = MemorySeenOrders(self.memory), MemoryWebhookBooks(self.memory)
@@ -120,7 +123,7 @@ class Ingestion:
         )
         self.syncs = MemorySyncs(self.memory)
         self.sync_runner = SyncRunner(
-            connectors=connectors,
+            connectors=unhurried,
             stores=self.stores,
             syncs=self.syncs,
             seen=self.seen,
@@ -131,7 +134,7 @@ class Ingestion:
         )
         self.audits = MemoryAudits(self.memory)
         self.audit_runner = AuditRunner(
-            connectors=connectors,
+            connectors=unhurried,
             stores=self.stores,
             polls=self.polls,
             audits=self.audits,
@@ -142,10 +145,10 @@ class Ingestion:
             clock=self.clock,
             metrics=self.metrics,
         )
-        self.audit_planner = Planner(connectors, self.audits, self.limits, self.clock)
+        self.audit_planner = Planner(unhurried, self.audits, self.limits, self.clock)
         self.pushes = MemoryPushes(self.memory)
         self.asking = Asking(
-            connectors=connectors,
+            connectors=unhurried,
             stores=self.stores,
             syncs=self.syncs,
             audits=self.audits,

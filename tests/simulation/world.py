@@ -33,13 +33,7 @@ from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.decisions import DECISIONS
 from services.eligibility.judging import Arrival, Judge
 from services.eligibility.sealing import Sealer
-from services.ingest.adapters.memory.audits import MemoryAudits, MemoryOpenOrders
-from services.ingest.asking import Asking
-from services.ingest.audit_planning import Planner
-from services.ingest.audit_runs import AuditRunner
-from services.ingest.choosing import Reach
 from services.ingest.connector import Delivery
-from services.ingest.periods import Period
 from services.ingest.ports import Lease
 from services.ingest.schedule import LEASE
 from services.ingest.store import Store
@@ -51,6 +45,7 @@ from services.kit.kafka.publisher import MemoryPublisher, Message
 from services.kit.kafka.records import Record
 from services.kit.limits import Limits
 from services.kit.metrics import Metrics
+from services.kit.periods import Period
 from services.kit.trace import begin
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections
@@ -72,13 +67,6 @@ AT_ONCE = 50
 REPORTED = frozenset({SELLERS.name, STORES.name, SYNC_SESSIONS.name, SYNC_AUDITS.name})
 _VAULT = Vault.open_or_create(Path(tempfile.mkdtemp(prefix="sync-order-simulation-")) / "master.key")
 _FAR = timedelta(days=1000)
-
-
-class Wake:
-    """Told that there is work; looks at its own pace."""
-
-    def wake(self) -> None:
-        """Look soon."""
 
 
 @dataclass
@@ -128,7 +116,7 @@ class World:
     _rests: dict[str, timedelta] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ingestion = Ingestion(self.markets, self.clock, limits=self.limits, metrics=Metrics())
+        self.ingestion = Ingestion(self.markets, self.clock, limits=self.limits, unhurried=self.unhurried)
         self.publisher: MemoryPublisher = self.ingestion.publisher
         self.repository, self.projections = MemoryRepository(), MemoryProjections()
         self.judge = Judge(
@@ -142,33 +130,6 @@ class World:
         self._delivered = self._open = False
         self.held, self.reader, self._offsets = Held(), Reader(), Counter[str]()
         self.comparer = Comparer(self.held, self.publisher, clock=self.clock)
-        self.audits = MemoryAudits(self.ingestion.memory)
-        self.planner = Planner(self.unhurried, self.audits, self.limits, self.clock)
-        self.auditor = AuditRunner(
-            connectors=self.unhurried,
-            stores=self.ingestion.stores,
-            polls=self.ingestion.polls,
-            audits=self.audits,
-            seen=self.ingestion.seen,
-            open_orders=MemoryOpenOrders(self.ingestion.memory),
-            tokens=self.ingestion.tokens,
-            publisher=self.publisher,
-            clock=self.clock,
-            metrics=Metrics(),
-        )
-        self.asking = Asking(
-            connectors=self.unhurried,
-            stores=self.ingestion.stores,
-            syncs=self.ingestion.syncs,
-            audits=self.audits,
-            books=self.ingestion.webhook_books,
-            reach=Reach({}, self.ingestion.stores, self.ingestion.vault, self.clock),
-            audit_schedule=Wake(),
-            sync_schedule=Wake(),
-            pushes=self.ingestion.pushes,
-            push_schedule=Wake(),
-            clock=self.clock,
-        )
         for market in self.markets.values():
             market.deliver = self._deliver
 
@@ -218,7 +179,7 @@ class World:
                 for leases, work, every in (
                     (self.ingestion.polls, self.ingestion.poller.poll, LOOK),
                     (self.ingestion.syncs, self.ingestion.sync_runner.run, AUDIT_LOOK),
-                    (self.audits, self.auditor.run, AUDIT_LOOK),
+                    (self.ingestion.audits, self.ingestion.audit_runner.run, AUDIT_LOOK),
                 ):
                     group.create_task(self._working(leases, work, owner=owner, every=every))
             group.create_task(self._every(PLAN, self._plan))
@@ -297,9 +258,9 @@ class World:
 
     async def _plan(self) -> None:
         await self._keep_books()
-        await self.planner.once()
+        await self.ingestion.audit_planner.once()
         before = self.clock.now() - timedelta(days=2)
-        await self.audits.forget(before=before, asked_before=before)
+        await self.ingestion.audits.forget(before=before, asked_before=before)
 
     async def _deliver(self, address: str, delivery: Delivery) -> bool:
         if not self._open:
@@ -344,7 +305,7 @@ class World:
         if listings := by_topic[SYNC_LISTINGS.name]:
             await self.comparer.handle([_record(message) for message in listings])
         if answers := by_topic[SYNC_COMPARISONS.name]:
-            await self.asking.handle([_record(message) for message in answers])
+            await self.ingestion.asking.handle([_record(message) for message in answers])
 
     def _note(self, facts: list[Located]) -> None:
         now = self.clock.now()

@@ -22,7 +22,6 @@ from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
 from services.ingest.connector import Delivery
 from services.ingest.linking import NewStore, read_callback
-from services.ingest.periods import Period
 from services.ingest.registry import find_platforms
 from services.ingest.reserve import Counted
 from services.ingest.store import Store
@@ -30,6 +29,7 @@ from services.ingest.syncs import Asked, Sync, new_sync
 from services.kit.clock import SystemClock
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem
+from services.kit.periods import Period
 from services.kit.settings import KitSettings
 from tests.ingest.platforms.sandboxes import Sandboxes, sandboxes
 from tests.ingest.toolbox import toolbox

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.periods import US_ZONES, PeriodRefused, resolve
+from services.kit.periods import US_ZONES, PeriodRefused, resolve
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
