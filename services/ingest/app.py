@@ -28,7 +28,6 @@ from schemas.topics import (
     SYNC_SESSIONS,
     TRACKING_PUSHES,
 )
-from services.ingest.access import AccessCache
 from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
 from services.ingest.adapters.postgres import SCHEMA
 from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpenOrders
@@ -42,49 +41,50 @@ from services.ingest.adapters.postgres.stores import PostgresAuthorizations, Pos
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
 from services.ingest.asking import Asking
-from services.ingest.audit_planning import Intervals, Planner
-from services.ingest.audit_ports import AuditLease
-from services.ingest.audit_routes import AuditApi, audit_routes
-from services.ingest.audit_runs import AuditRunner
-from services.ingest.bookkeeping import Bookkeeping
-from services.ingest.choosing import Choosing, Reach
+from services.ingest.audits.planning import Intervals, Planner
+from services.ingest.audits.ports import AuditLease
+from services.ingest.audits.routes import AuditApi, audit_routes
+from services.ingest.audits.runs import AuditRunner
 from services.ingest.connector import Connector, Listener, Platform, Tools
-from services.ingest.direct_batches import Batches
-from services.ingest.direct_giving import Giving
-from services.ingest.direct_routes import DirectApi, direct_routes
-from services.ingest.import_files import ImportFiles
-from services.ingest.import_ports import ImportLease
-from services.ingest.import_routes import ImportApi, import_routes
-from services.ingest.import_runs import ImportRunner
-from services.ingest.linking import Linking
-from services.ingest.listening import Listening
+from services.ingest.direct.batches import Batches
+from services.ingest.direct.giving import Giving
+from services.ingest.direct.routes import DirectApi, direct_routes
+from services.ingest.imports.files import ImportFiles
+from services.ingest.imports.ports import ImportLease
+from services.ingest.imports.routes import ImportApi, import_routes
+from services.ingest.imports.runs import ImportRunner
 from services.ingest.outgoing.routes import OutgoingApi, outgoing_routes
 from services.ingest.outgoing.sending import ANSWER_LIMIT_BYTES, Sending
 from services.ingest.outgoing.taking import Taking
-from services.ingest.planning import Planning
-from services.ingest.polling import Poller
+from services.ingest.polls.planning import Planning
+from services.ingest.polls.polling import Poller
 from services.ingest.ports import Lease, SyncLease
-from services.ingest.probing import Probing
-from services.ingest.push_ports import PushLease
-from services.ingest.push_routes import PushApi, push_routes
-from services.ingest.push_runs import PushRunner
 from services.ingest.registry import find_platforms, is_read, platform_of
-from services.ingest.rehearsing import Rehearsing
 from services.ingest.relaying import Relay
 from services.ingest.rereading import Rereading
 from services.ingest.reserve import Counted, Patient, Reserve
 from services.ingest.schedule import Leased, Leases, Schedule, What
 from services.ingest.settings import IngestSettings
-from services.ingest.shipping_news import ShippingNews
-from services.ingest.stores import StoreApi, store_routes
-from services.ingest.subscriptions import Subscriptions
-from services.ingest.sync_routes import SyncApi, sync_routes
-from services.ingest.sync_runs import SyncRunner
+from services.ingest.stores.access import AccessCache
+from services.ingest.stores.choosing import Choosing, Reach
+from services.ingest.stores.linking import Linking
+from services.ingest.stores.probing import Probing
+from services.ingest.stores.routes import StoreApi, store_routes
+from services.ingest.stores.tokens import Tokens
+from services.ingest.syncs.rehearsing import Rehearsing
+from services.ingest.syncs.routes import SyncApi, sync_routes
+from services.ingest.syncs.runs import SyncRunner
 from services.ingest.tidying import Tidying
-from services.ingest.tokens import Tokens
-from services.ingest.webhook_health import WebhookHealth
-from services.ingest.webhook_routes import WebhookApi, webhook_routes
-from services.ingest.webhooks import Webhooks
+from services.ingest.tracking.ports import PushLease
+from services.ingest.tracking.routes import PushApi, push_routes
+from services.ingest.tracking.runs import PushRunner
+from services.ingest.tracking.shipping_news import ShippingNews
+from services.ingest.webhooks.bookkeeping import Bookkeeping
+from services.ingest.webhooks.health import WebhookHealth
+from services.ingest.webhooks.listening import Listening
+from services.ingest.webhooks.receiving import Webhooks
+from services.ingest.webhooks.routes import WebhookApi, webhook_routes
+from services.ingest.webhooks.subscriptions import Subscriptions
 from services.kit.clock import Clock, SystemClock
 from services.kit.errors import TransientError
 from services.kit.health import Health, postgres_check

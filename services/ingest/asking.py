@@ -16,18 +16,18 @@ from pydantic import ValidationError
 from schemas.audits import SYNC_REQUEST, AuditRequested, OrdersCompared, SyncRequested, TrackingRetryRequested
 from schemas.sessions import Window as Span
 from schemas.topics import SYNC_COMPARISONS, SYNC_REQUESTS
-from services.ingest.audit_ports import Audits
-from services.ingest.audit_telling import told_end as told_audit_end
-from services.ingest.audit_telling import told_start as told_audit_start
-from services.ingest.audits import Audit, new_audit
-from services.ingest.choosing import Reach
+from services.ingest.audits.audit import Audit, new_audit
+from services.ingest.audits.ports import Audits
+from services.ingest.audits.telling import told_end as told_audit_end
+from services.ingest.audits.telling import told_start as told_audit_start
 from services.ingest.connector import Connector
 from services.ingest.ports import Stores, Syncs, WebhookBooks
-from services.ingest.push_ports import PushFilter, PushStorage
 from services.ingest.registry import is_read
 from services.ingest.sessions import told_end, told_start
-from services.ingest.store import Store
-from services.ingest.syncs import Asked, Sync, new_sync
+from services.ingest.stores.choosing import Reach
+from services.ingest.stores.store import Store
+from services.ingest.syncs.sync import Asked, Sync, new_sync
+from services.ingest.tracking.ports import PushFilter, PushStorage
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, UnreadableMessage
 from services.kit.kafka.subscriber import Record, Subscription

@@ -25,9 +25,10 @@ Standing = Literal["open", "shipped", "on_hold", "cancelled", "exempt"]
 class Parcel:
     """One parcel as the platform is to be told of it.
 
-    `number` counts an order's parcels from 1 and never repeats. `carrier` is an id of `services.ingest.carriers`, None
-    where it is none of them; `carrier_name` is what production calls it. `lines` are units by the platform's line id.
-    `replaces` is the tracking number that this one takes the place of, where a label was replaced.
+    `number` counts an order's parcels from 1 and never repeats. `carrier` is an id of
+    `services.ingest.tracking.carriers`, None where it is none of them; `carrier_name` is what production calls it.
+    `lines` are units by the platform's line id. `replaces` is the tracking number that this one takes the place of,
+    where a label was replaced.
     """
 
     order_external_id: str

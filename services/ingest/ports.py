@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Protocol
 
 from schemas.ids import OrderKey, SessionId, StoreId
-from services.ingest.cadence import Sharer
+from services.ingest.polls.cadence import Sharer
 from services.ingest.sessions import Session
-from services.ingest.store import Store
-from services.ingest.syncs import Sync
+from services.ingest.stores.store import Store
+from services.ingest.syncs.sync import Sync
 from services.kit.kafka.publisher import Message
 
 

@@ -10,8 +10,8 @@ from schemas.sessions import OrderOutcome
 from services.ingest.connector import Connector, Unreadable
 from services.ingest.listing import judge_page
 from services.ingest.ports import SeenOrders, WebhookBooks
-from services.ingest.store import Store
-from services.ingest.tokens import Tokens
+from services.ingest.stores.store import Store
+from services.ingest.stores.tokens import Tokens
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError
 from services.kit.kafka.publisher import Publisher

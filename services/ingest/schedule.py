@@ -11,7 +11,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 import structlog
 
 from services.ingest.ports import LeaseLost
-from services.ingest.store import Store
+from services.ingest.stores.store import Store
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 from services.kit.health import Pulse

@@ -9,12 +9,12 @@ from datetime import timedelta
 
 import structlog
 
-from services.ingest.audit_ports import Audits
-from services.ingest.import_ports import Imports
-from services.ingest.imports import FILE_KEPT
+from services.ingest.audits.ports import Audits
+from services.ingest.imports.ports import Imports
+from services.ingest.imports.record import FILE_KEPT
 from services.ingest.outgoing.endpoints import Outgoing
 from services.ingest.ports import Authorizations, Syncs, WebhookBooks
-from services.ingest.push_ports import PushStorage
+from services.ingest.tracking.ports import PushStorage
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 

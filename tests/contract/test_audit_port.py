@@ -21,9 +21,9 @@ from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpe
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresStores
-from services.ingest.audit_ports import AuditCost, AuditLease, Audits, OpenOrders, Unplanned
-from services.ingest.audit_telling import told_end, told_start
-from services.ingest.audits import Answer, Asked, Audit, Difference, Explained, Tally, new_audit
+from services.ingest.audits.audit import Answer, Asked, Audit, Difference, Explained, Tally, new_audit
+from services.ingest.audits.ports import AuditCost, AuditLease, Audits, OpenOrders, Unplanned
+from services.ingest.audits.telling import told_end, told_start
 from services.ingest.ports import LeaseLost, Outbox, Seen, SeenOrders, Stores, WebhookBooks
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import create_pool

@@ -12,7 +12,7 @@ import pytest
 from services.ingest.adapters.memory.given import MemoryGivenOrders
 from services.ingest.adapters.postgres import MIGRATIONS, SCHEMA
 from services.ingest.adapters.postgres.given import PostgresGivenOrders
-from services.ingest.direct_given import Given, GivenOrders, NotChangeable, first_form
+from services.ingest.direct.given import Given, GivenOrders, NotChangeable, first_form
 from services.ingest.platforms.direct.orders import DirectOrder, to_raw_order
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool

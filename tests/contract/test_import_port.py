@@ -21,8 +21,8 @@ from services.ingest.adapters.postgres.imports import PostgresImports
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresSeenOrders
 from services.ingest.adapters.postgres.stores import PostgresStores
-from services.ingest.import_ports import ImportLease, Imports
-from services.ingest.imports import (
+from services.ingest.imports.ports import ImportLease, Imports
+from services.ingest.imports.record import (
     Findings,
     FoundColumn,
     Import,

@@ -20,7 +20,7 @@ from services.ingest.adapters.postgres import MIGRATIONS, SCHEMA
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
-from services.ingest.cadence import Sharer
+from services.ingest.polls.cadence import Sharer
 from services.ingest.ports import (
     AlreadyLinked,
     Authorization,

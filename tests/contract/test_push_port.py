@@ -20,9 +20,9 @@ from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.pushes import PostgresPushes
 from services.ingest.adapters.postgres.stores import PostgresStores
 from services.ingest.ports import LeaseLost, Outbox, Stores
-from services.ingest.push_ports import ORDERS_OF_A_STORE, Block, PushFilter, PushLease, PushStorage
-from services.ingest.pushes import Push, PushOrder, Stand
-from services.ingest.shipping_news import after_update
+from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, PushFilter, PushLease, PushStorage
+from services.ingest.tracking.push import Push, PushOrder, Stand
+from services.ingest.tracking.shipping_news import after_update
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import create_pool
 from tests.ingest.pushing import shipped

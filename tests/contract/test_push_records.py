@@ -16,7 +16,7 @@ from services.ingest.adapters.postgres import MIGRATIONS, SCHEMA
 from services.ingest.adapters.postgres.stores import PostgresStores
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
 from services.ingest.connector import Mended
-from services.ingest.webhook_ports import Healing, PushHealth, PushRecords
+from services.ingest.webhooks.ports import Healing, PushHealth, PushRecords
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool
 from tests.ingest.workbench import START, STORE, linked_store

@@ -24,7 +24,7 @@ from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.connector import Page, Window
 from services.ingest.ports import LeaseLost, Outbox, Seen, SeenOrders, Stores, SyncLease, Syncs
 from services.ingest.sessions import told_end, told_start
-from services.ingest.syncs import Asked, Sync, cancelled, new_sync, paused, resumed
+from services.ingest.syncs.sync import Asked, Sync, cancelled, new_sync, paused, resumed
 from services.kit.kafka.publisher import Message
 from services.kit.periods import Period
 from services.kit.postgres.pool import create_pool

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest import direct_views
+from services.ingest.direct import views as direct_views
 
 TEXT = (Path(__file__).parents[2] / "docs" / "orders-api.md").read_text()
 BLOCKS = re.findall(r"```json (\w+)\n(.*?)```", TEXT, re.DOTALL)

@@ -9,9 +9,9 @@ from schemas.audits import AUDIT_EVENT, AuditEvent, AuditProgressed, FoundOrder,
 from schemas.ids import fact_id
 from schemas.sessions import Window as Span
 from schemas.topics import SYNC_COMPARISONS, SYNC_LISTINGS
-from services.ingest.audit_planning import new_audit_id
-from services.ingest.audit_ports import AuditLease
-from services.ingest.audits import Audit, new_audit
+from services.ingest.audits.audit import Audit, new_audit
+from services.ingest.audits.planning import new_audit_id
+from services.ingest.audits.ports import AuditLease
 from services.ingest.connector import By
 from services.kit.kafka.records import Record
 from tests.ingest.workbench import LEASE, START, STORE, Workbench

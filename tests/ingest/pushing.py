@@ -23,10 +23,10 @@ from schemas.topics import PRODUCTION_UPDATES, TRACKING_PUSHES
 from schemas.tracking import TrackingPushed
 from services.ingest.connector import Access
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
-from services.ingest.push_ports import PushLease, PushStorage
-from services.ingest.push_runs import PushRunner
-from services.ingest.pushes import Push
-from services.ingest.shipping_news import ShippingNews
+from services.ingest.tracking.ports import PushLease, PushStorage
+from services.ingest.tracking.push import Push
+from services.ingest.tracking.runs import PushRunner
+from services.ingest.tracking.shipping_news import ShippingNews
 from services.kit.clock import Clock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.kafka.subscriber import Record

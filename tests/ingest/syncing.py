@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from schemas.sessions import OrderOutcome
 from services.ingest.connector import By
 from services.ingest.ports import SyncLease
-from services.ingest.syncs import Asked, Sync, new_sync
+from services.ingest.syncs.sync import Asked, Sync, new_sync
 from services.kit.periods import Period
 from tests.ingest.workbench import LEASE, START, STORE, Workbench
 

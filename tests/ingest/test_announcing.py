@@ -10,7 +10,7 @@ from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreRecord, StoreSettings
 from schemas.topics import STORES
 from services.ingest.registry import name_of, platform_of, slugs
-from services.ingest.store import Store, announcements
+from services.ingest.stores.store import Store, announcements
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from schemas.stores import StoreSettings
-from services.ingest.audit_planning import Intervals, Planner, new_audit_id, next_due, stretches
-from services.ingest.audits import Audit
+from services.ingest.audits.audit import Audit
+from services.ingest.audits.planning import Intervals, Planner, new_audit_id, next_due, stretches
 from services.kit.limits import Limit
 from tests.ingest.twin_platform import PACE
 from tests.ingest.workbench import START, STORE, Workbench

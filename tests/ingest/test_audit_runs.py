@@ -10,10 +10,10 @@ import pytest
 
 from schemas.audits import AuditScope
 from schemas.stores import StoreSettings
-from services.ingest.audit_fetching import MOST_GONE
-from services.ingest.audit_planning import new_audit_id
-from services.ingest.audit_ports import AuditLease
-from services.ingest.audits import ANSWERED_WITHIN, GIVE_UP, Audit, new_audit
+from services.ingest.audits.audit import ANSWERED_WITHIN, GIVE_UP, Audit, new_audit
+from services.ingest.audits.fetching import MOST_GONE
+from services.ingest.audits.planning import new_audit_id
+from services.ingest.audits.ports import AuditLease
 from services.ingest.connector import By
 from services.ingest.ports import LeaseLost
 from services.kit.errors import AuthorizationError, TransientError

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.sessions import Window as Span
-from services.ingest import audit_telling
-from services.ingest.audit_telling import A_PART, MOST_AT_ONCE, Entry, Part, cut, open_parts
+from services.ingest.audits import telling as audit_telling
+from services.ingest.audits.telling import A_PART, MOST_AT_ONCE, Entry, Part, cut, open_parts
 from tests.ingest.workbench import START
 
 SECOND = timedelta(seconds=1)

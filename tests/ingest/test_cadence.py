@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.cadence import (
+from services.ingest.connector import Pace
+from services.ingest.polls.cadence import (
     AUDIT_SHARE,
     LONGEST,
     POLL_SHARE,
@@ -30,7 +31,6 @@ from services.ingest.cadence import (
     spread,
     terms,
 )
-from services.ingest.connector import Pace
 from services.kit.errors import TransientError
 from services.kit.limits import Available, Limit, MemoryLimits
 from tests.ingest.toolbox import HastyClock

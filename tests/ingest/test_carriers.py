@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.carriers import ANYWHERE, BY_ID, CARRIERS, carrier_of, tracking_url_of
+from services.ingest.tracking.carriers import ANYWHERE, BY_ID, CARRIERS, carrier_of, tracking_url_of
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,15 @@ import pytest
 
 from schemas.sessions import SESSION_EVENT, SessionFinished, SessionProgressed, SessionStarted
 from schemas.stores import StoreSettings
-from services.ingest.access import AccessCache
 from services.ingest.adapters.memory.given import MemoryGivenOrders
 from services.ingest.connector import LinkingRefused
-from services.ingest.direct_batches import Batches
-from services.ingest.direct_giving import Giving
-from services.ingest.direct_routes import DirectApi, direct_routes
-from services.ingest.linking import NewStore
+from services.ingest.direct.batches import Batches
+from services.ingest.direct.giving import Giving
+from services.ingest.direct.routes import DirectApi, direct_routes
 from services.ingest.platforms.direct.connector import DirectConnector
-from services.ingest.tokens import seal_secrets
+from services.ingest.stores.access import AccessCache
+from services.ingest.stores.linking import NewStore
+from services.ingest.stores.tokens import seal_secrets
 from services.kit.clock import ManualClock
 from services.kit.errors import TransientError
 from services.kit.health import Health

@@ -16,14 +16,14 @@ from schemas.sessions import SESSION_EVENT, SessionFinished, SessionProgressed, 
 from schemas.stores import StoreSettings
 from services.ingest.adapters.memory.given import MemoryGivenOrders
 from services.ingest.adapters.memory.imports import MemoryImports
-from services.ingest.direct_giving import Giving
-from services.ingest.import_files import ImportFiles
-from services.ingest.import_ports import ImportLease
-from services.ingest.import_routes import ImportApi, import_routes
-from services.ingest.import_runs import GONE, ImportRunner
-from services.ingest.linking import NewStore
+from services.ingest.direct.giving import Giving
+from services.ingest.imports.files import ImportFiles
+from services.ingest.imports.ports import ImportLease
+from services.ingest.imports.routes import ImportApi, import_routes
+from services.ingest.imports.runs import GONE, ImportRunner
 from services.ingest.platforms.direct.connector import DirectConnector
 from services.ingest.schedule import Schedule
+from services.ingest.stores.linking import NewStore
 from services.kit.clock import ManualClock
 from services.kit.errors import TransientError
 from services.kit.health import Health
@@ -250,7 +250,7 @@ async def test_rows_that_failed_come_back_with_the_reason_ready_to_mend_and_uplo
 async def test_an_import_goes_on_where_a_killed_process_came_to(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.import_runs.ORDERS_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.imports.runs.ORDERS_AT_ONCE", 2)
     held = await importer.checked(csv_of(*(row(Reference=f"W-{number}") for number in range(9))))
     await importer.start(held["import_id"])
     lease = await importer.lease()
@@ -283,7 +283,7 @@ async def test_an_import_goes_on_where_a_killed_process_came_to(
 async def test_looking_through_goes_on_where_a_killed_process_came_to(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.import_runs.ORDERS_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.imports.runs.ORDERS_AT_ONCE", 2)
     _, held = await importer.upload(csv_of(*(row(Reference=f"W-{n}", Quantity="none") for n in range(5))))
     lease = await importer.lease()
     assert lease is not None
@@ -333,7 +333,7 @@ async def test_an_import_waits_out_kafka_and_says_what_it_waits_for(importer: Im
 async def test_a_cancelled_import_gives_no_more_orders_and_keeps_what_it_brought(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.import_runs.ORDERS_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.imports.runs.ORDERS_AT_ONCE", 2)
     held = await importer.checked(csv_of(*(row(Reference=f"W-{number}") for number in range(9))))
     await importer.start(held["import_id"])
     record, answers = importer.imports.record, []
@@ -356,7 +356,7 @@ async def test_a_cancelled_import_gives_no_more_orders_and_keeps_what_it_brought
 
 
 async def test_progress_says_how_long_it_will_take(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.ingest.import_runs.ORDERS_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.imports.runs.ORDERS_AT_ONCE", 2)
     held = await importer.checked(csv_of(*(row(Reference=f"W-{number}") for number in range(8))))
     await importer.start(held["import_id"])
     record, shown = importer.imports.record, []
@@ -388,8 +388,8 @@ async def test_what_is_no_table_is_refused_at_once_and_nothing_of_it_is_kept(
 async def test_a_file_larger_than_is_taken_is_refused_on_the_way(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.import_files.MOST_BYTES", 3_000_000)
-    monkeypatch.setattr("services.ingest.import_files.PIECE_BYTES", 1_000_000)
+    monkeypatch.setattr("services.ingest.imports.files.MOST_BYTES", 3_000_000)
+    monkeypatch.setattr("services.ingest.imports.files.PIECE_BYTES", 1_000_000)
 
     status, problem = await importer.upload(io.BytesIO(b"Reference,Name\n" + b"x" * 4_000_000))
 

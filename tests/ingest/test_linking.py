@@ -10,9 +10,9 @@ import pytest
 
 from schemas.stores import Capability, StoreRecord, StoreSettings
 from services.ingest.connector import LinkingRefused
-from services.ingest.linking import NewStore, read_callback
 from services.ingest.ports import LeaseLost
-from services.ingest.store import Store
+from services.ingest.stores.linking import NewStore, read_callback
+from services.ingest.stores.store import Store
 from services.kit.errors import TransientError
 from tests.ingest.workbench import START, Workbench
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.ingest.connector import Hint, MisreadHint, Unreadable
-from services.ingest.listening import Listening
+from services.ingest.webhooks.listening import Listening
 from services.kit.errors import TransientError
 from services.kit.kafka.dead_letters import DETAIL
 from tests.ingest.workbench import STORE, Workbench

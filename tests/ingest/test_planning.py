@@ -13,12 +13,12 @@ import pytest
 from schemas.order import Way
 from schemas.stores import StoreSettings
 from services.ingest.adapters.memory import Poll
-from services.ingest.cadence import LONGEST, chance
 from services.ingest.connector import Access, Page, Window
+from services.ingest.polls.cadence import LONGEST, chance
 from services.ingest.ports import Progress
 from services.ingest.reserve import Counted
-from services.ingest.store_views import next_sync
-from services.ingest.tokens import seal_secrets
+from services.ingest.stores.tokens import seal_secrets
+from services.ingest.stores.views import next_sync
 from services.kit.clock import ManualClock
 from services.kit.errors import TransientError
 from services.kit.limits import Limit, MemoryLimits

@@ -12,8 +12,8 @@ import pytest
 from schemas.ids import SellerId, order_key
 from schemas.stores import StoreSettings
 from services.ingest.parcels import KnownParcel, Shipping
-from services.ingest.push_deciding import MOST_UNANSWERED, Rules, Write, after_refusal, before_reading, decide
-from services.ingest.pushes import Push, PushOrder, Stand
+from services.ingest.tracking.deciding import MOST_UNANSWERED, Rules, Write, after_refusal, before_reading, decide
+from services.ingest.tracking.push import Push, PushOrder, Stand
 from services.kit.clock import ManualClock
 from tests.ingest.pushing import NUMBER, TwinWriter, refused
 from tests.ingest.workbench import START, STORE

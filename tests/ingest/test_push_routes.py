@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from services.ingest.push_routes import PushApi, push_routes
 from services.ingest.schedule import Schedule
+from services.ingest.tracking.routes import PushApi, push_routes
 from services.kit.health import Health
 from services.kit.http.server import build_app, serve
 from services.kit.keys import MemoryKeyRing

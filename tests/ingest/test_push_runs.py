@@ -12,11 +12,11 @@ import pytest
 
 from services.ingest.parcels import KnownParcel
 from services.ingest.ports import LeaseLost
-from services.ingest.push_ports import PushFilter, PushLease, PushStorage
-from services.ingest.push_runs import PushRunner
-from services.ingest.pushes import PushOrder
 from services.ingest.schedule import LEASE, Schedule
-from services.ingest.shipping_news import after_update
+from services.ingest.tracking.ports import PushFilter, PushLease, PushStorage
+from services.ingest.tracking.push import PushOrder
+from services.ingest.tracking.runs import PushRunner
+from services.ingest.tracking.shipping_news import after_update
 from services.kit.limits import MemoryLimits
 from tests.ingest.pushing import (
     BUDGET,

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.rehearsing import MOST_PAGES, Reason, Rehearsal, Rehearsing, objection_to
 from services.ingest.reserve import Reserve
+from services.ingest.syncs.rehearsing import MOST_PAGES, Reason, Rehearsal, Rehearsing, objection_to
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.limits import Limit, MemoryLimits
 from tests.ingest.syncing import asked, run_to_the_end

@@ -10,8 +10,8 @@ import pytest
 
 from services.ingest.connector import Window
 from services.ingest.ports import LeaseLost
-from services.ingest.sync_runs import GIVE_UP
-from services.ingest.syncs import CURSOR_LIFE, Asked, Sync, cancelled, new_sync, paused, resumed
+from services.ingest.syncs.runs import GIVE_UP
+from services.ingest.syncs.sync import CURSOR_LIFE, Asked, Sync, cancelled, new_sync, paused, resumed
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.periods import Period
 from tests.ingest.syncing import asked, claimed, kept, let_run, outcomes, run, run_to_the_end, told_once

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.ingest.tokens import open_access, seal_secrets
+from services.ingest.stores.tokens import open_access, seal_secrets
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.workbench import STORE, Workbench
 

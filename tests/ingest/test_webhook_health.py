@@ -11,8 +11,8 @@ from schemas.sessions import OrderOutcome, SessionFinished
 from schemas.stores import StoreSettings
 from services.ingest.connector import Delivery, Mended
 from services.ingest.ports import LeaseLost
-from services.ingest.webhook_health import doubt, healed, silence_is_unlikely, unheard
-from services.ingest.webhook_ports import Healing, PushHealth
+from services.ingest.webhooks.health import doubt, healed, silence_is_unlikely, unheard
+from services.ingest.webhooks.ports import Healing, PushHealth
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.problems import Problem
 from tests.ingest.twin_platform import webhook

@@ -14,7 +14,6 @@ from schemas.ids import SellerId, StoreId
 from schemas.order import RAW_ORDER_EVENT, OrderGone, OrderRevised, RawOrderEvent
 from schemas.sessions import SESSION_EVENT, SessionEvent
 from schemas.stores import StoreSettings
-from services.ingest.access import AccessCache
 from services.ingest.adapters.memory import Memory
 from services.ingest.adapters.memory.audits import MemoryAudits, MemoryOpenOrders
 from services.ingest.adapters.memory.polls import MemoryOutbox, MemoryPolls, MemorySeenOrders, MemoryWebhookBooks
@@ -23,23 +22,24 @@ from services.ingest.adapters.memory.stores import MemoryAuthorizations, MemoryS
 from services.ingest.adapters.memory.syncs import MemorySyncs
 from services.ingest.adapters.memory.webhook_health import MemoryPushRecords
 from services.ingest.asking import Asking
-from services.ingest.audit_planning import Planner
-from services.ingest.audit_runs import AuditRunner
-from services.ingest.bookkeeping import Bookkeeping
-from services.ingest.choosing import Reach
+from services.ingest.audits.planning import Planner
+from services.ingest.audits.runs import AuditRunner
 from services.ingest.connector import Connector
-from services.ingest.linking import Linking
-from services.ingest.planning import Planning
-from services.ingest.polling import Poller
+from services.ingest.polls.planning import Planning
+from services.ingest.polls.polling import Poller
 from services.ingest.ports import Lease
-from services.ingest.probing import Probing
 from services.ingest.relaying import Relay
-from services.ingest.store import Store
-from services.ingest.subscriptions import Subscriptions
-from services.ingest.sync_runs import SyncRunner
-from services.ingest.tokens import Tokens, seal_secrets
-from services.ingest.webhook_health import WebhookHealth
-from services.ingest.webhooks import Webhooks
+from services.ingest.stores.access import AccessCache
+from services.ingest.stores.choosing import Reach
+from services.ingest.stores.linking import Linking
+from services.ingest.stores.probing import Probing
+from services.ingest.stores.store import Store
+from services.ingest.stores.tokens import Tokens, seal_secrets
+from services.ingest.syncs.runs import SyncRunner
+from services.ingest.webhooks.bookkeeping import Bookkeeping
+from services.ingest.webhooks.health import WebhookHealth
+from services.ingest.webhooks.receiving import Webhooks
+from services.ingest.webhooks.subscriptions import Subscriptions
 from services.kit.clock import Clock, ManualClock
 from services.kit.kafka.publisher import MemoryPublisher
 from services.kit.limits import Limits, MemoryLimits

@@ -36,9 +36,9 @@ from services.eligibility.sealing import Sealer
 from services.ingest.connector import Delivery
 from services.ingest.ports import Lease
 from services.ingest.schedule import LEASE
-from services.ingest.store import Store
-from services.ingest.syncs import Asked, new_sync
-from services.ingest.tokens import seal_secrets
+from services.ingest.stores.store import Store
+from services.ingest.stores.tokens import seal_secrets
+from services.ingest.syncs.sync import Asked, new_sync
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem
 from services.kit.kafka.publisher import MemoryPublisher, Message

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.cadence import LONGEST_PUSHED
+from services.ingest.polls.cadence import LONGEST_PUSHED
 from tests.ingest.platforms.test_every_platform import PLATFORMS, linked
 
 pytestmark = [pytest.mark.integration, pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]

@@ -21,11 +21,11 @@ from deploy.sandbox.app import discover
 from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
 from services.ingest.connector import Delivery
-from services.ingest.linking import NewStore, read_callback
 from services.ingest.registry import find_platforms
 from services.ingest.reserve import Counted
-from services.ingest.store import Store
-from services.ingest.syncs import Asked, Sync, new_sync
+from services.ingest.stores.linking import NewStore, read_callback
+from services.ingest.stores.store import Store
+from services.ingest.syncs.sync import Asked, Sync, new_sync
 from services.kit.clock import SystemClock
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem

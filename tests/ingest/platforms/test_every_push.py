@@ -1,6 +1,6 @@
 """Every platform is told of all that production shipped, while it fails and those who tell it are killed.
 
-What `services.ingest.push_runs` promises, over each platform's own writer and stand-in: one parcel and one mail an
+What `services.ingest.tracking.runs` promises, over each platform's own writer and stand-in: one parcel and one mail an
 order, by the platform's own books.
 """
 
@@ -16,10 +16,10 @@ from schemas.ids import OrderKey, order_key
 from schemas.production import Shipment, ShippedItem, UpdateShipped
 from schemas.topics import PRODUCTION_UPDATES
 from services.ingest.adapters.memory.pushes import MemoryPushes
-from services.ingest.push_ports import PushStorage
-from services.ingest.push_runs import PushRunner
-from services.ingest.pushes import Push
-from services.ingest.shipping_news import ShippingNews
+from services.ingest.tracking.ports import PushStorage
+from services.ingest.tracking.push import Push
+from services.ingest.tracking.runs import PushRunner
+from services.ingest.tracking.shipping_news import ShippingNews
 from services.kit.kafka.subscriber import Record
 from tests.ingest.platforms.test_every_parcel import SLUGS, Desk, desk, units
 from tests.ingest.pushing import Killed, Life, Mortal

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from schemas.ids import OrderKey
-from services.ingest.audits import Answer, Audit, Difference, Explained
+from services.ingest.audits.audit import Answer, Audit, Difference, Explained
 from services.ingest.ports import Authorization, Seen
 from services.ingest.sessions import Session
-from services.ingest.store import Store
-from services.ingest.syncs import Sync
-from services.ingest.webhook_ports import PushHealth
+from services.ingest.stores.store import Store
+from services.ingest.syncs.sync import Sync
+from services.ingest.webhooks.ports import PushHealth
 from services.kit.kafka.publisher import Message
 
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from schemas.audits import OrdersCompared
 from schemas.ids import OrderKey, split_order_key
 from services.ingest.adapters.memory import AuditRow, Memory
-from services.ingest.audit_ports import AuditCost, AuditLease, Entry, Unplanned
-from services.ingest.audits import SCHEDULED, Answer, Audit, Difference, Explained
+from services.ingest.audits.audit import SCHEDULED, Answer, Audit, Difference, Explained
+from services.ingest.audits.ports import AuditCost, AuditLease, Entry, Unplanned
 from services.ingest.ports import LeaseLost, Seen
 from services.kit.kafka.publisher import Message
 

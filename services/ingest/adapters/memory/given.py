@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from schemas.ids import OrderKey
-from services.ingest.direct_given import Given
+from services.ingest.direct.given import Given
 
 
 class MemoryGivenOrders:

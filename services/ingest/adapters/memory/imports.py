@@ -9,8 +9,8 @@ from itertools import groupby
 
 from schemas.ids import OrderKey
 from services.ingest.adapters.memory import Memory
-from services.ingest.import_ports import ImportLease
-from services.ingest.imports import ENDED, WORKING, Import, RowProblem, is_further
+from services.ingest.imports.ports import ImportLease
+from services.ingest.imports.record import ENDED, WORKING, Import, RowProblem, is_further
 from services.ingest.ports import LeaseLost, Seen
 from services.kit.kafka.publisher import Message
 

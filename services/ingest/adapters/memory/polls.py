@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from schemas.ids import OrderKey
 from services.ingest.adapters.memory import Memory, Poll
-from services.ingest.cadence import PRIOR, Sharer
+from services.ingest.polls.cadence import PRIOR, Sharer
 from services.ingest.ports import Habits, Lease, LeaseLost, NextPoll, Progress, Seen
 from services.ingest.sessions import Session, told_end
 from services.kit.kafka.publisher import Message

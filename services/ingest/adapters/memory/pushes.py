@@ -11,9 +11,9 @@ from heapq import nsmallest
 from schemas.ids import OrderKey
 from services.ingest.adapters.memory import Memory
 from services.ingest.ports import LeaseLost
-from services.ingest.push_ports import ORDERS_OF_A_STORE, Block, Change, Pushes, PushFilter, PushLease
-from services.ingest.pushes import Push, PushOrder, push_order_due, told, wanted_again
-from services.ingest.store import Store
+from services.ingest.stores.store import Store
+from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, Change, Pushes, PushFilter, PushLease
+from services.ingest.tracking.push import Push, PushOrder, push_order_due, told, wanted_again
 
 _NEXT_PROBE = timedelta(days=1)
 _LATEST = datetime.max.replace(tzinfo=UTC)

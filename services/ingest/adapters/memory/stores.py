@@ -10,7 +10,7 @@ from datetime import datetime
 
 from services.ingest.adapters.memory import Memory, Poll
 from services.ingest.ports import AlreadyLinked, Authorization, StoredAccess
-from services.ingest.store import Store, announcements, news
+from services.ingest.stores.store import Store, announcements, news
 
 
 class MemoryStores:

@@ -9,7 +9,7 @@ from datetime import datetime
 from schemas.ids import OrderKey
 from services.ingest.adapters.memory import Memory, SyncRow
 from services.ingest.ports import LeaseLost, Seen, SyncLease
-from services.ingest.syncs import ENDED, Sync
+from services.ingest.syncs.sync import ENDED, Sync
 from services.kit.kafka.publisher import Message
 
 

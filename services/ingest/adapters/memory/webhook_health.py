@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.ingest.adapters.memory import Memory
-from services.ingest.webhook_ports import PushHealth
+from services.ingest.webhooks.ports import PushHealth
 
 
 class MemoryPushRecords:

@@ -17,8 +17,8 @@ from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import put
 from services.ingest.adapters.postgres.polls import keep_seen, seen_of
 from services.ingest.adapters.postgres.stores import store_of
-from services.ingest.audit_ports import AuditCost, AuditLease, Entry, Unplanned
-from services.ingest.audits import SCHEDULED, Answer, Asked, Audit, Difference, Explained, Tally
+from services.ingest.audits.audit import SCHEDULED, Answer, Asked, Audit, Difference, Explained, Tally
+from services.ingest.audits.ports import AuditCost, AuditLease, Entry, Unplanned
 from services.ingest.ports import LeaseLost, Seen
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import translated_errors

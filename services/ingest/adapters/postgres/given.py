@@ -9,7 +9,7 @@ import asyncpg
 
 from schemas.ids import OrderKey
 from services.ingest.adapters.postgres import SQL
-from services.ingest.direct_given import Given
+from services.ingest.direct.given import Given
 from services.kit.errors import TransientError
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql

@@ -13,8 +13,8 @@ from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import put
 from services.ingest.adapters.postgres.polls import keep_seen
 from services.ingest.adapters.postgres.stores import store_of
-from services.ingest.import_ports import ImportLease
-from services.ingest.imports import Import, RowProblem, is_further
+from services.ingest.imports.ports import ImportLease
+from services.ingest.imports.record import Import, RowProblem, is_further
 from services.ingest.ports import LeaseLost, Seen
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import translated_errors

@@ -12,7 +12,7 @@ from schemas.sessions import Window
 from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import message_columns, put
 from services.ingest.adapters.postgres.stores import store_of
-from services.ingest.cadence import PRIOR, Sharer
+from services.ingest.polls.cadence import PRIOR, Sharer
 from services.ingest.ports import Habits, Lease, LeaseLost, NextPoll, Progress, Seen
 from services.ingest.sessions import Counts, Session, told_end
 from services.kit.kafka.publisher import Message

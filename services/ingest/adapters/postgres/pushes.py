@@ -13,9 +13,9 @@ from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import put
 from services.ingest.adapters.postgres.stores import store_of
 from services.ingest.ports import LeaseLost
-from services.ingest.push_ports import ORDERS_OF_A_STORE, Block, Change, Pushes, PushFilter, PushLease
-from services.ingest.pushes import Push, PushOrder, push_order_due, told, wanted_again
-from services.ingest.store import Store
+from services.ingest.stores.store import Store
+from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, Change, Pushes, PushFilter, PushLease
+from services.ingest.tracking.push import Push, PushOrder, push_order_due, told, wanted_again
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql

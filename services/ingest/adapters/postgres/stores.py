@@ -13,7 +13,7 @@ from schemas.stores import Capability, StoreSettings
 from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import put
 from services.ingest.ports import AlreadyLinked, Authorization, StoredAccess
-from services.ingest.store import Store, announcements, news
+from services.ingest.stores.store import Store, announcements, news
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 

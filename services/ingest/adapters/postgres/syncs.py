@@ -16,7 +16,7 @@ from services.ingest.adapters.postgres.stores import store_of
 from services.ingest.connector import Window
 from services.ingest.ports import LeaseLost, Seen, SyncLease
 from services.ingest.sessions import Counts, Session
-from services.ingest.syncs import Asked, Place, Sync
+from services.ingest.syncs.sync import Asked, Place, Sync
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql

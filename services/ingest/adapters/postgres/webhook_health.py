@@ -9,7 +9,7 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from services.ingest.adapters.postgres import SQL
-from services.ingest.webhook_ports import Healing, PushHealth
+from services.ingest.webhooks.ports import Healing, PushHealth
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, NoReturn
 
-from services.ingest.carriers import BY_ID
 from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
 from services.ingest.parsing import parsed
@@ -20,6 +19,7 @@ from services.ingest.platforms.amazon.linking import account_of
 from services.ingest.platforms.amazon.payloads import AmazonDispatch, AmazonDispatchedLine, AmazonPackage
 from services.ingest.platforms.amazon.reading import ORDER_ID, ORDERS
 from services.ingest.platforms.amazon.sweeping import INCLUDED, Sweeps
+from services.ingest.tracking.carriers import BY_ID
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 

@@ -11,12 +11,12 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
-from services.ingest.carriers import BY_ID, tracking_url_of
 from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopbase.client import InputRefused, NotTaken, RightMissing, ShopbaseClient, answered
 from services.ingest.platforms.shopbase.payloads import ShopbaseParcel, ShopbaseParcelList, ShopbaseShipping
+from services.ingest.tracking.carriers import BY_ID, tracking_url_of
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpAnswer

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from services.ingest.carriers import BY_ID, tracking_url_of
 from services.ingest.connector import Access
 from services.ingest.parcels import Parcel, PushRefused, Shipping, plain_number
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import NotTaken, RightMissing, ShopifyClient
 from services.ingest.platforms.shopify.paging import as_object
 from services.ingest.platforms.shopify.shipping import GraphqlPart, GraphqlPartLine, GraphqlSent, ShippingReader, Told
+from services.ingest.tracking.carriers import BY_ID, tracking_url_of
 from services.kit.errors import TransientError
 
 #: Companies spelled as Shopify's list has them (FulfillmentTrackingInfo.company): it knows their addresses itself.

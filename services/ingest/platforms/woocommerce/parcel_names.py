@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.ingest.carriers import BY_ID
 from services.ingest.parcels import Parcel, PushRefused, plain_number
+from services.ingest.tracking.carriers import BY_ID
 
 OTHER = "other"
 #: Our carriers by the slugs of the core's fulfilments (11.x); "other" is for all else.

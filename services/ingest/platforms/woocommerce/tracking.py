@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from services.ingest.carriers import BY_ID, tracking_url_of
 from services.ingest.connector import Access, UnreadablePayload
 from services.ingest.parcels import Parcel, PushRefused, Shipping, plain_number
 from services.ingest.platforms.woocommerce.client import (
@@ -54,6 +53,7 @@ from services.ingest.platforms.woocommerce.payloads import (
 from services.ingest.platforms.woocommerce.reading import OrderReader, is_number
 from services.ingest.platforms.woocommerce.signing import Door, Method
 from services.ingest.platforms.woocommerce.statuses import meaning, read_statuses
+from services.ingest.tracking.carriers import BY_ID, tracking_url_of
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
 

@@ -9,8 +9,8 @@ import pytest
 
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.ingest.platforms.amazon.tracking import AmazonParcels
-from services.ingest.push_runs import PushRunner
-from services.ingest.pushes import NOT_SHOWN_YET
+from services.ingest.tracking.push import NOT_SHOWN_YET
+from services.ingest.tracking.runs import PushRunner
 from services.kit.clock import ManualClock
 from tests.ingest.platforms import test_every_platform
 from tests.ingest.platforms.test_every_parcel import Desk, desk

@@ -13,7 +13,7 @@ from services.ingest.connector import Access, Delivery, LinkingRefused, Signatur
 from services.ingest.platforms.direct import PLATFORM
 from services.ingest.platforms.direct.connector import DirectConnector
 from services.ingest.registry import is_read, slugs, slugs_read
-from services.ingest.stores import refuse_unread
+from services.ingest.stores.routes import refuse_unread
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem
 from tests.ingest.platforms.direct.given import NOW, STORE

@@ -1,0 +1,1 @@
+"""Orders that sellers give us themselves, one by one and in batches."""

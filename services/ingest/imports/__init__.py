@@ -1,0 +1,1 @@
+"""Files of orders: uploaded, looked through, taken in, with the rows that failed given back."""

@@ -1,0 +1,1 @@
+"""Stores: how they are linked, what they may do, whose secrets they keep, and how their pages are read."""

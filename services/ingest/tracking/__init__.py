@@ -1,0 +1,1 @@
+"""Tracking numbers on their way home: one parcel, written once, read back."""
