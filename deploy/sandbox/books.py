@@ -21,6 +21,7 @@ BookEntry = Literal[
     "subscriptions_deleted",  # by the platform, after failing too often
     "fulfillments",  # shipments recorded by the seller's software
     "emails",  # messages that the platform sent to buyers
+    "emails_again",  # of these, telling a buyer what the same kind of message told of the same thing before
 ]
 
 
@@ -29,10 +30,18 @@ class Books:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._mailed: set[tuple[object, ...]] = set()
 
     def count(self, entry: BookEntry, number: int = 1) -> None:
         """Add `number` to an entry."""
         self._counts[entry] += number
+
+    def mail(self, *about: object) -> None:
+        """Count a message to a buyer; `about` is what it tells of which order of which store."""
+        self.count("emails")
+        if about in self._mailed:
+            self.count("emails_again")
+        self._mailed.add(about)
 
     def __getitem__(self, entry: BookEntry) -> int:
         return self._counts[entry]

@@ -2,7 +2,9 @@
 
 `ORDERS` (20000) orders in all, `KILLS` (10) SIGKILLs over two ingest and two eligibility processes, `SEED` (7) of the
 choices. Then `STORES` (50) stores live for `SECONDS` (120) with the platforms' limits on, and no budget may be
-overdrawn. Writes `var/faults/summary.json`; exits 1 unless nothing was lost or doubled and every budget was kept.
+overdrawn. Then the parcels of `SHIPMENTS` (2000) orders go home while a tenth of the platforms' calls fails and two
+ingest processes are killed `PUSH_KILLS` (20) times. `orders`, `budgets` or `tracking` behind the command does these
+alone. Writes `var/faults/summary.json`; exits 1 unless nothing was lost or doubled, and every budget was kept.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -24,6 +28,7 @@ from deploy.demo.api import Api
 from deploy.demo.world import Choices, World, running_world
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
+from tests.faults import tracking
 from tests.faults.budgets import Budgets, Load, spend
 from tests.faults.checker import Verdict, judge
 from tests.faults.history import deliver_again, production_commands, read_all
@@ -37,6 +42,10 @@ SETTLE_SECONDS = 300
 KILL_EVERY = (1.0, 3.0)
 
 
+#: What the summary file holds of a work, and whether all of it is as it should be.
+Finding = tuple[dict[str, Any], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run does."""
@@ -46,28 +55,69 @@ class Plan:
     seed: int
 
 
-def main() -> int:
-    """Run the plan of the environment, print and write the verdict."""
-    plan = Plan(
-        *(int(os.environ.get(name) or usual) for name, usual in (("ORDERS", 20000), ("KILLS", 10), ("SEED", 7)))
-    )
+def main(wanted: Sequence[str]) -> int:
+    """Run the plans of the environment, print and write the verdicts."""
+    works: Mapping[str, Callable[[Path], Finding]] = {"orders": _orders, "budgets": _budgets, "tracking": _tracking}
+    if not works.keys() >= set(wanted):
+        print(f"usage: python -m tests.faults [{'|'.join(works)}]", file=sys.stderr)  # noqa: T201
+        return 2
+    summary, clean = _summary(), True
     with throwaway_directory(DIRECTORY / "runs") as directory:
-        with running_world(directory / "kills", replace(CHOICES, copies={"ingest": 2, "eligibility": 2})) as world:
-            verdict, killed = asyncio.run(_run(world, plan))
-        with running_world(directory / "budgets", replace(CHOICES, copies={"ingest": 2})) as world:
-            budgets = asyncio.run(_live(world, _load()))
-    summary = {
+        for name, work in works.items():
+            if name in wanted or not wanted:
+                found, kept = work(directory / name)
+                summary, clean = {**summary, **found}, clean and kept
+                print(json.dumps(found, indent=2))  # noqa: T201 - the command's answer
+    (DIRECTORY / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    return 0 if clean else 1
+
+
+def _summary() -> dict[str, Any]:
+    """What earlier runs found: each work replaces what it found itself."""
+    try:
+        found: dict[str, Any] = json.loads((DIRECTORY / "summary.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def _number(name: str, usual: int) -> int:
+    return int(os.environ.get(name) or usual)
+
+
+def _orders(directory: Path) -> Finding:
+    plan = Plan(_number("ORDERS", 20000), _number("KILLS", 10), _number("SEED", 7))
+    with running_world(directory, replace(CHOICES, copies={"ingest": 2, "eligibility": 2})) as world:
+        verdict, killed = asyncio.run(_run(world, plan))
+    found = {
         "accepted": verdict.accepted,
         "lost": verdict.lost,
         "duplicated": verdict.duplicated,
         "violations": list(verdict.violations),
         "kills": dict(killed),
         "seed": plan.seed,
-        "budgets": budgets.as_json(),
     }
-    (DIRECTORY / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    print(json.dumps(summary, indent=2))  # noqa: T201 - the command's answer
-    return 0 if verdict.clean and budgets.kept else 1
+    return found, verdict.clean
+
+
+def _budgets(directory: Path) -> Finding:
+    with running_world(directory, replace(CHOICES, copies={"ingest": 2})) as world:
+        budgets = asyncio.run(_live(world, _load()))
+    return {"budgets": budgets.as_json()}, budgets.kept
+
+
+def _tracking(directory: Path) -> Finding:
+    plan = tracking.Shipments(_number("SHIPMENTS", 2000), _number("PUSH_KILLS", 20), _number("SEED", 7))
+    with running_world(directory, replace(CHOICES, copies={"ingest": 2})) as world:
+        told = asyncio.run(_ship(world, plan))
+    return {"tracking": told.as_json()}, told.clean
+
+
+async def _ship(world: World, plan: tracking.Shipments) -> tracking.Told:
+    async with aiohttp.ClientSession() as session:
+        api = Api(world, session)
+        await journey.top_up(api)
+        return await tracking.ship(api, world, plan)
 
 
 def _load() -> Load:
@@ -159,4 +209,4 @@ async def _settled(bootstrap: str, expected: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -136,7 +136,7 @@ def apply_confirmation(amazon: Amazon, seller: Seller, order: Order, sent: Confi
         packages.append(entry)
         amazon.books.count("fulfillments")
         # Amazon writes to the buyer when a package leaves, not when its facts are corrected.
-        amazon.books.count("emails")
+        amazon.books.mail(order.order_id, sent.tracking_number)
     else:
         packages[packages.index(known)] = entry
     left = sum(item["fulfillment"]["quantityUnfulfilled"] for item in order.items)

@@ -36,7 +36,7 @@ def ship(world: World, seller: Seller, order: Order, body: dict[str, Any]) -> st
     add_fulfillment(order, fulfillment)
     world.touch(seller, order)
     world.books.count("fulfillments")
-    world.books.count("emails")
+    world.books.mail(order.order_id, tracking)
     return str(fulfillment["fulfillmentId"])
 
 

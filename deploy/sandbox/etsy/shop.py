@@ -128,7 +128,7 @@ class Marketplace:
             }
         )
         self.books.count("fulfillments")
-        self.books.count("emails")
+        self.books.mail(receipt.receipt_id, parcel.tracking_code)
         self.mark(shop, receipt, shipped=True)
         if known:
             self.announce(shop, receipt, "order.shipped")

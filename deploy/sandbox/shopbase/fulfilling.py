@@ -177,7 +177,7 @@ def _count(sent: Fulfillment, sign: int) -> None:
 def _tell_buyer(sent: Fulfillment, ship: Shipping) -> None:
     if sent.notify:
         sent.notified = True
-        ship.books.count("emails")
+        ship.books.mail(ship.order.shop.id, ship.order.id, *sent.numbers)
 
 
 def _changed(sent: Fulfillment, ship: Shipping, topic: str) -> None:

@@ -211,7 +211,7 @@ def _advance(part: FulfillmentOrder, sent: Fulfillment) -> None:
 def _notify(sent: Fulfillment, *, notify: bool, request: Request) -> None:
     if notify and sent.order.buyer is not None:
         sent.notified = True
-        request.books.count("emails")
+        request.books.mail(sent.order.id, *(tracking.number for tracking in sent.tracking))
 
 
 def _changed(sent: Fulfillment, request: Request, fulfillment_topic: str, *order_topics: str) -> None:

@@ -49,7 +49,7 @@ class Desk:
             rest = order.total - order.refunded
             order.refunds.append(replace(new_refund(self.site, order, rest, {}), at=now))
         if status in _MAILED:
-            self.books.count("emails")
+            self.books.mail(self.site.name, order.id, status)
 
     def _pays(self, order: Order, status: str) -> bool:
         return status == "completed" or (status == "processing" and order.payment_method != "cod")
@@ -82,7 +82,7 @@ class Desk:
         note = Note(self.site.next_id(), self.site.now(), text, for_customer, author)
         order.notes.append(note)
         if for_customer:
-            self.books.count("emails")
+            self.books.mail(self.site.name, order.id, "note", text)
         self.tell(order, "updated")
         return note
 

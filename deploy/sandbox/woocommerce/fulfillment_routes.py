@@ -71,7 +71,7 @@ async def _update(call: Call) -> Reply:
     _check(order, Fulfillment(sent.id, status, _is_fulfilled(given, sent), sent.updated, meta), ignore=sent.id)
     sent.status, sent.is_fulfilled, sent.meta = status, _is_fulfilled(given, sent), meta
     sent.updated = call.site.now()
-    _notify(call, sent, now_sent=sent.is_fulfilled)
+    _notify(call, order, sent)
     call.behind.desk.save(order)
     return Reply(_payload(order, sent))
 
@@ -132,7 +132,7 @@ def _made(call: Call, order: Order) -> Reply:
     )
     _check(order, sent)
     order.fulfillments.append(sent)
-    _notify(call, sent, now_sent=sent.is_fulfilled)
+    _notify(call, order, sent)
     call.behind.desk.books.count("fulfillments")
     call.behind.desk.set_meta(order, "_fulfillment_status", _state(order))
     call.behind.desk.save(order)
@@ -145,10 +145,10 @@ def _is_fulfilled(given: dict[str, Any], known: Fulfillment | None) -> bool:
     return given.get("status") == "fulfilled" or (known is not None and known.is_fulfilled and "status" not in given)
 
 
-def _notify(call: Call, sent: Fulfillment, *, now_sent: bool) -> None:
-    if now_sent and call.flag("notify_customer"):
+def _notify(call: Call, order: Order, sent: Fulfillment) -> None:
+    if sent.is_fulfilled and call.flag("notify_customer"):
         sent.notified = True
-        call.behind.desk.books.count("emails")
+        call.behind.desk.books.mail(call.site.name, order.id, sent.value("_tracking_number"))
 
 
 def _meta(call: Call, given: dict[str, Any], known: dict[str, int]) -> list[Meta]:
