@@ -131,7 +131,7 @@ def _start_services(
             name = service if number == 1 else f"{service}-{number}"
             port = free_port(usual if choices.fixed_ports and number == 1 else 0)
             urls[name] = f"http://{LOOPBACK}:{port}"
-            own = {setting: str(port)} | ({"PUBLIC_URL": urls[service]} if service == "ingest" else {})
+            own = {setting: str(port), **_addresses_for(service, urls)}
             supervisor.start_python(
                 name,
                 "services",
@@ -141,6 +141,15 @@ def _start_services(
                 niceness=0 if service == "ingest" else NICENESS,
             )
     return urls
+
+
+def _addresses_for(service: str, urls: Mapping[str, str]) -> dict[str, str]:
+    """What a service is told of where it is reached, or where others are."""
+    if service == "ingest":
+        return {"PUBLIC_URL": urls["ingest"]}
+    if service == "reporting":
+        return {"REPORTING_INGEST_URL": urls["ingest"], "REPORTING_ELIGIBILITY_URL": urls["eligibility"]}
+    return {}
 
 
 def _make_key(environment: Mapping[str, str]) -> str:

@@ -165,8 +165,11 @@ def _addresses(stack: LocalStack) -> dict[str, str]:
 def _settings(directory: Path, stack: LocalStack, ports: dict[str, int]) -> dict[str, str]:
     """What the services are told beside the person's own settings, which win where they are not addresses."""
     chosen = {setting: str(ports[name]) for name, setting, _ in SERVICES}
+    neighbours = {
+        f"REPORTING_{name.upper()}_URL": f"http://{LOOPBACK}:{ports[name]}" for name in ("ingest", "eligibility")
+    }
     key_ring = own_settings().get("MASTER_KEY_FILE") or str(directory.resolve() / "master.key")
-    return {**stack.environment(), **chosen, "MASTER_KEY_FILE": key_ring}
+    return {**stack.environment(), **chosen, **neighbours, "MASTER_KEY_FILE": key_ring}
 
 
 def _start_services(directory: Path, supervisor: Supervisor, stack: LocalStack) -> dict[str, str]:

@@ -17,6 +17,7 @@ from schemas.topics import SYNC_COMPARISONS, SYNC_LISTINGS, SYNC_REQUESTS
 from services.kit.clock import Clock, SystemClock
 from services.kit.health import Health, postgres_check
 from services.kit.http.auth import SESSION_COOKIE
+from services.kit.http.client import HttpClient
 from services.kit.http.routes import Routes
 from services.kit.http.server import build_app
 from services.kit.http.server import serve as serve_http
@@ -29,6 +30,7 @@ from services.kit.metrics import Metrics
 from services.kit.settings import load_settings
 from services.kit.starting import open_pool, prepared, refuse_missing
 from services.kit.vault import Vault
+from services.reporting.adapters.http_neighbours import HttpNeighbour
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
 from services.reporting.adapters.memory_parcels import MemoryParcels
 from services.reporting.adapters.memory_proofs import MemoryProofs
@@ -45,6 +47,7 @@ from services.reporting.facts import Reader
 from services.reporting.feed import PostgresFeed
 from services.reporting.logins import Logins
 from services.reporting.measuring import Measuring
+from services.reporting.neighbours import Neighbours
 from services.reporting.ports import Parcels, Proofs, Reports
 from services.reporting.projector import GROUP, Projector
 from services.reporting.settings import ReportingSettings
@@ -108,10 +111,17 @@ async def serve(
         health.watch(measuring)
         for running in (hub.run(), measuring.run()):
             stack.push_async_callback(_cancelled, asyncio.create_task(running))
+        # Where the neighbours are is the operator's word, and seldom a public address.
+        http = HttpClient(allow_private_addresses=True, metrics=metrics)
+        stack.push_async_callback(http.close)
         app = _application(
             settings,
             PostgresReports(pool, clock=clock),
             hub,
+            neighbours=Neighbours(
+                ingest=HttpNeighbour(http, settings.reporting_ingest_url),
+                eligibility=HttpNeighbour(http, settings.reporting_eligibility_url),
+            ),
             proofs=proofs,
             parcels=PostgresParcels(pool),
             asker=Asker(publisher, clock=clock, prefix=topic_prefix),
@@ -182,6 +192,7 @@ def _application(
     proofs: Proofs,
     parcels: Parcels,
     asker: Asker,
+    neighbours: Neighbours,
     keys: Authenticator,
     health: Health,
     metrics: Metrics,
@@ -199,6 +210,7 @@ def _application(
         proofs=proofs,
         parcels=parcels,
         asker=asker,
+        neighbours=neighbours,
         keys=keys,
         logins=logins,
         clock=clock,
@@ -214,6 +226,7 @@ def routes_of(
     proofs: Proofs,
     parcels: Parcels,
     asker: Asker,
+    neighbours: Neighbours,
     keys: Authenticator,
     logins: Logins,
     clock: Clock,
@@ -236,6 +249,7 @@ def routes_of(
         proofs=proofs,
         parcels=parcels,
         asker=asker,
+        neighbours=neighbours,
         logins=logins,
         clock=clock,
         connect_at=connect_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import orjson
@@ -22,10 +22,14 @@ _LONGEST_COOKIE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who looks at the page. `form_token` must come back with everything the page posts."""
+    """Who looks at the page. `form_token` must come back with everything the page posts.
+
+    `key` is the API key itself, for what the page asks of other services in the seller's name.
+    """
 
     principal: Principal
     form_token: str
+    key: str = field(repr=False)
 
 
 class Logins:
@@ -69,7 +73,7 @@ class Logins:
         principal = await self._keys.authenticate(content["key"])
         if principal is None or not principal.may(READ_SCOPE):
             return None
-        return Login(principal, content["form"])
+        return Login(principal, content["form"], content["key"])
 
     async def principal(self, cookie: str) -> Principal | None:
         """Return whom a cookie speaks for: what the API asks for a request without a key."""

@@ -20,3 +20,13 @@ class ReportingSettings(KitSettings):
     reporting_login_hours: float = Field(
         default=12, gt=0, le=720, description="How many hours a login to the page lasts."
     )
+    reporting_ingest_url: str = Field(
+        default="http://127.0.0.1:8001",
+        pattern=r"^https?://\S+$",
+        description="Where the page reaches ingest's API, for orders by hand and files.",
+    )
+    reporting_eligibility_url: str = Field(
+        default="http://127.0.0.1:8002",
+        pattern=r"^https?://\S+$",
+        description="Where the page reaches eligibility's API, for products and addresses.",
+    )

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +23,19 @@ from deploy import manifests
 from schemas.topics import TOPICS
 from services.__main__ import SERVICES, command_line
 from services.ingest.registry import platforms, slugs
+from services.kit.clock import SystemClock
+from services.kit.kafka.publisher import MemoryPublisher
+from services.kit.keys import MemoryKeyRing
 from services.kit.settings import KitSettings, describe_settings
+from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.memory_neighbours import MemoryNeighbour
+from services.reporting.adapters.memory_parcels import MemoryParcels
+from services.reporting.adapters.memory_proofs import MemoryProofs
+from services.reporting.asking import Asker
+from services.reporting.dashboard.pages import Dashboard
+from services.reporting.events import Hub
+from services.reporting.logins import Logins
+from services.reporting.neighbours import Neighbours
 from tests.deploy.manifests import COMPOSE, DEPLOY, DOCKERFILE, KUBERNETES, ROOT, documents, yaml_files
 
 OUR_IMAGE = re.compile(r"^sync-order(:[\w.]+)?$")
@@ -393,3 +406,29 @@ def test_the_world_reaches_services_that_exist_and_never_their_metrics() -> None
 
 def _all_text() -> str:
     return "\n".join(path.read_text() for path in yaml_files(KUBERNETES))
+
+
+def test_the_reports_host_leads_to_every_page() -> None:
+    projections, clock = MemoryProjections(), SystemClock()
+    page = Dashboard(
+        MemoryReports(projections),
+        Hub(projections),
+        proofs=MemoryProofs(projections),
+        parcels=MemoryParcels(projections),
+        asker=Asker(MemoryPublisher(), clock=clock),
+        neighbours=Neighbours(MemoryNeighbour(), MemoryNeighbour()),
+        logins=Logins(MemoryKeyRing(), vault=None, clock=clock, lasts=timedelta(hours=1)),  # type: ignore[arg-type]
+        clock=clock,
+        connect_at="",
+    )
+    pages = {"/" + route.path.split("/")[1] for route in page.routes()}
+
+    [report] = [rule for rule in written_host_rules() if rule["host"] == "report.domain"]
+    led_to = {path["path"] for path in report["http"]["paths"]}
+
+    assert pages - led_to == set()
+
+
+def written_host_rules() -> Iterator[dict[str, Any]]:
+    for each in documents(KUBERNETES / "components" / "hosts" / "services.yaml"):
+        yield from each["spec"]["rules"]

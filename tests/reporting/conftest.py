@@ -19,6 +19,7 @@ from services.kit.keys import MemoryKeyRing
 from services.kit.metrics import Metrics
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections, MemoryReports
+from services.reporting.adapters.memory_neighbours import MemoryNeighbour
 from services.reporting.adapters.memory_parcels import MemoryParcels
 from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.app import routes_of
@@ -26,6 +27,7 @@ from services.reporting.asking import Asker
 from services.reporting.events import Hub
 from services.reporting.facts import Fact
 from services.reporting.logins import Logins
+from services.reporting.neighbours import Neighbours
 from tests.reporting.facts import START, located
 
 
@@ -37,6 +39,9 @@ class Site:
     keys: MemoryKeyRing
     projections: MemoryProjections
     publisher: MemoryPublisher
+    #: Away until a test lets them answer.
+    ingest: MemoryNeighbour
+    eligibility: MemoryNeighbour
     offset: int = 0
 
     async def take(self, *facts: Fact) -> None:
@@ -56,20 +61,21 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     logins = Logins(keys, vault=vault, clock=clock, lasts=timedelta(hours=12))
     hub = Hub(projections)
     running = asyncio.create_task(hub.run())
-    publisher = MemoryPublisher()
+    publisher, ingest, eligibility = MemoryPublisher(), MemoryNeighbour(), MemoryNeighbour()
     routes = routes_of(
         MemoryReports(projections),
         hub,
         proofs=MemoryProofs(projections),
         parcels=MemoryParcels(projections),
         asker=Asker(publisher, clock=clock),
+        neighbours=Neighbours(ingest, eligibility),
         keys=keys,
         logins=logins,
         clock=clock,
     )
     app = build_app(routes, keys=keys, metrics=Metrics(), health=Health(), sessions=logins.principal)
     server = await serve(app, "127.0.0.1", 0)
-    yield Site(f"http://127.0.0.1:{server.port}", keys, projections, publisher)
+    yield Site(f"http://127.0.0.1:{server.port}", keys, projections, publisher, ingest, eligibility)
     await server.stop()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

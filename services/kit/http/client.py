@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import ipaddress
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,15 @@ class HttpAnswer:
             raise UnreadableMessage("body", "is not JSON") from None
 
 
+@dataclass(frozen=True, slots=True)
+class HttpStream:
+    """An answer of any status whose body is still to come; reading `chunks` may raise `TransientError`."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    chunks: AsyncIterator[bytes]
+
+
 class HttpClient:
     """One process's outbound HTTP: pooled connections, no cookies, no redirects, no proxies from the environment."""
 
@@ -87,14 +97,14 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | AsyncIterator[bytes] | None = None,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,  # noqa: ASYNC109 - each platform has its own patience
         plain_http: bool = False,
     ) -> HttpAnswer:
         """The answer to one request, whatever its status; `timeout` in seconds covers all of it.
 
-        `plain_http` lets it go without TLS: only for requests that are signed and carry no secret. Private addresses
-        stay refused.
+        A `body` that comes in chunks is sent as it comes. `plain_http` lets it go without TLS: only for requests
+        that are signed and carry no secret. Private addresses stay refused.
 
         Raises:
             TransientError: no connection, no whole answer, or not in time.
@@ -105,7 +115,7 @@ class HttpClient:
         self._refuse(target, plain_http=plain_http)
         sent = CIMultiDict(headers or {})
         # aiohttp sends a file in pieces, and bytes in one go that holds up everybody else.
-        data: Any = io.BytesIO(body) if body is not None and len(body) > _PIECE_BYTES else body
+        data: Any = io.BytesIO(body) if isinstance(body, bytes) and len(body) > _PIECE_BYTES else body
         if json is not None:
             data = orjson.dumps(json)
             sent.setdefault("Content-Type", "application/json")
@@ -114,16 +124,40 @@ class HttpClient:
         started = time.perf_counter()
         status = "failed"
         try:
-            answer = await self._exchange(method, target, sent, data, timeout)
+            with _in_our_words(method, target):
+                answer = await self._exchange(method, target, sent, data, timeout)
             status = str(answer.status)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TransientError(f"http: {method} {target.host}: {type(error).__name__}") from error
         finally:
             seconds = time.perf_counter() - started
             self._metrics.observe(
                 "syncorder_outbound_request_seconds", seconds, host=_family(target.host), status=status
             )
         return answer
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,  # noqa: ASYNC109 - as above
+    ) -> AsyncIterator[HttpStream]:
+        """The answer to one request as it comes, however large; `timeout` in seconds covers all of it.
+
+        Raises:
+            TransientError: no connection, or not in time.
+            RefusedAddress: the URL is not one we call.
+        """
+        target = URL(url)
+        self._refuse(target, plain_http=False)
+        limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, _CONNECT_TIMEOUT_SECONDS))
+        async with contextlib.AsyncExitStack() as stack:
+            with _in_our_words(method, target):
+                response = await stack.enter_async_context(
+                    self._open().request(method, target, headers=headers, timeout=limits, allow_redirects=False)
+                )
+            yield HttpStream(response.status, response.headers, _chunks(response, method, target))
 
     async def _exchange(
         self,
@@ -189,6 +223,20 @@ class PublicResolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing is held."""
         await self._resolver.close()
+
+
+async def _chunks(response: aiohttp.ClientResponse, method: str, target: URL) -> AsyncIterator[bytes]:
+    with _in_our_words(method, target):
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            yield chunk
+
+
+@contextlib.contextmanager
+def _in_our_words(method: str, target: URL) -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise TransientError(f"http: {method} {target.host}: {type(error).__name__}") from error
 
 
 def is_public(address: str) -> bool:

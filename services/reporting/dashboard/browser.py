@@ -12,14 +12,19 @@ from services.reporting.dashboard.view import query
 
 ZONE_COOKIE = "zone"
 _ZONE_KEPT_SECONDS = 400 * 24 * 3600
-_FORM_LIMIT_BYTES = 8192
+#: Fields of an ordinary form, with its token.
+FORM_FIELDS = 20
+_BYTES_A_FIELD = 512
 
 
-async def posted(request: web.Request) -> dict[str, str]:
-    """Return the fields of a posted form. Raises a 400 `Problem` when it cannot be read."""
-    body = await read_body(request, limit=_FORM_LIMIT_BYTES)
+async def posted(request: web.Request, *, fields: int = FORM_FIELDS) -> dict[str, str]:
+    """Return the fields of a posted form, of so many at most; empty ones are left out.
+
+    Raises a `Problem` when it cannot be read, or is larger than so many fields can be.
+    """
+    body = await read_body(request, limit=fields * _BYTES_A_FIELD)
     try:
-        values = parse_qs(body.decode(), max_num_fields=20)
+        values = parse_qs(body.decode(), max_num_fields=fields)
     except ValueError:
         raise Problem(400, "form_malformed", "The form cannot be read.") from None
     return {name: found[0] for name, found in values.items()}

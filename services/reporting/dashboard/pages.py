@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from services.reporting.completeness_api import AuditPath, StorePath
 from services.reporting.dashboard.asking import asked, known_zone, local_path
 from services.reporting.dashboard.assets import Assets
 from services.reporting.dashboard.browser import (
+    FORM_FIELDS,
     ZONE_COOKIE,
     is_secure,
     keep_zone,
@@ -37,6 +37,7 @@ from services.reporting.dashboard.view import Renderer, Viewer, default_viewer
 from services.reporting.dashboard.visit import Page, Visit
 from services.reporting.events import Hub
 from services.reporting.logins import Logins
+from services.reporting.neighbours import Neighbours
 from services.reporting.ports import (
     ORDER_CURSOR,
     SESSION_CURSOR,
@@ -73,6 +74,7 @@ class Dashboard:
         proofs: Proofs,
         parcels: Parcels,
         asker: Asker,
+        neighbours: Neighbours,
         logins: Logins,
         clock: Clock,
         connect_at: str,
@@ -81,6 +83,7 @@ class Dashboard:
         self._proofs = proofs
         self._completeness = CompletenessPages(reports, proofs, asker, clock=clock, shows=self._page)
         self._tracking = TrackingPages(parcels, asker, shows=self._page)
+        self._neighbours = neighbours
         self._connect_at = connect_at
         self._hub = hub
         self._logins = logins
@@ -238,24 +241,33 @@ class Dashboard:
     async def _vendored(self, request: web.Request) -> web.Response:
         return self._assets.answer(f"vendor/{request.match_info['name']}")
 
-    def _for_logged_in(self, page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def answer(request: web.Request) -> web.Response:
+    def _for_logged_in(
+        self, page: Page, *, fields: int = FORM_FIELDS, streamed: bool = False
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Find out who asks, and take their form of at most so many fields.
+
+        A `streamed` page reads the request itself, and must `visit.admit` the form's token before it does anything.
+        """
+
+        async def answer(request: web.Request) -> web.StreamResponse:
             login = await self._logins.read(request.cookies.get(SESSION_COOKIE, ""))
             if login is None:
                 return to_login(request)
-            form = await posted(request) if request.method == "POST" else {}
-            if request.method == "POST" and not hmac.compare_digest(form.get("form_token", ""), login.form_token):
-                raise Problem(403, "foreign_form", "The form is not one that this page gave.")
-            return await page(Visit(request, login, _viewer(request), form, self._hub.latest))
+            takes_form = request.method == "POST" and not streamed
+            form = await posted(request, fields=fields) if takes_form else {}
+            visit = Visit(request, login, _viewer(request), form, self._hub.latest)
+            if takes_form:
+                visit.admit(form.get("form_token", ""))
+            return await page(visit)
 
         return self._guarded(answer)
 
     def _guarded(
-        self, answer: Callable[[web.Request], Awaitable[web.Response]]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        self, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Show refusals as a page instead of JSON."""
 
-        async def guarded(request: web.Request) -> web.Response:
+        async def guarded(request: web.Request) -> web.StreamResponse:
             try:
                 return await answer(request)
             except Problem as problem:
@@ -315,17 +327,17 @@ def _declare(
     routes: Routes,
     method: str,
     path: str,
-    answer: Callable[[web.Request], Awaitable[web.Response]],
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
     *,
     path_model: type[BaseModel] | None = None,
 ) -> None:
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.Request) -> web.StreamResponse:
         return await answer(request)
 
-    async def handler_of_one(request: web.Request, *, path: BaseModel) -> web.Response:  # noqa: ARG001
+    async def handler_of_one(request: web.Request, *, path: BaseModel) -> web.StreamResponse:  # noqa: ARG001
         return await answer(request)
 
-    chosen: Callable[..., Awaitable[web.Response]] = handler
+    chosen: Callable[..., Awaitable[web.StreamResponse]] = handler
     if path_model is not None:
         # Routes learn the placeholders' form from the handler's own annotation.
         handler_of_one.__annotations__["path"] = path_model
