@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +23,9 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 #: An unprivileged account that every Linux has, for programs that refuse to run as root.
 NOBODY = 65534
 
+_TRIES_TO_GIVE_WAY = 20
+_SECONDS_BETWEEN_TRIES = 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
@@ -34,6 +38,7 @@ class Launch:
         cwd: The child's working directory; None inherits ours.
         death_signal: What the kernel sends the child when we die, however we die (Linux only); None lets it live on.
         unprivileged: Run as an unprivileged account when we are root.
+        niceness: From 1 to 19: it gives way to the others while there is not processor enough for all.
     """
 
     argv: Sequence[str]
@@ -42,6 +47,7 @@ class Launch:
     cwd: Path | None = None
     death_signal: signal.Signals | None = signal.SIGKILL
     unprivileged: bool = False
+    niceness: int = 0
 
 
 def spawn(launch: Launch) -> subprocess.Popen[bytes]:
@@ -110,7 +116,7 @@ def _fork(launch: Launch) -> subprocess.Popen[bytes]:
     launch.log_path.parent.mkdir(parents=True, exist_ok=True)
     prefix = run_as_prefix(unprivileged=launch.unprivileged, death_signal=launch.death_signal)
     with launch.log_path.open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*prefix, *launch.argv],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -119,3 +125,27 @@ def _fork(launch: Launch) -> subprocess.Popen[bytes]:
             cwd=launch.cwd,
             start_new_session=True,
         )
+    if launch.niceness:
+        _give_way(process.pid, launch.niceness)
+    return process
+
+
+def _give_way(pid: int, niceness: int) -> None:
+    """Lower the priority of a child, and of its whole session.
+
+    Where Linux shares the processors by session, a niceness counts only among processes of one session (sched(7), "The
+    autogroup feature").
+    """
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    group = Path(f"/proc/{pid}/autogroup")
+    for _ in range(_TRIES_TO_GIVE_WAY):
+        try:
+            group.write_text(f"{niceness}")
+        except BlockingIOError:
+            # Who is not root may ask so ten times a second, all his processes together.
+            time.sleep(_SECONDS_BETWEEN_TRIES)
+        except OSError:
+            return  # a system without it: there, the niceness alone does
+        else:
+            return

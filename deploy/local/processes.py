@@ -140,6 +140,7 @@ class Supervisor:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         log_path: Path | None = None,
+        niceness: int = 0,
     ) -> Child:
         """Start `argv` under a name that is new or whose child has ended.
 
@@ -149,6 +150,7 @@ class Supervisor:
             env: Settings added to our own environment.
             cwd: The working directory; None inherits ours.
             log_path: Another place for the output.
+            niceness: From 1 to 19: it gives way to the others while there is not processor enough for all.
 
         Raises:
             LocalStackError: a child of this name still runs.
@@ -157,7 +159,7 @@ class Supervisor:
         if running is not None and running.exit_code is None:
             raise LocalStackError(f"{name} already runs as process {running.pid}")
         log = log_path or self._log_directory / f"{name}.log"
-        launch = Launch(argv=argv, log_path=log, env={**os.environ, **(env or {})}, cwd=cwd)
+        launch = Launch(argv=argv, log_path=log, env={**os.environ, **(env or {})}, cwd=cwd, niceness=niceness)
         self._children[name] = child = Child(name, launch)
         return child
 
@@ -170,12 +172,8 @@ class Supervisor:
         cwd: Path | None = None,
         niceness: int = 0,
     ) -> Child:
-        """Start `python -m module arguments…` with the interpreter that runs us.
-
-        With `niceness` (1 to 19) it gives way to the others while there is not processor enough for all.
-        """
-        politely = ["nice", "-n", str(niceness)] if niceness else []
-        return self.start(name, [*politely, sys.executable, "-m", module, *arguments], env=env, cwd=cwd)
+        """Start `python -m module arguments…` with the interpreter that runs us."""
+        return self.start(name, [sys.executable, "-m", module, *arguments], env=env, cwd=cwd, niceness=niceness)
 
     def stop_all(self, *, grace: float = STOP_GRACE) -> None:
         """SIGTERM to all at once, SIGKILL to those left after `grace` seconds; returns when all are gone."""

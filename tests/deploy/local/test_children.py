@@ -60,3 +60,14 @@ def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
         assert child.poll() is None
     finally:
         end(child, first=signal.SIGKILL, grace=5)
+
+
+def test_a_polite_child_gives_way_also_where_processors_are_shared_by_session(tmp_path: Path) -> None:
+    child = spawn(Launch(argv=SLEEP, log_path=tmp_path / "child.log", niceness=10))
+
+    group = Path(f"/proc/{child.pid}/autogroup")
+    niceness, of_session = psutil.Process(child.pid).nice(), group.read_text() if group.exists() else "nice 10"
+    end(child, first=signal.SIGKILL, grace=5)
+
+    assert niceness == 10
+    assert of_session.strip().endswith("nice 10")
