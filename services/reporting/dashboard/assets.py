@@ -36,7 +36,9 @@ class Assets:
         """Return the address of each file that the pages name; None for one that was not fetched."""
         return {
             "css": self._link("page.css"),
+            "imports_css": self._link("imports.css"),
             "js": self._link("live.js"),
+            "upload": self._link("upload.js"),
             "library": self._link(_LIBRARY),
             "icon": self._link("icon.svg"),
         }

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem, not_found
+from services.reporting import cursors
 from services.reporting.dashboard.browser import redirect
 from services.reporting.dashboard.completeness_pages import Shows
 from services.reporting.dashboard.imports_told import (
@@ -25,7 +26,7 @@ from services.reporting.dashboard.imports_upload import FormWithFile
 from services.reporting.dashboard.view import query
 from services.reporting.dashboard.visit import Visit
 from services.reporting.neighbours import Neighbour, Refusal, Reply
-from services.reporting.ports import Cursor, Reports
+from services.reporting.ports import STORE_CURSOR, Reports
 from services.reporting.watermark import OUR_OWN
 
 READ_SCOPE, WRITE_SCOPE = "orders:read", "orders:write"
@@ -34,6 +35,7 @@ _LISTED = 20
 _PROBLEMS = 50
 _PREVIEWED = 20
 _STORES_AT_ONCE = 200
+_MOST_PARTS_OF_STORES = 10
 _FORMS = frozenset({"csv", "xlsx"})
 _PASSED_ON = ("Content-Type", "Content-Disposition")
 _NOTHING = ImportsTold(items=(), next=None)
@@ -141,7 +143,8 @@ class ImportPages:
     async def _import_page(self, visit: Visit, *, refused: Refusal | None = None) -> web.Response:
         held = told(ImportTold, (await self._found(visit, "")).content)
         cursor = visit.request.query.get("cursor")
-        problems = await self._found(visit, "/problems", {"limit": str(_PROBLEMS)} | ({"cursor": cursor} if cursor else {}))
+        part = {"limit": str(_PROBLEMS), **({"cursor": cursor} if cursor else {})}
+        problems = await self._found(visit, "/problems", part)
         preview = None
         if held.state == "ready":
             shown = await self._asked(visit, "GET", f"{self._address(visit)}/preview", {"limit": str(_PREVIEWED)})
@@ -156,20 +159,21 @@ class ImportPages:
             refused=refused,
             may_write=visit.may(WRITE_SCOPE),
             write_scope=WRITE_SCOPE,
-        )  # fmt: skip
+        )
 
     async def _stores(self, visit: Visit, chosen: str) -> list[StoreTold]:
         """The stores that files can go into; one that was just made may not have reached the report."""
-        found, after = list[StoreTold](), Cursor | None
-        after = None
-        while True:
+        found, after = list[StoreTold](), None
+        for _ in range(_MOST_PARTS_OF_STORES):
             page = await self._reports.stores(visit.seller_id, after=after, limit=_STORES_AT_ONCE)
             found += [
                 StoreTold(store_id=each.store_id, name=each.name)
                 for each in page.items
                 if each.platform == OUR_OWN and each.state == "linked"
             ]
-            break
+            after = cursors.read(page.next, like=STORE_CURSOR)
+            if after is None:
+                break
         if chosen and chosen not in {store.store_id for store in found}:
             found.append(StoreTold(store_id=chosen, name=visit.viewer.texts("imports.new_store")))
         return found
@@ -185,9 +189,7 @@ class ImportPages:
     ) -> Reply:
         return await self._ingest.call(method, path, key=visit.login.key, query=asked, json=json)
 
-    async def _downloaded(
-        self, visit: Visit, path: str, asked: Mapping[str, str] | None = None
-    ) -> web.StreamResponse:
+    async def _downloaded(self, visit: Visit, path: str, asked: Mapping[str, str] | None = None) -> web.StreamResponse:
         async with self._ingest.download(path, key=visit.login.key, query=asked) as file:
             if file.refusal is not None:
                 raise _problem(file.refusal)

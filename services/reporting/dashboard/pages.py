@@ -32,6 +32,7 @@ from services.reporting.dashboard.browser import (
     to_login,
 )
 from services.reporting.dashboard.completeness_pages import CompletenessPages
+from services.reporting.dashboard.imports_pages import ImportPages
 from services.reporting.dashboard.tracking_pages import TrackingPages
 from services.reporting.dashboard.view import Renderer, Viewer, default_viewer
 from services.reporting.dashboard.visit import Page, Visit
@@ -83,6 +84,7 @@ class Dashboard:
         self._proofs = proofs
         self._completeness = CompletenessPages(reports, proofs, asker, clock=clock, shows=self._page)
         self._tracking = TrackingPages(parcels, asker, shows=self._page)
+        self._imports = ImportPages(reports, neighbours.ingest, shows=self._page)
         self._neighbours = neighbours
         self._connect_at = connect_at
         self._hub = hub
@@ -108,6 +110,14 @@ class Dashboard:
         _declare(routes, "GET", "/audits/{id}", self._for_logged_in(of.one_audit), path_model=AuditPath)
         _declare(routes, "GET", "/tracking", self._for_logged_in(self._tracking.all_parcels))
         _declare(routes, "POST", "/tracking", self._for_logged_in(self._tracking.ask_again))
+        files = self._imports
+        _declare(routes, "GET", "/imports", self._for_logged_in(files.all_imports))
+        _declare(routes, "POST", "/imports", self._for_logged_in(files.take_file, streamed=True))
+        _declare(routes, "POST", "/imports/stores", self._for_logged_in(files.take_store))
+        _declare(routes, "GET", "/imports/template", self._for_logged_in(files.template))
+        _declare(routes, "GET", "/imports/{id}", self._for_logged_in(files.one_import), path_model=ImportPath)
+        _declare(routes, "POST", "/imports/{id}", self._for_logged_in(files.steer), path_model=ImportPath)
+        _declare(routes, "GET", "/imports/{id}/failed", self._for_logged_in(files.failed_rows), path_model=ImportPath)
         _declare(routes, "POST", "/logout", self._for_logged_in(self._log_out))
         _declare(routes, "POST", "/zone", self._for_logged_in(self._choose_zone))
         _declare(routes, "GET", "/login", self._guarded(self._show_login))
@@ -315,6 +325,12 @@ class Dashboard:
     def _rendered(self, template: str, viewer: Viewer, *, status: int = 200, **values: Any) -> web.Response:
         text = self._renderer.render(template, viewer, assets=self._assets.links(), **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+
+
+class ImportPath(BaseModel):
+    """One import."""
+
+    id: str
 
 
 class FilePath(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -22,11 +23,11 @@ _TONES: Mapping[str, str] = {
     **dict.fromkeys(("succeeded", "linked", "shipped", "delivered", "new", "agreed", "explained"), "good"),
     **dict.fromkeys(("verified", "tracking_verified"), "good"),
     **dict.fromkeys(("running", "released", "accepted", "in_production", "eligible", "imported", "updated"), "busy"),
-    **dict.fromkeys(("sent", "tracking_sent", "tracking_accepted"), "busy"),
+    **dict.fromkeys(("sent", "tracking_sent", "tracking_accepted", "checking"), "busy"),
     **dict.fromkeys(("held", "on_hold", "partial", "cancelling", "warning", "stale", "unknown"), "wait"),
-    **dict.fromkeys(("queued", "at_risk", "tracking_queued"), "wait"),
+    **dict.fromkeys(("queued", "at_risk", "tracking_queued", "ready", "changed"), "wait"),
     **dict.fromkeys(("failed", "rejected", "reconnect", "urgent", "differs", "missing", "late"), "bad"),
-    **dict.fromkeys(("refused", "needs_attention", "tracking_refused", "tracking_needs_attention"), "bad"),
+    **dict.fromkeys(("faulty", "refused", "needs_attention", "tracking_refused", "tracking_needs_attention"), "bad"),
 }
 
 #: Zones offered for choosing; the viewer's own comes from the browser at login.
@@ -65,17 +66,7 @@ class Renderer:
     """Renders templates; every word comes from the viewer's texts."""
 
     def __init__(self) -> None:
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_DIRECTORY / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters.update(
-            money=money, number=number, duration=duration, tone=tone, safe_link=safe_link, query=query
-        )
-        self._environment.globals.update(with_cursor=with_cursor, without_cursor=without_cursor)
+        self._environment = _environment()
 
     def render(self, template: str, viewer: Viewer, **values: Any) -> str:
         """Return the page."""
@@ -89,6 +80,23 @@ class Renderer:
             clock=lambda at: short(at, zone),
             **values,
         )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Compile each template once a process."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_DIRECTORY / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        money=money, number=number, duration=duration, tone=tone, safe_link=safe_link, query=query
+    )
+    environment.globals.update(with_cursor=with_cursor, without_cursor=without_cursor)
+    return environment
 
 
 def default_viewer(zone: str = "UTC") -> Viewer:
