@@ -36,7 +36,7 @@ class CountryRules:
 
 def problems(address: Address) -> tuple[str, ...]:
     """Return the names of the fields that are missing or impossible, in the order they are written; () is complete."""
-    rules = _rules((address.country or "").strip().upper())
+    rules = rules_of((address.country or "").strip().upper())
     if rules is None:
         return _without_country(address)
     found = [] if _given(address.name) else ["name"]
@@ -75,7 +75,8 @@ def _region(address: Address) -> str:
 
 
 @lru_cache(maxsize=512)
-def _rules(country: str) -> CountryRules | None:
+def rules_of(country: str) -> CountryRules | None:
+    """Return what a country (ISO 3166-1 alpha-2, upper case) asks; None for what is none."""
     # "zz" holds the library's defaults for all countries and is none itself.
     if len(country) != 2 or country.lower() == _DEFAULTS:  # noqa: PLR2004 - ISO 3166-1 alpha-2
         return None

@@ -14,10 +14,14 @@ import asyncpg
 import structlog
 
 from schemas.topics import ORDERS_DECISIONS
+from services.eligibility.adapters.catalog import PostgresCatalog
 from services.eligibility.adapters.kafka import KafkaLogOpener
 from services.eligibility.adapters.privacy import PostgresPrivacyRequests
 from services.eligibility.adapters.repository import PostgresRepository, listen
+from services.eligibility.address_routes import address_routes
 from services.eligibility.api import Api, api_routes
+from services.eligibility.catalog_routes import CatalogApi, catalog_routes
+from services.eligibility.copies import CopyApi, copy_routes
 from services.eligibility.janitor import keep_clean
 from services.eligibility.judging import Judge
 from services.eligibility.privacy import Eraser, PrivacyReading
@@ -87,7 +91,7 @@ async def serve(
             stack.push_async_callback(_cancelled, asyncio.create_task(_guarded(work, stop, process.metrics)))
         vault = process.vault
         app = build_app(
-            _routes(process.api, process.privacy),
+            _routes(process.api, process.privacy, process.catalog, process.copies),
             keys=KeyRing(keys_pool, clock),
             metrics=process.metrics,
             health=_health(process, pool),
@@ -105,12 +109,13 @@ async def serve(
 def routes_document() -> dict[str, Any]:
     """Return the OpenAPI document of the API; needs neither Kafka nor Postgres."""
     nothing: Any = None
-    return _routes(nothing, nothing).openapi()
+    return _routes(nothing, nothing, CatalogApi(nothing), CopyApi(nothing, nothing)).openapi()
 
 
-def _routes(api: Api, privacy: PrivacyApi) -> Routes:
+def _routes(api: Api, privacy: PrivacyApi, catalog: CatalogApi, copies: CopyApi) -> Routes:
     routes = api_routes(api)
-    routes.include(privacy_routes(privacy))
+    for area in (privacy_routes(privacy), catalog_routes(catalog), address_routes(), copy_routes(copies)):
+        routes.include(area)
     return routes
 
 
@@ -125,6 +130,8 @@ class _Process:
         shards: Shards,
         api: Api,
         privacy: PrivacyApi,
+        catalog: CatalogApi,
+        copies: CopyApi,
         vault: Vault,
         metrics: Metrics,
         background: list[Coroutine[Any, Any, None]],
@@ -134,6 +141,8 @@ class _Process:
         self.shards = shards
         self.api = api
         self.privacy = privacy
+        self.catalog = catalog
+        self.copies = copies
         self.vault = vault
         self.metrics = metrics
         self.background = background
@@ -172,6 +181,8 @@ async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.
         shards=shards,
         api=Api(repository, judge=judge, sealer=sealer, clock=clock),
         privacy=PrivacyApi(requests, repository, sealer, clock),
+        catalog=CatalogApi(PostgresCatalog(pool)),
+        copies=CopyApi(repository, sealer),
         vault=vault,
         metrics=metrics,
         background=[

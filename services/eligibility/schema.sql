@@ -12,8 +12,11 @@ WITH (fillfactor='50');
 CREATE TABLE eligibility.catalog (
     sku text NOT NULL,
     variant text NOT NULL,
-    changed_at timestamp with time zone NOT NULL
+    changed_at timestamp with time zone NOT NULL,
+    words tsvector GENERATED ALWAYS AS (array_to_tsvector(array_remove(regexp_split_to_array(lower((((((("left"(sku, 200) || ' '::text) || "left"(COALESCE(((variant)::jsonb ->> 'product_name'::text), ''::text), 400)) || ' '::text) || "left"(COALESCE(((variant)::jsonb ->> 'product_style'::text), ''::text), 200)) || ' '::text) || "left"((jsonb_path_query_array((variant)::jsonb, '$."options"[*]."value"'::jsonpath))::text, 500))), '[^[:alnum:]]+'::text), ''::text))) STORED NOT NULL
 );
+
+COMMENT ON COLUMN eligibility.catalog.words IS 'of the SKU, the names and the options; a search compares them with what it splits likewise';
 
 CREATE TABLE eligibility.charges (
     order_key text NOT NULL,
@@ -302,6 +305,10 @@ ALTER TABLE ONLY eligibility.top_ups
 
 ALTER TABLE ONLY eligibility.waits
     ADD CONSTRAINT waits_pkey PRIMARY KEY (order_key, fact, ref);
+
+CREATE INDEX catalog_by_sku ON eligibility.catalog USING btree (sku COLLATE "C");
+
+CREATE INDEX catalog_words ON eligibility.catalog USING gin (words);
 
 CREATE INDEX erasures_by_seller ON eligibility.erasures USING btree (seller_id, event_id);
 

@@ -81,3 +81,22 @@ ON CONFLICT (seller_id) DO UPDATE SET
 -- name: notify
 -- Tells the relays and workers of all processes that there is something to do; heard when the transaction commits.
 SELECT pg_notify($1, $2);
+
+-- name: search_variants
+-- Variants in which every word of $1 begins some word, by SKU, after $2. All are found by their words before any is
+-- sorted: who walks the SKUs in their order walks all of them for words that are rare.
+WITH found AS MATERIALIZED (
+    SELECT sku FROM catalog
+    WHERE words @@ (
+        SELECT string_agg(quote_literal(word) || ':*', ' & ')
+        FROM unnest(regexp_split_to_array(lower($1), '[^[:alnum:]]+')) AS word
+        WHERE word <> ''
+    )::tsquery
+), page AS (
+    SELECT sku FROM found WHERE sku COLLATE "C" > $2 ORDER BY sku COLLATE "C" LIMIT $3
+)
+SELECT c.variant FROM page JOIN catalog AS c USING (sku) ORDER BY c.sku COLLATE "C";
+
+-- name: list_variants
+-- All variants, by SKU, after one.
+SELECT variant FROM catalog WHERE sku COLLATE "C" > $1 ORDER BY sku COLLATE "C" LIMIT $2;
