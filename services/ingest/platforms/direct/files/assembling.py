@@ -258,6 +258,8 @@ def _amount(row: int, known: Field, text: str, work: _Work) -> str | None:
 
 
 def _postal_code(row: int, text: str, country: str, region: str | None, work: _Work) -> str | None:
+    # Exports mark codes with it whether they look like numbers or not.
+    text = text.removeprefix("'")
     trouble = text_trouble(text, number_like=True)
     value = postal_code(text, country=country, region=region) if trouble is None else trouble
     match value:

@@ -116,6 +116,12 @@ def test_a_shopify_export_is_read_as_it_is() -> None:
     assert str(order.placed_at) == "2026-11-20 13:00:00+00:00"
 
 
+def test_a_code_that_begins_with_a_letter_loses_its_apostrophe_too() -> None:
+    there = {"Shipping City": "London", "Shipping Zip": "'SW1A 1AA", "Shipping Province": "", "Shipping Country": "GB"}
+
+    assert ready(csv_of(SHOPIFY | there)).order.ship_to.postal_code == "SW1A 1AA"
+
+
 def test_two_equal_lines_of_a_shopify_export_are_two_lines() -> None:
     line = {**LINE, "Lineitem sku": "MUG"}
 
