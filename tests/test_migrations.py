@@ -34,6 +34,14 @@ ACCEPTED = {
         "require-concurrent-index-creation",
     ): "no release came before it, so there is little to index yet",
     (
+        "services/eligibility/migrations/0004_catalog_search.sql",
+        "require-concurrent-index-creation",
+    ): "the catalog is small: seconds for a hundred thousand variants",
+    (
+        "services/eligibility/migrations/0004_catalog_search.sql",
+        "adding-field-with-default",
+    ): "for the same reason; judging waits for it as long",
+    (
         "services/reporting/migrations/0002_attention.sql",
         "require-concurrent-index-creation",
     ): "no release came before it, and the tables can be built again beside the ones in use",

@@ -207,6 +207,7 @@ async def _run(parts: _Parts, stop: asyncio.Event) -> None:
         kept.imports,
         kept.outgoing,
         kept.pushes,
+        kept.drafts,
         on.clock,
     )
     async with asyncio.TaskGroup() as group:

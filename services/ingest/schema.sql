@@ -106,6 +106,23 @@ CREATE TABLE ingest.authorizations (
 
 COMMENT ON COLUMN ingest.authorizations.memory IS 'sealed: what the platform''s connector must remember until the seller is back';
 
+CREATE TABLE ingest.drafts (
+    seller_id text NOT NULL,
+    draft_id text NOT NULL,
+    store_id text,
+    order_keys text[] NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    sealed bytea NOT NULL
+);
+
+ALTER TABLE ONLY ingest.drafts ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE ingest.drafts IS 'few: at most a hundred a seller, for at most 90 days';
+
+COMMENT ON COLUMN ingest.drafts.order_keys IS 'of the order that it would become, and of the one it was copied from';
+
+COMMENT ON COLUMN ingest.drafts.sealed IS 'what was typed';
+
 CREATE TABLE ingest.given_orders (
     order_key text NOT NULL,
     store_id text NOT NULL,
@@ -175,7 +192,7 @@ COMMENT ON COLUMN ingest.imports.import_id IS 'rises with time; also the id of i
 
 COMMENT ON COLUMN ingest.imports.digest IS 'the SHA-256 of the file';
 
-COMMENT ON COLUMN ingest.imports.held IS 'all of it, the columns above included, as services.ingest.imports.Import';
+COMMENT ON COLUMN ingest.imports.held IS 'all of it, the columns above included, as ingest''s Import';
 
 CREATE TABLE ingest.migrations (
     number integer NOT NULL,
@@ -321,7 +338,7 @@ WITH (fillfactor='70');
 
 COMMENT ON TABLE ingest.pushes IS 'one row a parcel; tracking numbers, no personal data';
 
-COMMENT ON COLUMN ingest.pushes.held IS 'all of it, the columns above included, as services.ingest.pushes.Push';
+COMMENT ON COLUMN ingest.pushes.held IS 'all of it, the columns above included, as ingest''s Push';
 
 CREATE TABLE ingest.seen_orders (
     order_key text NOT NULL,
@@ -484,7 +501,7 @@ COMMENT ON COLUMN ingest.webhook_health.fruitless IS 'how many such looks in a r
 
 COMMENT ON COLUMN ingest.webhook_health.awaited_at IS 'when a poll found a change that no webhook had told';
 
-COMMENT ON COLUMN ingest.webhook_health.healing IS 'what was mended last, as services.ingest.webhook_ports.Healing';
+COMMENT ON COLUMN ingest.webhook_health.healing IS 'what was mended last, as ingest''s Healing';
 
 ALTER TABLE ONLY ingest.audit_answers
     ADD CONSTRAINT audit_answers_pkey PRIMARY KEY (audit_id, round, part);
@@ -503,6 +520,9 @@ ALTER TABLE ONLY ingest.audits
 
 ALTER TABLE ONLY ingest.authorizations
     ADD CONSTRAINT authorizations_pkey PRIMARY KEY (state_digest);
+
+ALTER TABLE ONLY ingest.drafts
+    ADD CONSTRAINT drafts_pkey PRIMARY KEY (seller_id, draft_id);
 
 ALTER TABLE ONLY ingest.given_orders
     ADD CONSTRAINT given_orders_pkey PRIMARY KEY (order_key);
@@ -574,6 +594,8 @@ CREATE INDEX audits_finished ON ingest.audits USING btree (finished_at) WHERE (f
 CREATE UNIQUE INDEX audits_one_planned ON ingest.audits USING btree (store_id, scope) WHERE ((state = 'running'::text) AND (scope <> 'asked'::text));
 
 CREATE INDEX authorizations_by_store ON ingest.authorizations USING btree (store_id);
+
+CREATE INDEX drafts_by_age ON ingest.drafts USING btree (changed_at);
 
 CREATE INDEX import_pieces_by_age ON ingest.import_pieces USING btree (kept_at);
 

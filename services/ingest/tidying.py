@@ -10,6 +10,7 @@ from datetime import timedelta
 import structlog
 
 from services.ingest.audits.ports import Audits
+from services.ingest.drafts.draft import DRAFTS_KEPT, Drafts
 from services.ingest.imports.ports import Imports
 from services.ingest.imports.record import FILE_KEPT
 from services.ingest.outgoing.endpoints import Outgoing
@@ -46,6 +47,7 @@ class Tidying:
     imports: Imports
     outgoing: Outgoing
     pushes: PushStorage
+    drafts: Drafts
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -69,4 +71,5 @@ class Tidying:
         await self.audits.forget(before=now - SCHEDULED_AUDITS_KEPT, asked_before=now - SYNCS_KEPT)
         await self.outgoing.forget(before=now - DELIVERIES_KEPT)
         await self.pushes.forget(before=now - PUSHES_KEPT)
+        await self.drafts.forget(before=now - DRAFTS_KEPT)
         await self.imports.forget(files_before=now - FILE_KEPT, imports_before=now - SYNCS_KEPT)

@@ -304,3 +304,15 @@ async def test_a_direct_store_is_linked_by_its_name_alone(seller: Seller) -> Non
         await seller.ingest.linking.link_with_credentials(new, {"token": "x"})
     with pytest.raises(LinkingRefused, match="needs no authorization"):
         await seller.ingest.linking.start(store, {})
+
+
+async def test_an_order_that_a_person_typed_says_so_and_has_a_session_of_its_own(seller: Seller) -> None:
+    body = {"store_id": seller.store_id, **given("W-1")}
+    await seller.give("W-2")
+
+    status, _ = await seller.call("POST", "/v1/orders?way=form", body)
+
+    ways = {event.order.external_id: event.order.way for event in seller.ingest.told}
+    assert (status, ways) == (201, {"W-1": "form", "W-2": "api"})
+    sessions = {event.way for event in await seller.sessions() if isinstance(event, SessionStarted)}
+    assert sessions == {"form", "api"}

@@ -10,6 +10,8 @@ from services.ingest.composing.foundation import Foundation
 from services.ingest.composing.schedules import Schedules
 from services.ingest.direct.batches import Batches
 from services.ingest.direct.routes import DirectApi, direct_routes
+from services.ingest.drafts.erasing import DraftErasing
+from services.ingest.drafts.routes import DraftApi, draft_routes
 from services.ingest.imports.routes import ImportApi, import_routes
 from services.ingest.outgoing.routes import OutgoingApi, outgoing_routes
 from services.ingest.outgoing.sending import Sending
@@ -43,7 +45,8 @@ def routes(on: Foundation, schedules: Schedules, webhooks: Webhooks, sending: Se
         DirectApi(on.giving, batches, on.accesses, on.books, clock),
         ImportApi(kept.imports, on.import_files, kept.stores, kept.given, schedules.imports, clock),
         OutgoingApi(kept.outgoing, sending, on.vault, clock, allow_private_addresses=private),
-        PushApi(kept.stores, kept.pushes, schedules.pushes, clock),
+        tracking=PushApi(kept.stores, kept.pushes, schedules.pushes, clock),
+        drafts=DraftApi(kept.drafts, on.accesses, on.vault, clock),
     )
 
 
@@ -58,7 +61,8 @@ def routes_document() -> dict[str, Any]:
         DirectApi(nothing, nothing, nothing, nothing, nothing),
         ImportApi(nothing, nothing, nothing, nothing, nothing, nothing),
         OutgoingApi(nothing, nothing, nothing, nothing, allow_private_addresses=False),
-        PushApi(nothing, nothing, nothing, nothing),
+        tracking=PushApi(nothing, nothing, nothing, nothing),
+        drafts=DraftApi(nothing, nothing, nothing, nothing),
     ).openapi()
 
 
@@ -106,6 +110,7 @@ def subscriber(on: Foundation, schedules: Schedules) -> KafkaSubscriber:
     reader.add(asking.subscription())
     reader.add(ShippingNews(kept.stores, kept.seen, kept.pushes, schedules.pushes, clock).subscription())
     reader.add(Taking(kept.outgoing, clock).subscription())
+    reader.add(DraftErasing(kept.drafts).subscription())
     return reader
 
 
@@ -117,7 +122,9 @@ def _together(
     direct: DirectApi,
     imports: ImportApi,
     outgoing: OutgoingApi,
+    *,
     tracking: PushApi,
+    drafts: DraftApi,
 ) -> Routes:
     found = Routes(
         title="Sync Order: ingest",
@@ -133,6 +140,7 @@ def _together(
         import_routes(imports),
         outgoing_routes(outgoing),
         push_routes(tracking),
+        draft_routes(drafts),
     ):
         found.include(area)
     return found

@@ -9,6 +9,7 @@ from typing import Self, cast
 import asyncpg
 
 from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpenOrders
+from services.ingest.adapters.postgres.drafts import PostgresDrafts
 from services.ingest.adapters.postgres.given import PostgresGivenOrders
 from services.ingest.adapters.postgres.imports import PostgresImports
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
@@ -55,6 +56,7 @@ class Kept:
     audits: PostgresAudits
     open_orders: PostgresOpenOrders
     given: PostgresGivenOrders
+    drafts: PostgresDrafts
     imports: PostgresImports
     pushes: PostgresPushes
     outgoing: PostgresOutgoing
@@ -75,6 +77,7 @@ class Kept:
             audits=PostgresAudits(pool),
             open_orders=PostgresOpenOrders(pool),
             given=PostgresGivenOrders(pool),
+            drafts=PostgresDrafts(pool),
             imports=PostgresImports(pool),
             pushes=PostgresPushes(pool),
             outgoing=PostgresOutgoing(pool),

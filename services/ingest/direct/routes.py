@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from services.ingest.direct.views import (
     CancelOrder,
     GivenOrder,
     GivenPath,
+    GiveQuery,
     NewerOrder,
     NewOrder,
     NewOrders,
@@ -49,16 +51,16 @@ class DirectApi:
     books: Bookkeeping
     clock: Clock
 
-    async def give_order(self, request: web.Request, *, body: NewOrder) -> TakenOrder:
+    async def give_order(self, request: web.Request, *, query: GiveQuery, body: NewOrder) -> TakenOrder:
         """Take an order; answered when it is durable.
 
         The same order again is answered with `result` "existing". Another order with the same reference is refused
         (409): update the first one, or give this one a reference of its own.
         """
         store, by = await self._store(request, body.store_id), principal(request).key_id
-        session_id = self.books.session_id(store.store_id, self.clock.now(), way="api", by=by)
+        session_id = self.books.session_id(store.store_id, self.clock.now(), way=query.way, by=by)
         order = body.order()
-        handed = await self.giving.give(store, [order], way="api", session_id=session_id)
+        handed = await self.giving.give(store, [order], way=query.way, session_id=session_id)
         [result] = handed.results
         if isinstance(result, Refused):
             raise Problem(
@@ -68,7 +70,7 @@ class DirectApi:
                 result.sentence,
                 errors=[{"in": "body", **problem.model_dump()} for problem in result.problems],
             )
-        return self._noted(store, result, by=by)
+        return self._noted(store, result, by=by, way=query.way)
 
     async def give_orders(self, request: web.Request, *, body: NewOrders) -> TakenBatch:
         """Take up to 1,000 orders; each is answered by itself, and what is wrong with one refuses no other."""
@@ -126,11 +128,11 @@ class DirectApi:
             )
         return opened.store.ref
 
-    def _noted(self, store: StoreRef, taken: Taken, *, by: str) -> TakenOrder:
+    def _noted(self, store: StoreRef, taken: Taken, *, by: str, way: Literal["api", "form"] = "api") -> TakenOrder:
         if taken.raw is not None:
             now = self.clock.now()
-            session_id = self.books.session_id(store.store_id, now, way="api", by=by)
-            self.books.note(Note(store, now, order_revised(taken.raw, session_id=session_id), "api", by))
+            session_id = self.books.session_id(store.store_id, now, way=way, by=by)
+            self.books.note(Note(store, now, order_revised(taken.raw, session_id=session_id), way, by))
         return taken_order(taken)
 
 

@@ -58,6 +58,12 @@ class NewOrder(DirectOrder):
         )
 
 
+class GiveQuery(BaseModel):
+    """How an order came, for the report."""
+
+    way: Literal["api", "form"] = Field(default="api", description="form: a person typed it.")
+
+
 def _kept(given: Any, read: Any) -> DirectOrder | Malformed:
     try:
         order: DirectOrder = read(given)
