@@ -107,7 +107,8 @@ class OrdersApi:
             order = seller.ledger.get(order_id)
             item = order.item(item_id) if order else None
             if order is not None and item is not None:
-                packed = customization_zip(order, item, seller_id=seller.seller_id)
+                form, images = self._amazon.behaviour.custom_form, self._amazon.behaviour.custom_images
+                packed = customization_zip(order, item, seller_id=seller.seller_id, form=form, images=images)
                 return web.Response(body=packed, content_type="application/zip")
         return web.Response(status=404)
 

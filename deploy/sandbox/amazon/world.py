@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from deploy.sandbox.amazon.custom import FORMS, IMAGES, Form, Images
 from deploy.sandbox.amazon.ledger import Ledger
 from deploy.sandbox.amazon.lwa import Lwa
 from deploy.sandbox.amazon.markets import Market, Region
@@ -17,6 +18,7 @@ from deploy.sandbox.clock import SandboxClock
 
 #: How long after the end of its window an order that nobody shipped is cancelled by Amazon.
 CANCELLED_AFTER = 7 * 86_400_000
+_ONE_OF = {"custom_form": FORMS, "custom_images": IMAGES}
 Change = Literal["OrderStatusChange", "BuyerRequestedChange"]
 Announce = Callable[["Seller", Order, Change, str], None]
 
@@ -57,6 +59,9 @@ class Behaviour:
     consent: bool = True
     #: How long a link to a buyer's customization works.
     custom_seconds: float = 3600.0
+    #: How its JSON is laid out, and what it tells of the buyer's pictures (`custom.FORMS`, `custom.IMAGES`).
+    custom_form: Form = "tree"
+    custom_images: Images = "none"
 
     def change(self, settings: dict[str, Any]) -> None:
         """Set these by name; ValueError or TypeError for a value of another kind."""
@@ -64,6 +69,8 @@ class Behaviour:
             kind = type(getattr(self, name))
             if kind is bool and not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false")
+            if value not in _ONE_OF.get(name, (value,)):
+                raise ValueError(f"{name} must be one of {', '.join(_ONE_OF[name])}")
             setattr(self, name, kind(value))
 
     @classmethod

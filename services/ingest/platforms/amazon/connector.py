@@ -29,9 +29,11 @@ from services.ingest.connector import (
 )
 from services.ingest.platforms.amazon import linking, probing
 from services.ingest.platforms.amazon.client import AmazonClient
+from services.ingest.platforms.amazon.custom_files import CustomFiles
 from services.ingest.platforms.amazon.reading import OrderReader
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.ingest.platforms.amazon.subscriptions import Notifications
+from services.ingest.platforms.amazon.sweeping import Sweeps
 from services.ingest.platforms.amazon.tracking import AmazonParcels
 from services.ingest.usual import UsualConnector
 
@@ -52,9 +54,10 @@ class AmazonConnector(UsualConnector):
         self._settings = settings
         self._clock = tools.clock
         self._client = AmazonClient(settings, tools)
-        self._reader = OrderReader(self._client, tools.clock)
+        sweeps = Sweeps(self._client, tools.clock)
+        self._reader = OrderReader(self._client, tools.clock, sweeps.notice, CustomFiles(settings, tools))
         self._notifications = Notifications(settings, self._client, tools.clock)
-        self.parcels = AmazonParcels(self._client, tools.clock)
+        self.parcels = AmazonParcels(self._client, tools.clock, sweeps)
 
     def start_authorization(
         self, request: Mapping[str, str], *, state: str, callback_url: str, now: datetime

@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas.money import Money
 from schemas.order import NameValue, OrderItem
 from services.ingest.parsing import money, text
+from services.ingest.platforms.amazon.custom import Customization, Customizations
 from services.ingest.platforms.amazon.payloads import AmazonGift, AmazonLine, AmazonMoney, AmazonOrder
 
 #: In these states Amazon counts nothing as left to send yet: what was ordered will be, once it is paid.
@@ -12,14 +13,24 @@ _PENDING = frozenset({"PENDING_AVAILABILITY", "PENDING"})
 _OPEN = _PENDING | {"UNSHIPPED", "PARTIALLY_SHIPPED"}
 _BY_AMAZON = "AMAZON"
 _TIP = "DELIVERY_TIP"
+_NOTHING_ASKED = Customization()
 
 
-def to_items(order: AmazonOrder, *, currency: str) -> tuple[OrderItem, ...]:
-    """Return the lines, and the tip where one was given; `currency` is for prices that are not told."""
+def to_items(order: AmazonOrder, *, currency: str, custom: Customizations) -> tuple[OrderItem, ...]:
+    """Return the lines, and the tip where one was given; `currency` is for prices that are not told.
+
+    `custom` is what buyers had written on the items, as far as it was read.
+    """
     status = order.fulfillment.fulfillment_status
     ours = order.fulfillment.fulfilled_by != _BY_AMAZON and status in _OPEN
     lines = [
-        _item(line, place, left=_left(line, pending=status in _PENDING) if ours else 0, currency=currency)
+        _item(
+            line,
+            place,
+            left=_left(line, pending=status in _PENDING) if ours else 0,
+            currency=currency,
+            asked=custom.get(line.order_item_id) or _NOTHING_ASKED,
+        )
         for place, line in enumerate(order.order_items)
     ]
     return (*lines, *_tips(order))
@@ -43,11 +54,10 @@ def priced(value: AmazonMoney, *, path: str) -> Money:
     return money(value.amount, value.currency_code, path=path)
 
 
-def _item(line: AmazonLine, place: int, *, left: int, currency: str) -> OrderItem:
+def _item(line: AmazonLine, place: int, *, left: int, currency: str, asked: Customization) -> OrderItem:
     product, gift = line.product, gift_of(line)
     unit_price = product.price.unit_price if product.price else None
     wrap = text(gift.gift_wrap_level) if gift else None
-    url = text(product.customization.customized_url) if product.customization else None
     sku, asin = text(product.seller_sku), text(product.asin)
     return OrderItem(
         external_id=line.order_item_id,
@@ -58,7 +68,9 @@ def _item(line: AmazonLine, place: int, *, left: int, currency: str) -> OrderIte
         quantity_to_make=left,
         unit_price=_unit_price(unit_price, place, currency=currency),
         options=(NameValue(name="gift_wrap", value=wrap),) if wrap else (),
-        personalization=(NameValue(name="customized_url", value=url),) if url else (),
+        # The link itself would only tell where this was, and is another one at each reading.
+        personalization=asked.words,
+        designs=asked.designs,
     )
 
 

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
-from schemas.order import FulfilmentState, NameValue, Payload, PaymentState, RawOrder, Way
+from schemas.order import FulfilmentState, NameValue, OrderItem, Payload, PaymentState, RawOrder, Way
 from services.ingest.connector import StoreRef, UnreadablePayload
 from services.ingest.parsing import text, unreadable
+from services.ingest.platforms.amazon.custom import Customizations, link_of
 from services.ingest.platforms.amazon.lines import cancellation_is_asked_for, gift_of, priced, to_items
 from services.ingest.platforms.amazon.marketplaces import MARKETPLACES
 from services.ingest.platforms.amazon.payloads import (
@@ -40,27 +41,45 @@ _CANCELLED = "CANCELLED"
 _UNFULFILLABLE = "UNFULFILLABLE"
 #: Requests to cancel are the seller's to answer as long as something may still be sent.
 _UNSENT = frozenset({"PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED"})
+#: What Amazon Custom's file says is not known yet, or names pictures that have no address of their own.
+CUSTOMIZATION_UNREAD, IMAGES_ONLY_IN_FILE = "CUSTOMIZATION_UNREAD", "CUSTOMIZATION_IMAGES_ONLY_IN_FILE"
 _FULFILLERS = frozenset({"MERCHANT", "AMAZON"})
 _SELLER_ORDER_ID = "SELLER_ORDER_ID"
 _REPLACED = {"REPLACEMENT_ORIGINAL_ID": "replacement_of", "EXCHANGE_ORIGINAL_ID": "exchange_of"}
 #: Where a county is no part of a postal address.
 _WITHOUT_COUNTIES = frozenset({"US", "CA", "GB", "IE", "AU"})
+#: Nothing of Amazon Custom was read.
+_NO_FILES: Customizations = {}
 
 
-def to_raw_order(order: AmazonOrder, store: StoreRef, *, body: str, way: Way, fetched_at: datetime) -> RawOrder:
-    """Return the order in our nouns; `body` is its verbatim JSON text. Raises UnreadablePayload."""
+def to_raw_order(
+    order: AmazonOrder,
+    store: StoreRef,
+    *,
+    body: str,
+    way: Way,
+    fetched_at: datetime,
+    custom: Customizations = _NO_FILES,
+) -> RawOrder:
+    """Return the order in our nouns; `body` is its verbatim JSON text, `custom` what was read of its items' files.
+
+    Raises UnreadablePayload.
+    """
     try:
-        return _order(order, store, body=body, way=way, fetched_at=fetched_at)
+        return _order(order, store, body=body, way=way, fetched_at=fetched_at, custom=custom)
     except ValidationError as error:
         raise unreadable(error) from None
 
 
-def _order(order: AmazonOrder, store: StoreRef, *, body: str, way: Way, fetched_at: datetime) -> RawOrder:
+def _order(
+    order: AmazonOrder, store: StoreRef, *, body: str, way: Way, fetched_at: datetime, custom: Customizations
+) -> RawOrder:
     status = order.fulfillment.fulfillment_status
     if status not in _STATES:
         raise UnreadablePayload("fulfillment.fulfillmentStatus", "not a status that we know")
     payment, fulfilment = _STATES[status]
     currency = _currency(order, store)
+    items = to_items(order, currency=currency, custom=custom)
     gifts = [gift for line in order.order_items if (gift := gift_of(line))]
     return RawOrder(
         key=order_key(store.platform, store.store_id, order.order_id),
@@ -78,11 +97,11 @@ def _order(order: AmazonOrder, store: StoreRef, *, body: str, way: Way, fetched_
         # Amazon tells that it was cancelled, not when: the change that told it is the nearest we know.
         cancelled_at=order.last_updated_time if status == _CANCELLED else None,
         cancel_reason=_cancel_reason(order) if status == _CANCELLED else None,
-        holds=_holds(order, status),
+        holds=_holds(order, status, items, custom),
         total=_total(order, currency),
         ship_to=_address(order),
         email=text(order.buyer.buyer_email) if order.buyer else None,
-        items=to_items(order, currency=currency),
+        items=items,
         shipping_service=text(order.fulfillment.fulfillment_service_level),
         is_gift=bool(gifts),
         gift_message="\n".join(dict.fromkeys(words for gift in gifts if (words := text(gift.gift_message)))) or None,
@@ -133,7 +152,7 @@ def _total(order: AmazonOrder, currency: str) -> Money:
     return total
 
 
-def _holds(order: AmazonOrder, status: str) -> tuple[str, ...]:
+def _holds(order: AmazonOrder, status: str, items: tuple[OrderItem, ...], custom: Customizations) -> tuple[str, ...]:
     if status == _UNFULFILLABLE:
         return ("UNFULFILLABLE",)
     found = []
@@ -142,7 +161,19 @@ def _holds(order: AmazonOrder, status: str) -> tuple[str, ...]:
     if order.fulfillment.fulfilled_by not in _FULFILLERS:
         # Might Amazon send it, or somebody else, then it must not be made a second time.
         found.append("FULFILLER_UNKNOWN")
-    return tuple(found)
+    return (*found, *_missing_files(order, items, custom))
+
+
+def _missing_files(order: AmazonOrder, items: tuple[OrderItem, ...], custom: Customizations) -> Iterator[str]:
+    """Name what is not known of items that are still to be made: without it they would be made like any others."""
+    to_make = {item.external_id for item in items if item.quantity_to_make}
+    asked = [
+        custom.get(line.order_item_id) for line in order.order_items if line.order_item_id in to_make and link_of(line)
+    ]
+    if None in asked:
+        yield CUSTOMIZATION_UNREAD
+    if any(found.images_elsewhere for found in asked if found):
+        yield IMAGES_ONLY_IN_FILE
 
 
 def _cancel_reason(order: AmazonOrder) -> str | None:

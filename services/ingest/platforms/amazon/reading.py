@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -22,6 +22,8 @@ from schemas.stores import Capability
 from services.ingest.connector import Access, By, Listing, Page, StoreRef, Unreadable, UnreadablePayload, Window
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import AmazonClient, RequestRefused, iso
+from services.ingest.platforms.amazon.custom import Customizations
+from services.ingest.platforms.amazon.custom_files import CustomFiles
 from services.ingest.platforms.amazon.linking import account_of
 from services.ingest.platforms.amazon.mapping import to_raw_order
 from services.ingest.platforms.amazon.payloads import AmazonListed, AmazonOrder
@@ -45,6 +47,8 @@ FAR_EAST_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
 PATIENCE_BETWEEN_PAGES = 600.0
 #: Seconds until a request that Amazon refused as it is may be tried again: somebody has to change something first.
 _REFUSED_WAIT = 900.0
+#: An answer tells of a moment that is no longer ago than this: no call takes longer.
+_ANSWERED_WITHIN = timedelta(seconds=30)
 #: Seconds until orders that are too young to be looked at may be asked for again.
 _YOUNG_WAIT = 60.0
 
@@ -54,12 +58,22 @@ _ASKED_BY: Mapping[By, str] = {"created": "created", "updated": "lastUpdated"}
 ORDER_ID = re.compile(r"[A-Z0-9]{3}-[0-9]{7}-[0-9]{7}")
 
 
-class OrderReader:
-    """Reads the orders of any seller."""
+class Notice(Protocol):
+    """Is told what was read of orders, at which moment it was asked for."""
 
-    def __init__(self, client: AmazonClient, clock: Clock) -> None:
+    def __call__(self, access: Access, results: Sequence[Any], *, asked_at: datetime) -> None:
+        """Take in orders as Amazon gave them."""
+        ...
+
+
+class OrderReader:
+    """Reads the orders of any seller, and lets others know of them: what is read here need not be read twice."""
+
+    def __init__(self, client: AmazonClient, clock: Clock, notice: Notice, files: CustomFiles) -> None:
         self._client = client
+        self._files = files
         self._clock = clock
+        self._notice = notice
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
         """Read one page, without the revisions that the page before it gave."""
@@ -69,7 +83,7 @@ class OrderReader:
             return Page(orders=(), after=None, read_through=window.start if place.open else window.end)
         place, fresh, following = await self._step(access, place, window.by, included=INCLUDED, first=not after)
         fetched_at = self._clock.now()
-        orders = tuple(to_order(result, access.store, way=way, fetched_at=fetched_at) for result in fresh)
+        orders = await self._mapped(fresh, access.store, way=way, fetched_at=fetched_at)
         through = following.begin if following else place.read_to
         return Page(orders, following.text() if following else None, _within(window, through))
 
@@ -99,7 +113,22 @@ class OrderReader:
             return None
         if not isinstance(answer.get("order"), dict):
             raise TransientError("Amazon's answer holds no order")
-        return to_order(answer["order"], access.store, way=way, fetched_at=self._clock.now())
+        self._notice(access, [answer["order"]], asked_at=self._clock.now() - _ANSWERED_WITHIN)
+        [order] = await self._mapped([answer["order"]], access.store, way=way, fetched_at=self._clock.now())
+        return order
+
+    async def _mapped(
+        self, results: Sequence[object], store: StoreRef, *, way: Way, fetched_at: datetime
+    ) -> tuple[RawOrder | Unreadable, ...]:
+        """Return the orders, with what their buyers had written: its links are good for a short while only."""
+        read = [_read(result) for result in results]
+        custom = await self._files.of((order for order in read if isinstance(order, AmazonOrder)), way=way)
+        return tuple(
+            order
+            if isinstance(order, Unreadable)
+            else to_order(order, result, store, way=way, fetched_at=fetched_at, custom=custom.get(order.order_id, {}))
+            for order, result in zip(read, results, strict=True)
+        )
 
     async def _step(
         self, access: Access, place: Place, by: By, *, included: str, first: bool
@@ -172,6 +201,9 @@ class OrderReader:
         answer = await self._client.call(account, "searchOrders", ORDERS, query=query, patience=patience)
         if answer is None:
             raise TransientError("Amazon does not find its list of orders")
+        if included:
+            # Many calls wait for their turn first: it is the answer's time that is known.
+            self._notice(access, results_of(answer), asked_at=self._clock.now() - _ANSWERED_WITHIN)
         return answer
 
 
@@ -183,14 +215,24 @@ def reaches_back_to(
     return _oldest(secrets, now=now)
 
 
-def to_order(result: object, store: StoreRef, *, way: Way, fetched_at: datetime) -> RawOrder | Unreadable:
-    """Return the order that Amazon listed, or what is wrong with it."""
+def to_order(
+    order: AmazonOrder, result: object, store: StoreRef, *, way: Way, fetched_at: datetime, custom: Customizations
+) -> RawOrder | Unreadable:
+    """Return the order that Amazon listed as `result`, or what is wrong with it."""
     body = orjson.dumps(result).decode()
     try:
-        return to_raw_order(parsed(AmazonOrder, result), store, body=body, way=way, fetched_at=fetched_at)
+        return to_raw_order(order, store, body=body, way=way, fetched_at=fetched_at, custom=custom)
+    except UnreadablePayload as error:
+        return Unreadable(external_id=order.order_id, path=error.path, problem=error.problem, body=body)
+
+
+def _read(result: object) -> AmazonOrder | Unreadable:
+    try:
+        return parsed(AmazonOrder, result)
     except UnreadablePayload as error:
         number = result.get("orderId") if isinstance(result, dict) else None
         external_id = number if isinstance(number, str) and number else None
+        body = orjson.dumps(result).decode()
         return Unreadable(external_id=external_id, path=error.path, problem=error.problem, body=body)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from schemas.order import RawOrder, fingerprint
+from schemas.order import RawOrder, fingerprint, order_revised
 from services.ingest.connector import Access, Ailment, Hint, Mended, Window
 from services.ingest.parcels import Parcel
 from services.ingest.platforms.amazon.connector import AmazonConnector
@@ -108,7 +108,44 @@ async def test_a_single_order_is_read_like_the_listed_one() -> None:
 
         assert isinstance(single, RawOrder)
         assert single.model_copy(update={"fetched_at": listed.fetched_at, "payload": listed.payload}) == listed
-        assert listed.items[0].personalization[0].name == "customized_url"
+        assert listed.holds == ()
+        assert listed.items[0].personalization
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [
+        ("tree", ["Name for the back", "Font", "Color", "Your picture"]),
+        ("surfaces", ["Name for the back", "Name for the back: font", "Picture"]),
+        ("aspects", ["Name for the back", "Name for the back: font", "Name for the back: color", "Picture"]),
+    ],
+)
+async def test_what_a_buyer_had_written_is_read_in_every_layout(form: str, names: list[str]) -> None:
+    async with world() as shop:
+        await shop.boxes.control("POST", "/amazon/settings", {"custom_form": form, "custom_images": "linked"})
+        [number] = await shop.make(1, state="personalized")
+
+        found = (await shop.read())[number]
+
+        [design] = found.items[0].designs
+        assert design.url.startswith("https://images.example.com/")
+        assert found.holds == ()
+        assert [word.name for word in found.items[0].personalization] == names
+
+
+async def test_a_link_that_is_over_holds_the_order_until_it_is_read_again() -> None:
+    async with world() as shop:
+        await shop.boxes.control("POST", "/amazon/settings", {"custom_seconds": -1.0})
+        [number] = await shop.make(1, state="personalized")
+        held = (await shop.read())[number]
+        await shop.boxes.control("POST", "/amazon/settings", {"custom_seconds": 3600.0})
+
+        again = await shop.connector.read_order(shop.access, number, way="poll")
+
+        assert isinstance(again, RawOrder)
+        assert (held.holds, again.holds) == (("CUSTOMIZATION_UNREAD",), ())
+        assert held.revised_at == again.revised_at
+        assert order_revised(held).event_id != order_revised(again).event_id
 
 
 async def test_an_order_that_vanished_is_none() -> None:

@@ -196,7 +196,8 @@ def test_every_example_order_is_mapped() -> None:
 
     assert len(orders) >= 7
     for order in orders:
-        found = to_order(order, STORE, way="poll", fetched_at=FETCHED_AT)
+        read = parsed(AmazonOrder, order)
+        found = to_order(read, order, STORE, way="poll", fetched_at=FETCHED_AT, custom={})
         assert isinstance(found, RawOrder), found
         assert found.external_id == order["orderId"]
         assert len(found.items) >= len(order["orderItems"])
