@@ -9,7 +9,7 @@ from schemas.ids import SellerId
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 #: An aware time in UTC. Other offsets are accepted and converted; a naive time is refused.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -181,6 +182,7 @@ class _Week:
 
     def _told(self) -> Told:
         truth, market = self.world.truth(), self.markets[POLLED]
+        calls = sum((one.calls for one in self.markets.values()), Counter[str]())
         waits = sorted(
             self.world.reported_at[key] - sold.placed_at
             for key, sold in truth.items()
@@ -189,7 +191,7 @@ class _Week:
         return Told(
             untrue=self.world.untrue(),
             orders=len(truth),
-            calls=dict(market.calls),
+            calls=dict(calls),
             over_budget=market.calls[OVER_BUDGET],
             longest_rest=self.world.longest_rest(POLLED),
             p50=waits[len(waits) // 2] if waits else timedelta(),

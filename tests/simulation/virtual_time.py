@@ -25,7 +25,9 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("everything waits, and nothing will ever happen")
-        self.passed += max(timeout, 0.0)
+        if timeout <= 0:
+            return []
+        self.passed += timeout
         return super().select(0)
 
 
@@ -46,10 +48,14 @@ class LoopClock:
 
     def __init__(self, start: datetime) -> None:
         self._start = start
+        self._passed, self._now = 0.0, start
 
     def now(self) -> datetime:
         """The present moment of the simulation."""
-        return self._start + timedelta(seconds=asyncio.get_running_loop().time())
+        passed = asyncio.get_running_loop().time()
+        if passed != self._passed:
+            self._passed, self._now = passed, self._start + timedelta(seconds=passed)
+        return self._now
 
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` of the simulation have passed."""

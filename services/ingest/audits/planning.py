@@ -66,9 +66,9 @@ class Planner:
     limits: Limits
     clock: Clock
     intervals: Intervals = Intervals()
-    _costs: Sequence[AuditCost] = ()
     _known_until: datetime | None = None
-    _stretches: dict[str, Mapping[AuditScope, float]] = field(default_factory=dict)
+    #: How many times as far apart as usual audits are, by platform and scope.
+    _stretches: Mapping[str, Mapping[AuditScope, float]] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Plan every few seconds until `stop`."""
@@ -102,8 +102,7 @@ class Planner:
         """How far apart audits of a scope are on a platform: as its scarcest budget allows."""
         connector = self.connectors[platform]
         usual = self.intervals.usual(scope, connector)
-        own = {one.budget for one in self._costs if one.platform == platform}
-        stretch = max((self._stretches.get(budget, {}).get(scope, 1.0) for budget in own), default=1.0)
+        stretch = self._stretches.get(platform, {}).get(scope, 1.0)
         return min(usual * stretch, max(LONGEST[scope], usual))
 
     async def _weigh(self) -> None:
@@ -111,21 +110,31 @@ class Planner:
         now = self.clock.now()
         if self._known_until is not None and now < self._known_until:
             return
-        self._costs = await self.audits.costs(list(self.connectors))
-        self._known_until = now + _COSTS_HOLD
-        self._stretches = {}
-        for budget in {one.budget for one in self._costs}:
+        loads, takers = self._loads(await self.audits.costs(list(self.connectors)))
+        found: defaultdict[str, dict[AuditScope, float]] = defaultdict(dict)
+        for budget, load in loads.items():
             there = await self.limits.available(budget)
-            if there is not None:
-                loads: defaultdict[AuditScope, float] = defaultdict(float)
-                for one in self._costs:
-                    if one.budget == budget:
-                        loads[one.scope] += self._a_day(one)
-                self._stretches[budget] = stretches(loads, audit_calls(allowance(there, there.limit)))
+            if there is None:
+                continue
+            for scope, stretch in stretches(load, audit_calls(allowance(there, there.limit))).items():
+                for platform in takers[budget]:
+                    found[platform][scope] = max(stretch, found[platform].get(scope, 1.0))
+        self._stretches, self._known_until = found, now + _COSTS_HOLD
 
-    def _a_day(self, one: AuditCost) -> float:
-        """What audits of a store and scope take in a day at their usual interval."""
-        return one.calls * (timedelta(days=1) / self.intervals.usual(one.scope, self.connectors[one.platform]))
+    def _loads(
+        self, costs: Sequence[AuditCost]
+    ) -> tuple[Mapping[str, Mapping[AuditScope, float]], Mapping[str, set[str]]]:
+        """What audits take of each budget in a day at their usual intervals, by scope; and whose platforms take it."""
+        loads: defaultdict[str, defaultdict[AuditScope, float]] = defaultdict(lambda: defaultdict(float))
+        takers: defaultdict[str, set[str]] = defaultdict(set)
+        a_day: dict[tuple[str, AuditScope], float] = {}
+        for one in costs:
+            kind = (one.platform, one.scope)
+            if kind not in a_day:
+                a_day[kind] = timedelta(days=1) / self.intervals.usual(one.scope, self.connectors[one.platform])
+            loads[one.budget][one.scope] += one.calls * a_day[kind]
+            takers[one.budget].add(one.platform)
+        return loads, takers
 
 
 def stretches(loads: Mapping[AuditScope, float], allowed: float) -> Mapping[AuditScope, float]:

@@ -46,6 +46,8 @@ SPREAD = 0.1
 #: A bucket that is full again within this time says nothing about how a day goes.
 _BRIEF = timedelta(minutes=10)
 _A_DAY = timedelta(days=1).total_seconds()
+#: The least often that a store is polled, in polls a second.
+_LEAST = 1 / LONGEST.total_seconds()
 _AN_HOUR = 3600.0
 
 
@@ -210,8 +212,9 @@ def _price(sharers: Sequence[Sharer], held: Terms, *, pace: Pace) -> float:
     its shortest: it is followed from bend to bend.
     """
     to_spend, taken, slope, bends = held.had / _A_DAY, 0.0, 0.0, list[tuple[float, float]]()
+    largest = held.largest
     for one in sharers:
-        weight, least, most = _bounds(one, held, pace=pace)
+        weight, least, most = _bounds(one, largest, pace=pace)
         taken += one.cost * least
         bends += [(least / weight, one.cost * weight), (most / weight, -one.cost * weight)]
     bends.sort()
@@ -223,15 +226,15 @@ def _price(sharers: Sequence[Sharer], held: Terms, *, pace: Pace) -> float:
     return math.inf
 
 
-def _bounds(one: Sharer, held: Terms, *, pace: Pace) -> tuple[float, float, float]:
+def _bounds(one: Sharer, largest: float, *, pace: Pace) -> tuple[float, float, float]:
     """A store's weight, and its least and highest rate, in polls a second."""
-    weight, least = math.sqrt(max(one.activity, 1e-4) / one.cost), 1 / LONGEST.total_seconds()
+    weight = math.sqrt(max(one.activity, 1e-4) / one.cost)
     most = 1 / most_often(one.activity, pace=pace, pushed=one.pushed).total_seconds()
-    return weight, least, max(min(most, held.largest / one.cost), least)
+    return weight, _LEAST, max(min(most, largest / one.cost), _LEAST)
 
 
 def _rest_on(held: Terms, one: Sharer, *, pace: Pace) -> timedelta:
-    weight, least, most = _bounds(one, held, pace=pace)
+    weight, least, most = _bounds(one, held.largest, pace=pace)
     if held.scarcity > 1:
         return timedelta(seconds=min(held.scarcity / least, 30 * _A_DAY))
     return timedelta(seconds=1 / min(max(held.price * weight, least), most))

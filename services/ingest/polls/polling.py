@@ -163,16 +163,18 @@ class Poller:
         asked = rest_of(run.session.window, read_through=run.session.read_through)
         if asked.start >= asked.end:
             return
-        reading: asyncio.Task[Page] | None = asyncio.create_task(run.reading.page(asked, None))
+        reading: asyncio.Task[Page] | None = None
+        page = await run.reading.page(asked, None)
         # An interrupted session knows its total: it was told for the whole window, not for the rest.
-        total = run.session.total
+        total = page.total if run.session.total is None else run.session.total
         try:
-            while reading is not None:
+            while page.after is not None:
+                # The platform answers the next question while Kafka and Postgres take this page.
+                reading = asyncio.create_task(run.reading.page(asked, page.after))
+                await self._keep(run, page, total=total)
                 page = await reading
                 total = page.total if total is None else total
-                # The platform answers the next question while Kafka and Postgres take this page.
-                reading = asyncio.create_task(run.reading.page(asked, page.after)) if page.after is not None else None
-                await self._keep(run, page, total=total)
+            await self._keep(run, page, total=total)
         finally:
             if reading is not None:
                 reading.cancel()

@@ -137,6 +137,9 @@ class Store:
 
 def news(before: Store, store: Store) -> tuple[Message, ...]:
     """What to announce of a change: nothing where others see none, as when a platform was only asked again."""
+    asked_again = replace(before, subscribed_at=store.subscribed_at, probed_at=store.probed_at)
+    if asked_again == store:
+        return ()
     told = announcements(store)
     return told if told != announcements(before) else ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -249,4 +249,6 @@ class MemoryPublisher:
         _refuse_oversized(messages)
         if self._failure is not None:
             raise self._failure
-        self.published.extend(replace(message, headers=tuple(_headers(message))) for message in messages)
+        self.published.extend(
+            Message(message.topic, message.key, message.value, tuple(_headers(message))) for message in messages
+        )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from schemas.ids import OrderKey
+from schemas.ids import OrderKey, split_order_key
 from services.ingest.audits.audit import Answer, Audit, Difference, Explained
 from services.ingest.ports import Authorization, Seen
 from services.ingest.sessions import Session
@@ -83,10 +84,15 @@ class Memory:
     #: The open poll session of each store.
     polling: dict[str, str] = field(default_factory=dict)
     seen: dict[OrderKey, Seen] = field(default_factory=dict)
+    #: The open ones of `seen`, by platform and store.
+    seen_open: defaultdict[tuple[str, str], set[OrderKey]] = field(default_factory=lambda: defaultdict(set))
     syncs: dict[str, SyncRow] = field(default_factory=dict)
     audits: dict[str, AuditRow] = field(default_factory=dict)
     open_audits: dict[str, AuditRow] = field(default_factory=dict)
-    audits_of: dict[str, dict[str, AuditRow]] = field(default_factory=dict)
+    #: By when they were due when that was last changed: what is no longer so is passed over.
+    due_audits: list[tuple[datetime, str]] = field(default_factory=list)
+    #: The last two scheduled audits of each store and scope: of one that is planned, the one before it tells the costs.
+    scheduled_audits: dict[tuple[str, str], list[AuditRow]] = field(default_factory=dict)
     #: By store, kind of time and order.
     explained: dict[tuple[str, str, str], Explained] = field(default_factory=dict)
     webhook_health: dict[str, PushHealth] = field(default_factory=dict)
@@ -98,7 +104,10 @@ class Memory:
             held = self.seen.get(key)
             if held is None or held.revised_at <= row.revised_at:
                 told = row.ship_by or (held.ship_by if held else None)
-                self.seen[key] = replace(row, ship_by=told)
+                self.seen[key] = row if told == row.ship_by else replace(row, ship_by=told)
+                parts = split_order_key(key)
+                open_ones = self.seen_open[parts.platform, parts.store_id]
+                (open_ones.add if row.open else open_ones.discard)(key)
 
     def keep_session(self, session: Session) -> None:
         """Keep what got furthest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -26,11 +27,7 @@ class MemoryAudits:
         """All that are new."""
         for audit in audits:
             if audit.audit_id not in self._memory.audits and not self._has_planned(audit.store_id, audit.scope):
-                row = AuditRow(audit)
-                self._memory.audits[audit.audit_id] = row
-                self._memory.audits_of.setdefault(audit.store_id, {})[audit.audit_id] = row
-                if audit.state == "running":
-                    self._memory.open_audits[audit.audit_id] = row
+                self._keep_new(audit)
         self._memory.outbox.extend(messages)
 
     async def get(self, audit_id: str) -> Audit | None:
@@ -65,22 +62,20 @@ class MemoryAudits:
             if store.state != "linked" or not store.settings.auto_sync or store.platform not in platforms:
                 continue
             for scope in SCHEDULED:
-                if not self._has_planned(store.store_id, scope):
-                    planned = [one.planned_for for one in self._of(store.store_id) if one.scope == scope]
-                    found.append(Unplanned(store, scope, max(planned, default=None)))
+                last = self._memory.scheduled_audits.get((store.store_id, scope))
+                if not last or last[-1].audit.state != "running":
+                    found.append(Unplanned(store, scope, last[-1].audit.planned_for if last else None))
         return found[:limit]
 
     async def costs(self, platforms: Collection[str]) -> list[AuditCost]:
         """Of the last that ended."""
-        found: dict[tuple[str, str], Audit] = {}
-        ended = (row.audit for row in self._memory.audits.values() if row.audit.finished_at is not None)
-        for audit in sorted(ended, key=lambda one: one.finished_at or one.planned_for):
-            store = self._memory.stores.get(audit.store_id)
-            if audit.scope != "asked" and audit.platform in platforms and store and store.state == "linked":
-                found[audit.store_id, audit.scope] = audit
         return [
             AuditCost(audit.platform, audit.scope, budget, calls)
-            for audit in found.values()
+            for (store_id, _), rows in self._memory.scheduled_audits.items()
+            if (audit := _last_ended(rows)) is not None
+            and audit.platform in platforms
+            and (store := self._memory.stores.get(store_id)) is not None
+            and store.state == "linked"
             for budget, calls in audit.costs.items()
         ]
 
@@ -88,17 +83,18 @@ class MemoryAudits:
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[AuditLease]:
         """Whatever is due and free."""
-        due = [
-            row
-            for row in self._memory.open_audits.values()
-            if row.audit.platform in platforms
-            and row.audit.due_at <= now
-            and (row.expires_at is None or row.expires_at <= now)
-        ]
-        leases = []
-        for row in sorted(due, key=lambda row: (row.audit.due_at, row.audit.audit_id))[:limit]:
-            row.owner, row.number, row.expires_at = owner, row.number + 1, until
-            leases.append(AuditLease(row.audit, self._memory.stores[row.audit.store_id], owner, row.number))
+        heap, leases, looked_at = self._memory.due_audits, list[AuditLease](), set[tuple[datetime, str]]()
+        while heap and heap[0][0] <= now and len(leases) < limit:
+            place = heapq.heappop(heap)
+            row = self._memory.open_audits.get(place[1])
+            if row is None or row.audit.due_at != place[0] or place in looked_at:
+                continue
+            looked_at.add(place)
+            if row.audit.platform in platforms and (row.expires_at is None or row.expires_at <= now):
+                row.owner, row.number, row.expires_at = owner, row.number + 1, until
+                leases.append(AuditLease(row.audit, self._memory.stores[row.audit.store_id], owner, row.number))
+        for place in looked_at:
+            heapq.heappush(heap, place)
         return leases
 
     async def renew(self, lease: AuditLease, *, until: datetime) -> None:
@@ -109,21 +105,20 @@ class MemoryAudits:
     async def give_back(self, lease: AuditLease, *, due: datetime) -> None:
         """If it is still ours."""
         row = self._held(lease)
-        row.audit = replace(row.audit, due_at=due)
+        self._keep(row, replace(row.audit, due_at=due))
         row.leave()
 
     async def drop(self, lease: AuditLease) -> None:
         """If it is still ours."""
         self._held(lease)
-        del self._memory.audits[lease.audit.audit_id]
-        del self._memory.audits_of[lease.audit.store_id][lease.audit.audit_id]
+        self._forget(lease.audit)
         del self._memory.open_audits[lease.audit.audit_id]
 
     async def begin(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease."""
         row = self._held(lease)
         if not row.audit.begun:
-            row.audit = audit
+            self._keep(row, audit)
             self._memory.outbox.extend(messages)
 
     async def list_more(
@@ -138,7 +133,7 @@ class MemoryAudits:
     ) -> None:
         """Under the lease."""
         row = self._held(lease)
-        row.audit = audit
+        self._keep(row, audit)
         for external_id, at in listed.items():
             row.listed[external_id] = max(at, row.listed.get(external_id, at))
         self._keep_differences(row, found)
@@ -152,7 +147,7 @@ class MemoryAudits:
     async def ask(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease."""
         row = self._held(lease)
-        row.audit = audit
+        self._keep(row, audit)
         row.listed.clear()
         row.answers.clear()
         row.leave()
@@ -170,7 +165,7 @@ class MemoryAudits:
         row.answers.setdefault((compared.round, compared.part), Answer(compared.part, compared.held, compared.found))
         if len(await self.answers(row.audit)) < row.audit.parts:
             return False
-        row.audit = replace(row.audit, due_at=now)
+        self._keep(row, replace(row.audit, due_at=now))
         return True
 
     async def answers(self, audit: Audit) -> list[Answer]:
@@ -193,7 +188,7 @@ class MemoryAudits:
     ) -> None:
         """Under the lease."""
         row = self._held(lease)
-        row.audit = audit
+        self._keep(row, audit)
         self._keep_differences(row, changed)
         self._memory.keep_seen(seen or {})
         self._memory.outbox.extend(messages)
@@ -209,13 +204,13 @@ class MemoryAudits:
     async def rest(self, lease: AuditLease, audit: Audit) -> None:
         """Under the lease."""
         row = self._held(lease)
-        row.audit = audit
+        self._keep(row, audit)
         row.leave()
 
     async def end(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease."""
         row = self._held(lease)
-        row.audit = audit
+        self._keep(row, audit)
         row.listed.clear()
         row.answers.clear()
         row.leave()
@@ -231,8 +226,28 @@ class MemoryAudits:
             and ended < (asked_before if row.audit.scope == "asked" else before)
         ]
         for audit in old:
-            del self._memory.audits[audit.audit_id]
-            del self._memory.audits_of[audit.store_id][audit.audit_id]
+            self._forget(audit)
+
+    def _keep_new(self, audit: Audit) -> None:
+        row = AuditRow(audit)
+        self._memory.audits[audit.audit_id] = row
+        if audit.state == "running":
+            self._memory.open_audits[audit.audit_id] = row
+            heapq.heappush(self._memory.due_audits, (audit.due_at, audit.audit_id))
+        if audit.scope != "asked":
+            rows = self._memory.scheduled_audits.setdefault((audit.store_id, audit.scope), [])
+            rows.append(row)
+            del rows[:-2]
+
+    def _keep(self, row: AuditRow, audit: Audit) -> None:
+        if audit.due_at != row.audit.due_at:
+            heapq.heappush(self._memory.due_audits, (audit.due_at, audit.audit_id))
+        row.audit = audit
+
+    def _forget(self, audit: Audit) -> None:
+        row = self._memory.audits.pop(audit.audit_id)
+        rows = self._memory.scheduled_audits.get((audit.store_id, audit.scope), [])
+        rows[:] = [one for one in rows if one is not row]
 
     def _keep_differences(self, row: AuditRow, changed: Sequence[Difference]) -> None:
         for one in changed:
@@ -242,17 +257,18 @@ class MemoryAudits:
                 self._memory.explained[key] = Explained(one.at, one.explanation, one.read_at)
 
     def _has_planned(self, store_id: str, scope: str) -> bool:
-        rows = self._memory.audits_of.get(store_id, {}).values()
-        return scope != "asked" and any(one.audit.scope == scope and one.audit.state == "running" for one in rows)
-
-    def _of(self, store_id: str) -> list[Audit]:
-        return [row.audit for row in self._memory.audits_of.get(store_id, {}).values()]
+        last = self._memory.scheduled_audits.get((store_id, scope))
+        return last is not None and bool(last) and last[-1].audit.state == "running"
 
     def _held(self, lease: AuditLease) -> AuditRow:
         row = self._memory.audits.get(lease.audit.audit_id)
         if row is None or (row.owner, row.number) != (lease.owner, lease.number):
             raise LeaseLost("somebody else decides about the audit")
         return row
+
+
+def _last_ended(rows: Sequence[AuditRow]) -> Audit | None:
+    return next((row.audit for row in reversed(rows) if row.audit.finished_at is not None), None)
 
 
 def _age(audit: Audit) -> tuple[datetime, str]:
@@ -269,10 +285,6 @@ class MemoryOpenOrders:
         self, platform: str, store_id: str, *, after: str | None, limit: int
     ) -> list[tuple[str, Seen]]:
         """By key."""
-        prefix = f"{platform}:{store_id}:"
-        found = [
-            (split_order_key(key).external_id, seen)
-            for key, seen in sorted(self._memory.seen.items())
-            if key.startswith(prefix) and seen.open and (after is None or key > prefix + after)
-        ]
-        return found[:limit]
+        first, open_ones = f"{platform}:{store_id}:{after or ''}", self._memory.seen_open[platform, store_id]
+        keys = sorted(key for key in open_ones if key > first)
+        return [(split_order_key(key).external_id, self._memory.seen[key]) for key in keys[:limit]]

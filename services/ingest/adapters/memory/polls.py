@@ -56,11 +56,12 @@ class MemoryPolls:
         found: dict[str, list[Sharer]] = {budget: [] for budget in budgets}
         for store_id, poll in self._memory.polls.items():
             store = self._memory.stores[store_id]
-            if store.state == "linked" and store.settings.auto_sync:
-                activity = PRIOR if poll.activity is None else poll.activity
-                pushed = bool(store.subscriptions) and store.push_problem is None
-                for budget in found.keys() & poll.costs.keys():
-                    found[budget].append(Sharer(store_id, activity, poll.costs[budget], pushed))
+            for budget, sharers in found.items():
+                cost = poll.costs.get(budget)
+                if cost is not None and store.state == "linked" and store.settings.auto_sync:
+                    activity = PRIOR if poll.activity is None else poll.activity
+                    pushed = bool(store.subscriptions) and store.push_problem is None
+                    sharers.append(Sharer(store_id, activity, cost, pushed))
         return found
 
     async def ask(self, store_id: str, *, by: str, now: datetime) -> None:
