@@ -1,4 +1,6 @@
-"""`python -m deploy.demo`: orders go from every sandbox platform to production and back, and the numbers must add up.
+"""`python -m deploy.demo`: orders go from every sandbox platform, from files and from a form to production and back.
+
+The numbers must add up.
 
 `ORDERS` (1000) orders in all, on `PLATFORMS` (slugs, blanks between; all). `ONCE=1`, or no terminal: stop everything
 and exit, 0 only if all adds up; else the page stays up until Ctrl-C.
@@ -23,6 +25,8 @@ from rich.table import Table
 
 from deploy.demo import journey
 from deploy.demo.api import Api, RefusedError
+from deploy.demo.direct.by_hand import by_hand
+from deploy.demo.direct.walk import DirectOutcome, give
 from deploy.demo.journey import Linked, Opened, Progress
 from deploy.demo.tally import PlatformTally, factory_differences
 from deploy.demo.world import SELLER, Choices, World, running_world
@@ -34,6 +38,8 @@ from deploy.sandbox.app import discover
 DIRECTORY = VAR / "demo"
 #: Generous: a slow machine shall see its slow figure, not an error.
 FOLLOW_SECONDS = 600.0
+#: The same for the few dozen orders that the seller gives.
+GIVEN_SECONDS = 120.0
 SHOWN_DIFFERENCES = 10
 
 #: Wide enough for the reasons' names where no terminal tells its width.
@@ -44,8 +50,7 @@ console = Console(width=None if sys.stdout.isatty() else 140)
 class Outcome:
     """What a run gave: seconds to all judged and released, to all shipped, and until all platforms knew; the rows.
 
-    `differences` is what does not add up.
-
+    `direct` is what came of orders that the seller gave us; `differences` is what does not add up, theirs included.
     `seconds_by_platform` is when the last order of each platform was judged, from the first call on.
     """
 
@@ -54,11 +59,12 @@ class Outcome:
     seconds_told: float
     seconds_by_platform: Mapping[str, float]
     rows: Mapping[str, PlatformTally]
+    direct: DirectOutcome
     differences: Sequence[str]
 
     @property
     def orders(self) -> int:
-        """How many orders came in."""
+        """How many orders came in from platforms."""
         return sum(row.imported for row in self.rows.values())
 
 
@@ -99,13 +105,21 @@ async def walk(world: World, orders: int) -> Outcome:
         pace = await _follow(api, shares, began)
         shipped = {name: each.shipped for name, each in (await journey.progress(api)).items()}
         console.print("Telling the platforms of the parcels, within the calls that they allow …")
-        await journey.settle_parcels(api, shipped, linked, within=FOLLOW_SECONDS)
-        told_after = time.monotonic() - began
+        console.print("Meanwhile a seller imports a file of each kind, and types in one order …")
+        told_after, direct = await asyncio.gather(
+            _told_after(api, shipped, linked, began), give(api, by_hand(api, world, console), within=GIVEN_SECONDS)
+        )
         rows = {each.opened.platform: await journey.tally(api, each, tracking=True) for each in linked}
         differences = [f"{name}: {line}" for name, row in rows.items() for line in row.differences]
         wanted = {key: units for each in linked for key, units in (await journey.units_wanted(api, each)).items()}
-        differences += factory_differences(await api.factory("/truth"), wanted)
-        return Outcome(pace.judged, pace.shipped, told_after, pace.by_platform, rows, differences)
+        differences += direct.differences
+        differences += factory_differences(await api.factory("/truth"), {**wanted, **direct.units})
+        return Outcome(pace.judged, pace.shipped, told_after, pace.by_platform, rows, direct, differences)
+
+
+async def _told_after(api: Api, shipped: Mapping[str, int], linked: Sequence[Linked], began: float) -> float:
+    await journey.settle_parcels(api, shipped, linked, within=FOLLOW_SECONDS)
+    return time.monotonic() - began
 
 
 async def _link(api: Api, store: Opened, orders: int) -> Linked:
@@ -206,11 +220,23 @@ def _conclude(world: World, outcome: Outcome) -> None:
         f"({rate:.0f} orders/s); all shipped after {outcome.seconds_shipped:.1f} s, "
         f"all platforms told after {outcome.seconds_told:.1f} s."
     )
+    console.print(_direct_table(outcome.direct))
     for line in outcome.differences[:SHOWN_DIFFERENCES]:
         console.print(f"does not add up: {line}", style="red", markup=False)
     console.print("Everything adds up." if not outcome.differences else f"{len(outcome.differences)} differences.")
     console.print(f"Report Sync Order: {world.services['reporting']}/   API key: {world.key}", soft_wrap=True)
     _write_summary(world, outcome, rate)
+
+
+def _direct_table(direct: DirectOutcome) -> Table:
+    table = Table(
+        "given by the seller", "orders", "imported", "held", "refused", "left out", "released", "shipped", "seconds"
+    )
+    for name, row in direct.rows.items():
+        counts = (row.refused, row.left_out, row.released, row.shipped)
+        seconds = f"{row.seconds:.1f}"
+        table.add_row(name, str(row.orders), str(row.imported), _reasons(row.held), *map(str, counts), seconds)
+    return table
 
 
 def _write_summary(world: World, outcome: Outcome, rate: float) -> None:
@@ -228,6 +254,7 @@ def _write_summary(world: World, outcome: Outcome, rate: float) -> None:
             name: row.as_json() | {"seconds": round(outcome.seconds_by_platform.get(name, outcome.seconds), 2)}
             for name, row in outcome.rows.items()
         },
+        "direct": outcome.direct.as_json(),
     }
     (DIRECTORY / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 

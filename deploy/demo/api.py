@@ -26,8 +26,7 @@ class Api:
 
     async def call(self, service: str, method: str, path: str, *, body: Json | None = None) -> Json:
         """Call a service of ours as the seller."""
-        headers = {"Authorization": f"Bearer {self._world.key}"}
-        return await self._answer(method, self._world.services[service] + path, body=body, headers=headers)
+        return await self._answer(method, self._world.services[service] + path, body=body, headers=self._as_seller())
 
     async def control(self, method: str, path: str, *, body: Json | None = None) -> Json:
         """Call the sandboxes' control API."""
@@ -36,6 +35,19 @@ class Api:
     async def factory(self, path: str, *, method: str = "GET", body: Json | None = None) -> Json:
         """Ask the factory, or tell it something."""
         return await self._answer(method, self._world.factory + path, body=body)
+
+    async def fetch(self, service: str, path: str) -> bytes:
+        """Get a file from a service of ours as the seller."""
+        async with self._session.get(self._world.services[service] + path, headers=self._as_seller()) as answer:
+            if not answer.ok:
+                raise RefusedError(f"GET {path}: {answer.status} {(await answer.text())[:500]}")
+            return await answer.read()
+
+    async def upload(self, service: str, path: str, content: bytes) -> Json:
+        """Give a file to a service of ours as the seller."""
+        return await self._answer(
+            "POST", self._world.services[service] + path, content=content, headers=self._as_seller()
+        )
 
     async def browse(self, url: str) -> str:
         """Open a page as a browser does, following redirects; the text of where it ends."""
@@ -57,10 +69,19 @@ class Api:
             if after is None:
                 return
 
+    def _as_seller(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._world.key}"}
+
     async def _answer(
-        self, method: str, url: str, *, body: Json | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Json | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Json:
-        async with self._session.request(method, url, json=body, headers=headers) as answer:
+        async with self._session.request(method, url, json=body, data=content, headers=headers) as answer:
             if not answer.ok:
                 raise RefusedError(
                     f"{method} {url.split('?', maxsplit=1)[0]}: {answer.status} {(await answer.text())[:500]}"

@@ -164,7 +164,7 @@ async def follow(
 async def reported_orders(api: Api, linked: Linked) -> list[Reported]:
     """Every order of a store as the report shows it."""
     query = {"store": linked.store_id, "limit": "200"}
-    return [_reported(item) async for item in api.pages("reporting", "/v1/orders", query)]
+    return [reported(item) async for item in api.pages("reporting", "/v1/orders", query)]
 
 
 async def tally(api: Api, linked: Linked, *, tracking: bool = False) -> PlatformTally:
@@ -219,7 +219,8 @@ def _progress(counts: Json) -> Progress:
     )
 
 
-def _reported(item: Json) -> Reported:
+def reported(item: Json) -> Reported:
+    """One order as the report shows it."""
     return Reported(
         external_id=item["external_id"],
         outcome=item["outcome"] or "undecided",

@@ -10,8 +10,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 from botocore.session import get_session
+from playwright.async_api import Browser
 
 from deploy.demo.api import Api, Json
+from deploy.demo.direct.browser import chromium, open_browser
 from deploy.demo.world import Choices, World, running_world
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.processes import Supervisor
@@ -35,6 +37,15 @@ def world() -> Iterator[World]:
         choices = Choices(time_scale=60, copies={"ingest": 2}, settings=settings)
         with running_world(directory, choices) as running:
             yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, without a window."""
+    executable = chromium()
+    assert executable, "chromium is missing: install Debian's chromium"
+    async with open_browser(executable) as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from schemas.audits import AuditFinished, AuditProgressed, AuditStarted
 from schemas.decisions import OrderDecided
@@ -52,11 +51,6 @@ from tests.reporting.facts import (
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 WITHIN_MS = 20_000
 VENDORED = Path(__file__).parents[2] / "services/reporting/dashboard/static/vendor/htmx.min.js"
 
@@ -108,15 +102,6 @@ async def report(kafka_bootstrap: str, fresh_database: str, tmp_path: Path) -> A
     await publisher.stop()
     stop.set()
     await asyncio.wait_for(service, 30)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM, "chromium is missing: install Debian's chromium"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 async def _log_in(page: Page, report: Report) -> None:
