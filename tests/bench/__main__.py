@@ -16,7 +16,7 @@ from rich.console import Console
 
 from deploy.local.stack import VAR, local_stack
 from deploy.local.throwaway import throwaway_directory
-from tests.bench import audits, eligibility_stage, mapping, platforms, webhooks, week, whole_path
+from tests.bench import audits, eligibility_stage, imports, mapping, orders_api, platforms, webhooks, week, whole_path
 from tests.bench.figures import Figure, table
 
 DIRECTORY = VAR / "bench"
@@ -46,6 +46,13 @@ def main() -> int:
         figures += asyncio.run(whole_path.measure(directory / "whole", orders))
         console.print(f"{webhooks.PER_SECOND} webhooks a second for {seconds} s, beside a bare receiver …")
         figures += asyncio.run(webhooks.measure(directory / "webhooks", seconds))
+        console.print(f"Files of orders: reading {imports.MOST_ROWS} rows, giving {imports.GIVEN_ORDERS} orders …")
+        figures += imports.measure_reading(directory / "files")
+        figures += asyncio.run(imports.measure_giving(directory / "imports", imports.GIVEN_ORDERS))
+        console.print(f"Orders by API: {orders_api.PER_SECOND} a second for {orders_api.SECONDS} s, and batches …")
+        figures += asyncio.run(
+            orders_api.measure(directory / "orders-api", seconds=orders_api.SECONDS, batches=orders_api.BATCHES)
+        )
     console.print(table(figures))
     (DIRECTORY / "summary.json").write_text(json.dumps([figure.as_json() for figure in figures], indent=2) + "\n")
     return 0 if all(figure.met for figure in figures) else 1

@@ -31,6 +31,9 @@ from tests.faults.history import read_all
 PER_SECOND = 300
 SLOWEST_MS = 100
 BATCH_PER_SECOND = 1500
+#: How long single orders come, and how many batches.
+SECONDS = 20
+BATCHES = 10
 _BATCH = 1000
 _BARE_TOPIC = "orders.raw.dlq"
 
@@ -190,7 +193,7 @@ async def _durable(world: World, store_id: str) -> int:
 
 def main() -> int:
     """Measure; 0 when every figure is met."""
-    seconds, batches = int(os.environ.get("SECONDS") or 20), int(os.environ.get("BATCHES") or 10)
+    seconds, batches = int(os.environ.get("SECONDS") or SECONDS), int(os.environ.get("BATCHES") or BATCHES)
     with throwaway_directory(VAR / "bench" / "orders-api") as directory:
         figures = asyncio.run(measure(directory, seconds=seconds, batches=batches))
     Console(width=150).print(table(figures))

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from deploy.demo.__main__ import DIRECTORY
+from deploy.demo.direct.files import kinds
 from deploy.local import background
 from deploy.local.stack import REPOSITORY, VAR
 from deploy.local.throwaway import throwaway_directory
@@ -50,6 +51,9 @@ def test_the_demo_adds_up_and_exits() -> None:
         assert row["on_platform"] == row["imported"] == ORDERS // len(PLATFORMS)
         assert row["shipped"] == row["released"]
         assert row.keys() >= {"held", "rejected", "seconds"}
+    given = told["direct"]["ways"]
+    assert len(given) == len(kinds()) + 1
+    assert all(row["shipped"] == row["released"] > 0 for row in given.values())
     assert "Everything adds up." in done.stdout
 
 
