@@ -30,6 +30,7 @@ from schemas.topics import (
     SYNC_SESSIONS,
 )
 from services.eligibility.adapters.memory import MemoryRepository
+from services.eligibility.adapters.memory_tables import Tables
 from services.eligibility.decisions import DECISIONS
 from services.eligibility.judging import Arrival, Judge
 from services.eligibility.sealing import Sealer
@@ -95,6 +96,16 @@ class Held:
         return found
 
 
+class _Decisions(MemoryRepository):
+    """Eligibility's tables in memory, where no transaction fails, so that none keeps a copy of all orders for it."""
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Tables]:
+        """Open a transaction over all tables."""
+        async with self._turn:
+            yield self.tables
+
+
 @dataclass
 class World:
     """The services over markets. `unhurried` are the same markets for work that leaves a reserve of calls to others."""
@@ -118,7 +129,7 @@ class World:
     def __post_init__(self) -> None:
         self.ingestion = Ingestion(self.markets, self.clock, limits=self.limits, unhurried=self.unhurried)
         self.publisher: MemoryPublisher = self.ingestion.publisher
-        self.repository, self.projections = MemoryRepository(), MemoryProjections()
+        self.repository, self.projections = _Decisions(), MemoryProjections()
         self.judge = Judge(
             self.repository,
             sealer=Sealer(_VAULT),

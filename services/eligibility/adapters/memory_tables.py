@@ -189,6 +189,8 @@ class MemoryPayments:
 def wake(tables: Tables, fact: WaitedFor, refs: Iterable[str], cause: Cause) -> None:
     """Request that every order be judged again that waits for one of these facts."""
     wanted = {Wait(fact, ref) for ref in refs}
+    if not wanted:
+        return
     request_again(tables, sorted(key for key, waits in tables.waits.items() if waits & wanted), cause)
 
 

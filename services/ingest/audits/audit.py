@@ -194,6 +194,8 @@ class Audit:
 
     def spent(self, costs: Mapping[str, float]) -> Audit:
         """The audit after it took this much more of call budgets."""
+        if not costs:
+            return self
         names = {*self.costs, *costs}
         return replace(self, costs={name: self.costs.get(name, 0.0) + costs.get(name, 0.0) for name in sorted(names)})
 

@@ -38,8 +38,8 @@ LONGEST: Mapping[AuditScope, timedelta] = {
 _CATCH_UP = timedelta(hours=1)
 _LOOK_EVERY_SECONDS = 15.0
 _AT_ONCE = 500
-#: How long what audits take of budgets counts as known.
-_COSTS_HOLD = timedelta(minutes=1)
+#: How long what audits take of budgets counts as known: they are planned hours ahead.
+_COSTS_HOLD = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)

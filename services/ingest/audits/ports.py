@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.audits import AuditScope, OrdersCompared
 from schemas.ids import OrderKey
@@ -41,8 +41,7 @@ class Unplanned:
     last: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditCost:
+class AuditCost(NamedTuple):
     """What the last audit of a store and scope took of a call budget."""
 
     platform: str

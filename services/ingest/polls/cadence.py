@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import NamedTuple
 from zlib import crc32
 
 from services.ingest.connector import Pace
@@ -51,8 +52,7 @@ _LEAST = 1 / LONGEST.total_seconds()
 _AN_HOUR = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sharer:
+class Sharer(NamedTuple):
     """A store that takes from a budget: its changes per hour, what a poll takes, whether its platform pushes."""
 
     store_id: str

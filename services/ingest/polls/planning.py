@@ -32,7 +32,7 @@ from services.kit.metrics import Metrics
 #: How long the terms of a budget hold at a process, and how much longer with each store that shares it: the more they
 #: are, the less one of them changes.
 TERMS_HOLD = timedelta(seconds=60)
-TERMS_HOLD_A_STORE = timedelta(seconds=0.5)
+TERMS_HOLD_A_STORE = timedelta(seconds=1)
 #: A poll begins when its budgets hold what it takes, or will so soon.
 SOON = timedelta(seconds=5)
 #: A poll that is put off is looked at again after this at the earliest, and at the latest.

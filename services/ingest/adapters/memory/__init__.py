@@ -17,7 +17,7 @@ from services.ingest.webhooks.ports import PushHealth
 from services.kit.kafka.publisher import Message
 
 
-@dataclass
+@dataclass(slots=True)
 class Poll:
     """A row of the due-table."""
 
