@@ -26,6 +26,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages $(JARS_STAMP) assets ## a thousand orders from the platforms to production and back (ORDERS=, ONCE=1)
+	@# Without a browser, its one order by hand goes in by API.
+	@deploy/local/bootstrap packages chromium || true
 	@$(BIN)/python -m deploy.demo
 
 test: TEST_TOOLS := chromium
