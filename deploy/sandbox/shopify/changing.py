@@ -146,8 +146,12 @@ def _delete(change: Change) -> None:
 
 
 def _hold(change: Change) -> None:
+    """`lines` (all if absent) are not to be shipped for now; a part of a fulfilment order becomes one of its own."""
     reason = str(change.asked.get("reason", "OTHER")).upper()
-    for part in change.order.fulfillment_orders:
+    parts = change.order.fulfillment_orders
+    if "lines" in change.asked:
+        parts = _split(change, _units(change.order, change.asked["lines"]))
+    for part in parts:
         if part.fulfillable:
             part.status = "ON_HOLD"
             part.holds.append(Hold(change.ids.next(), reason, str(change.asked.get("notes", ""))))
@@ -188,11 +192,18 @@ def _move(change: Change) -> None:
     order, asked = change.order, change.asked.get("lines")
     units = {line.id: line.unfulfilled for line in order.lines} if asked is None else _units(order, asked)
     place = Location(change.ids.next(), "Another location", order.store.country, bool(change.asked.get("service")))
-    for part in [part for part in order.fulfillment_orders if part.fulfillable]:
+    _split(change, units, place)
+    change.done()
+
+
+def _split(change: Change, units: Mapping[int, int], place: Location | None = None) -> list[FulfillmentOrder]:
+    """Give units of lines to fulfilment orders of their own, maybe elsewhere, and return those."""
+    made = []
+    for part in [part for part in change.order.fulfillment_orders if part.fulfillable]:
         moved = [entry for entry in part.lines if entry.remaining and units.get(entry.line.id)]
         if moved:
-            _move_lines(part, moved, units, place, change)
-    change.done()
+            made.append(_move_lines(part, moved, units, place or part.location, change))
+    return made
 
 
 def _move_lines(
@@ -201,8 +212,8 @@ def _move_lines(
     units: Mapping[int, int],
     place: Location,
     change: Change,
-) -> None:
-    """Give lines to a new fulfilment order; what stays behind gets new ids, too."""
+) -> FulfillmentOrder:
+    """Give lines to a new fulfilment order, and return it; what stays behind gets new ids, too."""
     stays: list[FulfillmentOrderLine] = []
     goes: list[FulfillmentOrderLine] = []
     for entry in part.lines:
@@ -219,6 +230,7 @@ def _move_lines(
             new = FulfillmentOrder(change.ids.next(), part.order, lines, change.now, change.now, location)
             part.order.fulfillment_orders.append(new)
             part.order.store.fulfillment_orders[new.id] = new
+    return part.order.fulfillment_orders[-1]
 
 
 def _ship(change: Change) -> None:

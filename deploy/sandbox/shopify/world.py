@@ -184,10 +184,10 @@ class Order:
     @property
     def fulfillment_status(self) -> str:
         """The displayed fulfilment status, of GraphQL's names."""
-        if any(part.status == "ON_HOLD" for part in self.fulfillment_orders):
-            return "ON_HOLD"
-        if any(part.status == "SCHEDULED" for part in self.fulfillment_orders):
-            return "SCHEDULED"
+        left = {part.status for part in self.fulfillment_orders if any(entry.remaining for entry in part.lines)}
+        # Shown only where it is true of all that is left.
+        if left in ({"ON_HOLD"}, {"SCHEDULED"}):
+            return left.pop()
         done = sum(line.fulfilled for line in self.lines)
         open_units = sum(line.unfulfilled for line in self.lines if not line.gift_card)
         if open_units == 0 and (done or all(line.gift_card for line in self.lines)):

@@ -97,7 +97,7 @@ def _from_graphql(order: GraphqlOrder, store: StoreRef, *, body: str, way: Way, 
         cancelled_at=order.cancelled_at,
         cancel_reason=_lower(order.cancel_reason),
         risk=_RISKS.get(order.risk.recommendation or "") if order.risk else None,
-        holds=tuple(sorted({hold.lower() for hold in order.holds})),
+        holds=tuple(sorted({_hold(told) for told in order.holds})),
         total=total,
         total_for_buyer=_graphql_for_buyer(order.total_price_set, total),
         ship_to=_address(order.shipping_address),
@@ -218,3 +218,9 @@ def _rest_for_buyer(bag: RestMoney | None, total: Money) -> Money | None:
 
 def _lower(value: str | None) -> str | None:
     return value.lower() if value else None
+
+
+def _hold(told: str) -> str:
+    """Return a hold by its reason in small letters; the lines that it is about keep theirs."""
+    reason, space, lines = told.partition(" ")
+    return f"{reason.lower()}{space}{lines}"

@@ -123,7 +123,7 @@ class GraphqlListed(_Graphql):
 
 
 class GraphqlOrder(GraphqlListed):
-    """Order. `holds` is put in by the reader for orders that show ON_HOLD."""
+    """Order. `holds` is put in by the reader where anything of the order is on hold."""
 
     name: str
     cancelled_at: AwareDatetime | None = None

@@ -85,9 +85,21 @@ MORE_LINES = (
     "  lineItems(first: $lines, after: $after) { pageInfo { hasNextPage endCursor } nodes { ...LineFields } } } }"
     f"{_LINE_FIELDS}"
 )
-#: Why an order that shows ON_HOLD is on hold. Apart from the page: it needs scopes of its own and is dear.
-HOLDS = """query Holds($id: ID!) {
-  order(id: $id) { fulfillmentOrders(first: 20) { nodes { status fulfillmentHolds { reason } } } }
+#: Whether anything of these orders is on hold. Apart from the page: it needs scopes of its own, and few are asked.
+HELD_PARTS = """query HeldParts($ids: [ID!]!, $parts: Int!) {
+  nodes(ids: $ids) { ... on Order {
+    id fulfillmentOrders(first: $parts) { pageInfo { hasNextPage endCursor } nodes { status } }
+  } }
+}"""
+#: What of an order is on hold, and why.
+HOLDS = """query Holds($id: ID!, $after: String) {
+  order(id: $id) { fulfillmentOrders(first: 20, after: $after) {
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      status fulfillmentHolds { reason }
+      lineItems(first: 3) { pageInfo { hasNextPage endCursor } nodes { lineItem { title } } }
+    }
+  } }
 }"""
 #: Which order a fulfilment order is of: webhooks about holds name only the latter.
 ORDER_OF = "query OrderOf($id: ID!) { fulfillmentOrder(id: $id) { orderId } }"

@@ -15,6 +15,7 @@ from services.ingest.connector import Access, Page, StoreRef, Unreadable, Unread
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear
+from services.ingest.platforms.shopify.holding import Holds
 from services.ingest.platforms.shopify.mapping import to_raw_order
 from services.ingest.platforms.shopify.naming import ORDER, fulfillment_order_in
 from services.ingest.platforms.shopify.paging import (
@@ -31,7 +32,7 @@ from services.ingest.platforms.shopify.paging import (
 )
 from services.ingest.platforms.shopify.payloads import GraphqlOrder
 from services.kit.clock import Clock
-from services.kit.errors import AuthorizationError, TransientError
+from services.kit.errors import TransientError
 
 #: Lines read with each order of a page: most orders have fewer, and every line asked for is paid for.
 LINES = 5
@@ -43,10 +44,9 @@ FIRST_ORDERS = 8
 PAGE_COST = 950
 #: What an order and each line asked for with it cost: 1 a point an object, as in `queries`.
 ORDER_POINTS, LINE_POINTS = 10, 8
-HOLDS_POINTS, OLDEST_POINTS = 41, 12
+OLDEST_POINTS = 12
 #: How often an order that changes while its lines are read is begun again.
 _TRIES = 3
-_ON_HOLD = "ON_HOLD"
 #: How far back orders are given without the scope read_all_orders.
 HISTORY = timedelta(days=60)
 ALL_ORDERS = "read_all_orders"
@@ -58,6 +58,7 @@ class OrderReader:
     def __init__(self, client: ShopifyClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._holds = Holds(client, clock)
         self._orders = FIRST_ORDERS
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
@@ -70,11 +71,11 @@ class OrderReader:
         nodes = nodes_of(connection)
         cursor = cursor_after(connection, nodes, asked=place.cursor)
         fresh, last = news_of(nodes, place, window.by)
-        orders = []
-        for node in fresh:
-            whole = await self._whole(access, node)
-            if whole is not None:
-                orders.append(_to_order(whole, access.store, way=way, fetched_at=fetched_at))
+        whole = [one for node in fresh if (one := await self._whole(access, node)) is not None]
+        orders = [
+            _to_order(node, access.store, way=way, fetched_at=fetched_at)
+            for node in await self._holds.added_to(access, whole)
+        ]
         # A page that was promised and then holds nothing ends no window: it may have been spoilt. Whoever reads next
         # begins at what was read for certain.
         is_read = cursor is None and (bool(nodes) or not (place.cursor or total))
@@ -92,6 +93,7 @@ class OrderReader:
         node = await self._one(access, gid) if gid is not None else None
         if node is None:
             return None
+        [node] = await self._holds.added_to(access, [node])
         return _to_order(node, access.store, way=way, fetched_at=self._clock.now())
 
     async def read_orders(
@@ -102,10 +104,11 @@ class OrderReader:
         rest = [number for number in dict.fromkeys(external_ids) if number.isascii() and number.isdecimal()]
         while rest:
             nodes = await self._nodes(access, rest)
-            for number, node in zip(rest, nodes, strict=False):
-                whole = await self._whole(access, node) if isinstance(node, dict) else None
-                if whole is not None:
-                    found[number] = _to_order(whole, access.store, way=way, fetched_at=self._clock.now())
+            shown = [node for node in nodes if isinstance(node, dict)]
+            whole = [one for node in shown if (one := await self._whole(access, node)) is not None]
+            for node in await self._holds.added_to(access, whole):
+                number = str(node["id"]).removeprefix(ORDER)
+                found[number] = _to_order(node, access.store, way=way, fetched_at=self._clock.now())
             rest = rest[len(nodes) :]
         for number in external_ids:
             if number not in found:
@@ -180,11 +183,9 @@ class OrderReader:
             self._orders = max(1, min(MOST_ORDERS, int(PAGE_COST * orders / cost)))
 
     async def _whole(self, access: Access, node: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the order with all its lines and, when it is on hold, with why; None when it is gone meanwhile."""
-        if not _has_more_lines(node):
-            return await self._with_holds(access, node)
-        if await self._append_lines(access, node):
-            return await self._with_holds(access, node)
+        """Return the order with all its lines; None when it is gone meanwhile."""
+        if not _has_more_lines(node) or await self._append_lines(access, node):
+            return node
         return await self._one(access, str(node.get("id")))
 
     async def _one(self, access: Access, gid: str) -> dict[str, Any] | None:
@@ -197,7 +198,7 @@ class OrderReader:
             if not isinstance(node, dict):
                 return None
             if await self._append_lines(access, node):
-                return await self._with_holds(access, node)
+                return node
         raise TransientError("the order kept changing while its lines were read", retry_after=1)
 
     async def _append_lines(self, access: Access, node: dict[str, Any]) -> bool:
@@ -215,20 +216,6 @@ class OrderReader:
             lines["nodes"] = [*(lines.get("nodes") or ()), *(more.get("nodes") or ())]
             lines["pageInfo"] = more.get("pageInfo")
         return True
-
-    async def _with_holds(self, access: Access, node: dict[str, Any]) -> dict[str, Any]:
-        if node.get("displayFulfillmentStatus") != _ON_HOLD:
-            return node
-        return node | {"holds": await self._holds(access, node["id"])}
-
-    async def _holds(self, access: Access, gid: str) -> list[str]:
-        try:
-            answer = await self._ask(access, queries.HOLDS, {"id": gid}, operation="Holds", points=HOLDS_POINTS)
-        except AuthorizationError:
-            return ["OTHER"]  # the reason needs scopes of its own; that it is on hold, we know
-        nodes = as_object(as_object(answer.get("order")).get("fulfillmentOrders")).get("nodes") or ()
-        reasons = [hold["reason"] for node in nodes for hold in as_object(node).get("fulfillmentHolds") or ()]
-        return reasons or ["OTHER"]
 
     async def _order_of(self, access: Access, gid: str) -> str | None:
         answer = await self._ask(access, queries.ORDER_OF, {"id": gid}, operation="OrderOf", points=1)

@@ -45,7 +45,13 @@ class Shop:
     order_cost: int = 10
     subscriptions: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    #: Queries about holds, apart from all others: most orders here have several units, of which a part could be held.
+    asked_holds: list[str] = field(default_factory=list)
     holds: list[str] = field(default_factory=list)
+    #: The states of an order's fulfilment orders, of which all that are on hold are so for the same reasons.
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    #: Fulfilment orders are not this app's to see.
+    denies_parts: bool = False
     #: Called before each answer, to change the store while it is read.
     meanwhile: Any = None
     #: Given the number of a page and its connection, says what is answered instead.
@@ -62,10 +68,25 @@ class Shop:
     def answer(self, asked: Asked) -> HttpAnswer:
         operation = asked.json["query"].split()[1].split("(")[0]
         variables: dict[str, Any] = asked.json["variables"]
+        if operation in {"HeldParts", "Holds"}:
+            return self._held(operation, variables)
         self.asked.append((operation, variables))
         if self.meanwhile:
             self.meanwhile(operation)
         return self._listed(operation, variables) or self._answer(operation, variables)
+
+    def _held(self, operation: str, variables: dict[str, Any]) -> HttpAnswer:
+        self.asked_holds.append(operation)
+        if self.denies_parts:
+            return answer({"errors": [{"message": "no", "extensions": {"code": "ACCESS_DENIED"}}]})
+        if operation == "HeldParts":
+            return _data(nodes=[self._in_parts(gid, variables["parts"]) for gid in variables["ids"]])
+        told = self._in_parts(variables["id"], 2, start=int(variables["after"] or 0))
+        reasons = [{"reason": reason} for reason in self.holds]
+        for number, part in enumerate(told["fulfillmentOrders"]["nodes"]):
+            lines = [{"lineItem": {"title": f"Item {number}"}}]
+            part |= {"fulfillmentHolds": reasons, "lineItems": {"nodes": lines, "pageInfo": {}}}
+        return _data(order=told)
 
     def _listed(self, operation: str, variables: dict[str, Any]) -> HttpAnswer | None:
         match operation:
@@ -96,9 +117,6 @@ class Shop:
             case "Probe":
                 granted = {"accessScopes": [{"handle": scope} for scope in self.scopes]}
                 return _data(currentAppInstallation=granted, orders={"nodes": self.orders[:5]})
-            case "Holds":
-                held = {"status": "ON_HOLD", "fulfillmentHolds": [{"reason": reason} for reason in self.holds]}
-                return _data(order={"fulfillmentOrders": {"nodes": [held]}})
             case "Subscriptions":
                 start = int(variables.get("after") or 0)
                 known = list(self.subscriptions.values())
@@ -113,6 +131,13 @@ class Shop:
                 )
             case _:
                 raise AssertionError(f"the store was asked for {operation}")
+
+    def _in_parts(self, gid: str, most: int, *, start: int = 0) -> dict[str, Any]:
+        shows_hold = (self._find(gid) or {}).get("displayFulfillmentStatus") == "ON_HOLD"
+        states = self.parts.get(gid, ["ON_HOLD" if shows_hold else "OPEN"])
+        info = {"hasNextPage": start + most < len(states), "endCursor": str(start + most)}
+        nodes = [{"status": state} for state in states[start : start + most]]
+        return {"id": gid, "fulfillmentOrders": {"nodes": nodes, "pageInfo": info}}
 
     def _page(self, operation: str, variables: dict[str, Any]) -> HttpAnswer:
         first, start = variables["orders"], int(variables["after"] or 0)

@@ -115,6 +115,23 @@ async def test_a_hold_and_its_reason_are_read() -> None:
         assert orders[free].holds == ()
 
 
+async def test_a_hold_of_a_part_is_read_until_it_is_released() -> None:
+    async with world() as shop:
+        await shop.make(30, state="paid")
+        orders = await shop.read()
+        number, order = next((number, order) for number, order in orders.items() if order.items[0].quantity_to_make > 1)
+        line = order.items[0]
+
+        await shop.change(number, action="hold", reason="INVENTORY_OUT_OF_STOCK", lines={line.external_id: 1})
+        held = (await shop.read())[number]
+        await shop.change(number, action="release_hold")
+        released = (await shop.read())[number]
+
+        assert held.holds == (f"inventory_out_of_stock ({line.title})",)
+        assert sum(item.quantity_to_make for item in held.items) == sum(item.quantity_to_make for item in order.items)
+        assert released.holds == ()
+
+
 async def test_a_visit_that_began_in_shopifys_app_store_links_the_store() -> None:
     async with world() as shop:
         path = f"/shopify/stores/{shop.store['store']}/install"
