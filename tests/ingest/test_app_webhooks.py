@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.privacy import PrivacyRequested
 from services.ingest.connector import Delivery
@@ -54,6 +55,23 @@ async def test_one_that_is_not_genuine_is_refused() -> None:
 
     assert refused.value.status == 401
     assert bench.store.state == "linked"
+
+
+async def test_whose_news_did_not_verify_is_known_once_and_nothing_follows_from_it() -> None:
+    bench = Workbench()
+    await bench.add_store()
+    polls = dict(bench.memory.polls)
+
+    with capture_logs() as logs:
+        for shop in (SHOP, SHOP, "shop-of-nobody"):
+            headers, body = webhook("order", "o1", shop)
+            with pytest.raises(Problem):
+                await bench.webhooks.take_for_app("twin", Delivery(headers, body + b" "))
+        refused = [(entry["platform"], entry["store_id"]) for entry in logs if entry["event"] == "webhook.refused"]
+
+    assert refused == [("twin", STORE)]
+    assert bench.told == []
+    assert bench.memory.polls == polls
 
 
 async def test_a_removed_app_closes_the_store() -> None:

@@ -50,6 +50,8 @@ _KEPT_EVERY_SECONDS = 5.0
 #: A webhook that came so shortly before a poll may not be among what is seen yet.
 _JUST_NOW = timedelta(seconds=5)
 _NAMED = 3
+#: Names that deliveries without a right signature give, in `REFUSALS_COUNT_EVERY`: enough for anybody's real trouble.
+_MOST_SAID = 200
 _FOUND: dict[Ailment, str] = {
     "missing": "had been removed on {platform}",
     "paused": "had been paused on {platform}",
@@ -126,6 +128,7 @@ class WebhookHealth:
         self._metrics = metrics
         self._heard: dict[str, datetime] = {}
         self._refused: dict[str, datetime] = {}
+        self._refusals_said: dict[str, datetime] = {}
 
     def hear(self, store_id: str) -> None:
         """Note that a store's webhook came and is genuine; never waits."""
@@ -142,6 +145,17 @@ class WebhookHealth:
             if await self._records.refuse(store.store_id, now=now, unless_since=now - REFUSALS_COUNT_EVERY):
                 await self._polls.ask(store.store_id, by="schedule", now=now)
                 log.warning("webhook.doubted", store_id=store.store_id, doubt="refused")
+
+    def first_refusal(self, platform: str, external_id: str) -> bool:
+        """Tell whether what did not verify is the first for some time to name this store."""
+        now = self._clock.now()
+        said = {name: at for name, at in self._refusals_said.items() if now - at < REFUSALS_COUNT_EVERY}
+        self._refusals_said = said
+        name = f"{platform} {external_id}"
+        if name in said or len(said) >= _MOST_SAID:
+            return False
+        said[name] = now
+        return True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write down what was heard, until `stop`."""

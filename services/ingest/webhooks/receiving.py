@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -90,7 +91,11 @@ class Webhooks:
     async def take_for_app(self, platform: str, delivery: Delivery) -> str:
         """Do what a webhook to the whole app asks for, for each store that it is about; raises like `take`."""
         connector = self._connector(platform)
-        await self._verify(connector, None, delivery)
+        try:
+            await self._verify(connector, None, delivery)
+        except Problem:
+            await self._name_refused(connector, delivery)
+            raise
         now = self.clock.now()
         try:
             fact = connector.read_app_webhook(delivery, now=now)
@@ -121,6 +126,18 @@ class Webhooks:
         for store in await self.stores.of_platform(connector.slug, external_id):
             outcome = await self._tell(connector, store, delivery)
         return outcome
+
+    async def _name_refused(self, connector: Connector, delivery: Delivery) -> None:
+        """Have it known whose news did not verify. Anybody can write such a body, so nothing else follows from it."""
+        try:
+            fact = connector.read_app_webhook(delivery, now=self.clock.now())
+        except UnreadablePayload:
+            return
+        if not isinstance(fact, AboutStore) or not self.health.first_refusal(connector.slug, fact.external_id):
+            return
+        with suppress(TransientError):
+            for store in await self.stores.of_platform(connector.slug, fact.external_id):
+                log.warning("webhook.refused", platform=connector.slug, store_id=store.store_id, said="by itself")
 
     def _connector(self, platform: str) -> Connector:
         connector = self.connectors.get(platform)
