@@ -202,7 +202,7 @@ async def _bare(bootstrap: str, dsn: str, topics: Topics) -> AsyncIterator[_Bare
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         transactional_id=secrets.token_hex(8),
-        compression_type="lz4",
+        compression_type="zstd",
         max_batch_size=512 * 1024,
     )
     await consumer.start()

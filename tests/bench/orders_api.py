@@ -180,7 +180,7 @@ def _producer(world: World) -> AIOKafkaProducer:
         bootstrap_servers=world.stack.kafka_bootstrap_servers,
         acks="all",
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type="zstd",
         linger_ms=3,
     )
 

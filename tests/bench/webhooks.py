@@ -147,7 +147,7 @@ async def _bare_receiver(world: World, secret: str) -> AsyncIterator[str]:
         bootstrap_servers=world.stack.kafka_bootstrap_servers,
         acks="all",
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type="zstd",
         linger_ms=3,
     )
 

@@ -54,7 +54,7 @@ async def deliver_again(bootstrap: str, topic: str, *, share: float, seed: int) 
     """Publish `share` of the topic's messages once more, shuffled, as a platform or a crash would; how many."""
     records = await read_all(bootstrap, topic)
     again = random.Random(seed).sample(records, int(len(records) * share))
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", compression_type="lz4", linger_ms=5)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", compression_type="zstd", linger_ms=5)
     await producer.start()
     try:
         for record in again:

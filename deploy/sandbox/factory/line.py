@@ -162,7 +162,7 @@ class Line:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap,
             transactional_id=f"{self.topics.prefix}{self.topics.group}",
-            compression_type="lz4",
+            compression_type="zstd",
             max_batch_size=256 * 1024,
         )
         try:

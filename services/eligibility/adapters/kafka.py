@@ -134,7 +134,7 @@ class KafkaLogOpener:
             client_id=f"eligibility-relay-{shard}",
             transactional_id=f"{self._group}.{shard}",
             transaction_timeout_ms=_TRANSACTION_MS,
-            compression_type="lz4",
+            compression_type="zstd",
             max_batch_size=_BATCH_BYTES,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=10_000,
