@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from services.ingest.connector import Access
 from services.kit.errors import TransientError
@@ -90,6 +90,25 @@ class PushRefused(Exception):  # noqa: N818 - the fact
 
 class ShownLater(TransientError):  # noqa: N818 - the fact
     """The platform took a parcel, and it is cheaper to look it up after `retry_after` seconds than now."""
+
+
+#: The code of a refusal of a parcel that was told unread: the platform is read, and what it says decides.
+READ_FIRST = "READ_FIRST"
+
+
+@runtime_checkable
+class UnreadWriter(Protocol):
+    """A writer whose platform gives few calls to read by, and on which a call in vain does nothing.
+
+    The same call again changes nothing there, and what needs no telling any more is refused.
+    """
+
+    async def unread(self, access: Access, parcel: Parcel) -> Shipping | None:
+        """What a parcel that was never told may be written against without reading the order; None: read it.
+
+        `write` then raises PushRefused with the code READ_FIRST where the platform does not take it.
+        """
+        ...
 
 
 class ParcelWriter(Protocol):

@@ -27,14 +27,14 @@ VICTIMS = ("ingest", "ingest-2")
 DELIVERED_TWICE = 0.2
 IMPORT_SECONDS, SETTLE_SECONDS = 240.0, 540.0
 #: The longest time between two kills: they come as the work goes on, whatever it waits for.
-LONGEST_CALM = 10.0
+LONGEST_CALM = 24.0
 #: What each platform does to its calls: a tenth of them in all. A held connection outlasts the longest patience.
 FAULTS: tuple[Mapping[str, Any], ...] = (
     {"kind": "status_429", "rate": 0.02},
-    {"kind": "status_500", "rate": 0.02},
+    {"kind": "status_500", "rate": 0.025},
     {"kind": "cut_connection", "rate": 0.02},
-    {"kind": "timeout", "rate": 0.005, "seconds": 70},
-    {"kind": "timeout", "rate": 0.005, "seconds": 70, "when": "after"},
+    {"kind": "timeout", "rate": 0.0025, "seconds": 70},
+    {"kind": "timeout", "rate": 0.0025, "seconds": 70, "when": "after"},
     {"kind": "status_500", "rate": 0.015, "when": "after"},
     {"kind": "cut_connection", "rate": 0.015, "when": "after"},
 )
@@ -48,11 +48,16 @@ _ENTRIES = ("emails", "emails_again", "faults", "api_calls")
 
 @dataclass(frozen=True, slots=True)
 class Shipments:
-    """How many orders ship, and how often a process is killed meanwhile."""
+    """How many parcels leave at least, and how often a process is killed meanwhile."""
 
-    orders: int
+    shipments: int
     kills: int
     seed: int
+
+    @property
+    def orders(self) -> int:
+        """Orders of which some go in two parcels."""
+        return self.shipments * 5 // 8 + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 
-from services.ingest.parcels import KnownParcel
+from services.ingest.connector import Access
+from services.ingest.parcels import READ_FIRST, KnownParcel, Parcel, PushRefused, Shipping
 from services.ingest.ports import LeaseLost
 from services.ingest.schedule import LEASE, Schedule
 from services.ingest.tracking.ports import PushFilter, PushLease, PushStorage
@@ -372,3 +373,51 @@ async def _run_for(schedule: Schedule[PushLease], bench: PushBench, *, seconds: 
         bench.clock.advance(0.5)
     stop.set()
     await running
+
+
+class Unread(TwinWriter):
+    """A platform whose orders need not be read before they are told."""
+
+    async def unread(self, access: Access, parcel: Parcel) -> Shipping | None:
+        """Any order."""
+        del access, parcel
+        return Shipping("open")
+
+
+async def _unread() -> PushBench:
+    bench = await PushBench().linked()
+    bench.writer = Unread(bench.clock)
+    bench.platform.parcels = bench.writer
+    return bench
+
+
+async def test_where_an_order_need_not_be_read_it_is_read_back_only() -> None:
+    bench = await _unread()
+
+    await bench.ship()
+    await bench.work()
+
+    assert ((await bench.push()).state, len(bench.writer.writes), bench.writer.reads) == ("verified", 1, 1)
+
+
+async def test_a_refusal_of_what_was_told_unread_has_the_order_read_at_once() -> None:
+    bench = await _unread()
+    bench.writer.faults = [PushRefused("wait", "Read it first.", code=READ_FIRST)]
+    bench.writer.orders["o1"] = Told(standing="cancelled")
+
+    await bench.ship()
+    await bench.work()
+
+    push = await bench.push()
+    assert (push.state, push.code) == ("needs_attention", "ORDER_CANCELLED")
+    assert (len(bench.writer.writes), bench.writer.reads) == (1, 1)
+
+
+async def test_what_may_have_been_told_unread_is_read_before_it_is_told_again() -> None:
+    bench = await _unread()
+    bench.writer.cuts = [away()]
+
+    await bench.ship()
+    await bench.work_for(timedelta(minutes=5))
+
+    assert ((await bench.push()).state, len(bench.writer.writes)) == ("verified", 1)

@@ -7,12 +7,12 @@ just read and does not have the number, and again only when it is certain that t
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from schemas.stores import StoreSettings
 from schemas.tracking import PushState
-from services.ingest.parcels import Parcel, ParcelWriter, PushRefused, Shipping
+from services.ingest.parcels import READ_FIRST, Parcel, ParcelWriter, PushRefused, Shipping
 from services.ingest.tracking.push import (
     NO_ANSWER,
     NOT_SHOWN_YET,
@@ -94,11 +94,31 @@ def decide(push: Push, shipping: Shipping | None, rules: Rules, *, now: datetime
     if shipping.has(push.tracking_number):
         return _there(push, shipping, rules, now=now)
     waiting = _waits(push, rules, now=now)
-    return waiting or _kept_out(push, shipping, rules, now=now) or Write(_parcel(push, shipping, rules))
+    return waiting or _kept_out(push, shipping, rules, now=now) or _write(push, shipping, rules)
+
+
+def parcel_of(push: Push, rules: Rules) -> Parcel:
+    """The parcel as the platform is to be told of it; `replaces` is a number that it was told, or not."""
+    return Parcel(
+        order_external_id=push.order.external_id,
+        number=push.number,
+        tracking_number=push.tracking_number,
+        carrier=push.carrier,
+        carrier_name=push.carrier_name,
+        shipped_at=push.shipped_at,
+        lines=push.lines,
+        # A number that vanished was announced when the platform took it.
+        notify_buyer=rules.settings.notify_buyer and push.writes == 0,
+        service=push.service,
+        tracking_url=push.tracking_url,
+        replaces=push.replaces,
+    )
 
 
 def after_refusal(push: Push, refusal: PushRefused, *, now: datetime) -> Stand:
     """Where a push stands that the platform refused."""
+    if refusal.code == READ_FIRST:
+        return Stand("queued", refusal.code, refusal.sentence, now)
     if refusal.remedy == "wait":
         due_at = now + grown(_FIRST_WAIT, push.failures, most=_LONGEST_WAIT)
         return Stand("queued", refusal.code, refusal.sentence, due_at)
@@ -154,19 +174,8 @@ def _ours(push: Push, shipping: Shipping, rules: Rules) -> bool:
     return any(shipping.has(number) for number in rules.siblings)
 
 
-def _parcel(push: Push, shipping: Shipping, rules: Rules) -> Parcel:
-    replaces = push.replaces if push.replaces and rules.writer.replaces and shipping.has(push.replaces) else None
-    return Parcel(
-        order_external_id=push.order.external_id,
-        number=push.number,
-        tracking_number=push.tracking_number,
-        carrier=push.carrier,
-        carrier_name=push.carrier_name,
-        shipped_at=push.shipped_at,
-        lines=push.lines,
-        # A number that vanished was announced when the platform took it.
-        notify_buyer=rules.settings.notify_buyer and push.writes == 0,
-        service=push.service,
-        tracking_url=push.tracking_url,
-        replaces=replaces,
-    )
+def _write(push: Push, shipping: Shipping, rules: Rules) -> Write:
+    """Tell it in the place of the number that it replaces, where that is there and can be replaced."""
+    parcel = parcel_of(push, rules)
+    known = push.replaces and rules.writer.replaces and shipping.has(push.replaces)
+    return Write(parcel if known else replace(parcel, replaces=None))

@@ -14,11 +14,11 @@ from typing import TypeVar
 import structlog
 
 from services.ingest.connector import Access, Connector
-from services.ingest.parcels import ParcelWriter, PushRefused, Shipping, ShownLater
+from services.ingest.parcels import READ_FIRST, ParcelWriter, PushRefused, Shipping, ShownLater, UnreadWriter
 from services.ingest.ports import Stores
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import Tokens
-from services.ingest.tracking.deciding import Rules, Write, after_refusal, before_reading, decide
+from services.ingest.tracking.deciding import Rules, Write, after_refusal, before_reading, decide, parcel_of
 from services.ingest.tracking.ports import Block, Pushes, PushLease, PushStorage
 from services.ingest.tracking.push import (
     NOT_SHOWN_YET,
@@ -134,12 +134,20 @@ class PushRunner:
         return Stand(push.state, block.code, block.problem, block.probe_at, after_grant=block.grants)
 
     async def _ask_and_tell(self, run: _Run, push: Push, rules: Rules) -> None:
-        shipping = await self._read(run, rules.writer)
+        shipping = await self._unread(run, push, rules) or await self._read(run, rules.writer)
         verdict = decide(push, shipping, rules, now=self.clock.now())
         if isinstance(verdict, Stand):
             await self._stands(run, push, verdict, shipping=shipping)
         elif shipping is not None:
             await self._tell(run, push, verdict, shipping, rules)
+
+    async def _unread(self, run: _Run, push: Push, rules: Rules) -> Shipping | None:
+        """What a parcel may be written against unread: one that was never told, of an order that was not read now."""
+        writer = rules.writer
+        if push.is_told or push.code == READ_FIRST or run.read_at or not isinstance(writer, UnreadWriter):
+            return None
+        parcel = parcel_of(push, rules)
+        return await self._call(run, lambda access: writer.unread(access, parcel))
 
     async def _tell(self, run: _Run, push: Push, write: Write, shipping: Shipping, rules: Rules) -> None:
         """Call the platform once, when the call is on record."""

@@ -1,72 +1,63 @@
 """Confirms parcels by confirmShipment (v0), and reads back what Amazon made of it: a 204 is taken, and no proof.
 
-A package has a reference within its order; the same reference again edits the package. So a parcel's own number is its
-reference, no package of anybody else's is ever written over, and a call that is repeated changes nothing.
+A package has a reference within its order; the same reference again edits the package. So a parcel has a reference of
+its own that nobody else gives, no package of anybody else's is ever written over, and a call that is repeated changes
+nothing. And since Amazon refuses what is shipped, cancelled or not to be confirmed, an order need not be read before it
+is told, where calls to read by are few: it is read when Amazon refuses.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from services.ingest.connector import Access, UnreadablePayload
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
+from services.ingest.parcels import READ_FIRST, Parcel, PushRefused, Shipping
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import AmazonClient, NotSent, RequestRefused, RightMissing
 from services.ingest.platforms.amazon.linking import account_of
-from services.ingest.platforms.amazon.payloads import AmazonDispatch, AmazonDispatchedLine, AmazonPackage
+from services.ingest.platforms.amazon.packages import (
+    OTHER,
+    bad_lines,
+    iso_of,
+    marketplace_of,
+    name_of_carrier,
+    own_reference,
+    package_of,
+    reference_of,
+    shipping_of,
+    units_of,
+)
+from services.ingest.platforms.amazon.payloads import AmazonDispatch
 from services.ingest.platforms.amazon.reading import ORDER_ID, ORDERS
 from services.ingest.platforms.amazon.sweeping import INCLUDED, Sweeps
-from services.ingest.tracking.carriers import BY_ID
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
-
-OTHER = "Other"
-#: Carriers as Seller Central spells them (help page 641): `carrierCode` is exactly that. All others are "Other".
-CARRIER_CODES: Mapping[str, str] = {
-    "usps": "USPS",
-    "ups": "UPS",
-    "ups-mi": "UPS Mail Innovations",
-    "fedex": "FedEx",
-    "fedex-smartpost": "FedEx SmartPost",
-    "dhl": "DHL",
-    "dhl-ecommerce": "DHL eCommerce",
-    "ontrac": "OnTrac",
-    "lasership": "Lasership",
-    "canada-post": "Canada Post",
-    "royal-mail": "Royal Mail",
-    "parcelforce": "Parcelforce",
-    "gls": "GLS",
-    "china-post": "China Post",
-    "4px": "4PX",
-    "yanwen": "Yanwen",
-    "sf-express": "SF Express",
-    "singapore-post": "Singapore Post",
-}
+from services.kit.limits import PATIENCE
 
 #: What Amazon says where nothing is left to confirm, or it was confirmed by other means.
 _NO_PACKAGE = re.compile("packagetoupdate|package to update")
 #: Seconds to wait for our turn: more orders may be read at once than be confirmed.
 PATIENCE_TO_CONFIRM = 10.0
 _CONFIRM = "/orders/v0/orders/{}/shipmentConfirmation"
-#: Amazon confirms these itself, and answers 400 to everybody else.
-_CONFIRMED_BY_AMAZON = "FBM_SHIP_PLUS"
-_TRANSPARENCY = "TRANSPARENCY"
-_CANCELLED = "CANCELLED"
-_STANDINGS: Mapping[str, Standing] = {
-    "PENDING_AVAILABILITY": "on_hold",
-    "PENDING": "on_hold",
-    "UNSHIPPED": "open",
-    "PARTIALLY_SHIPPED": "open",
-    "SHIPPED": "shipped",
-    "INVOICE_UNCONFIRMED": "shipped",
-    "CANCELLED": "cancelled",
-    "UNFULFILLABLE": "exempt",
-}
-#: Packages of others count from 1 too, as a rule: a parcel whose number is taken goes this much further.
-_FURTHER = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """An order that was not read: what is known of it all the same."""
+
+    order_id: str
+    marketplace: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An order that was read, by itself or as a search listed it."""
+
+    order: AmazonDispatch
+    listed: bool
 
 
 class AmazonParcels:
@@ -76,24 +67,51 @@ class AmazonParcels:
     proves_at_once = False
     replaces = True
 
-    def __init__(self, client: AmazonClient, clock: Clock) -> None:
+    def __init__(self, client: AmazonClient, clock: Clock, sweeps: Sweeps) -> None:
         self._client = client
         self._clock = clock
-        self._sweeps = Sweeps(client, clock)
+        self._sweeps = sweeps
+
+    async def unread(self, access: Access, parcel: Parcel) -> Shipping | None:
+        """See `services.ingest.parcels.UnreadWriter`: while few calls to read by are left, those read back by."""
+        order_id = parcel.order_external_id
+        if parcel.replaces or not parcel.lines or not ORDER_ID.fullmatch(order_id):
+            return None
+        if (order := self._sweeps.shown(access, order_id)) is not None:
+            return shipping_of(order, _Read(order, listed=True))
+        marketplace = self._sweeps.place(access, order_id)
+        if marketplace is None or not await self._sweeps.saves_calls(access):
+            return None
+        return Shipping("open", detail=_Unread(order_id, marketplace))
 
     async def read(self, access: Access, external_id: str) -> Shipping | None:
         """Read the order's packages, and whether it may be sent."""
         if not ORDER_ID.fullmatch(external_id):
             return None
-        order = await self._sweeps.find(access, external_id) or await self._ask(access, external_id)
-        return _shipping(order) if order else None
+        listed = await self._sweeps.find(access, external_id)
+        order = listed or await self._read_alone(access, external_id)
+        return shipping_of(order, _Read(order, listed=listed is not None)) if order else None
 
-    async def _ask(self, access: Access, order_id: str) -> AmazonDispatch | None:
+    async def _read_alone(self, access: Access, order_id: str) -> AmazonDispatch | None:
+        # Where few calls are left, nobody waits in line but who knows that the order must be read.
+        waits = self._sweeps.is_refused(access, order_id) or not await self._sweeps.saves_calls(access)
+        try:
+            order = await self._ask(access, order_id, patience=PATIENCE if waits else 0.0)
+        except NotSent:
+            if waits:
+                raise
+            raise self._sweeps.later(access, order_id) from None
+        self._sweeps.read_alone(access, order_id, order)
+        return order
+
+    async def _ask(self, access: Access, order_id: str, *, patience: float = PATIENCE) -> AmazonDispatch | None:
         """Return the order as it is now; None when Amazon does not have it."""
         path = f"{ORDERS}/{order_id}"
         account = account_of(access.secrets)
         try:
-            answer = await self._client.call(account, "getOrder", path, query={"includedData": INCLUDED})
+            answer = await self._client.call(
+                account, "getOrder", path, query={"includedData": INCLUDED}, patience=patience
+            )
         except RequestRefused as error:
             raise TransientError(str(error), retry_after=900.0) from error
         if answer is None:
@@ -105,27 +123,37 @@ class AmazonParcels:
 
     async def write(self, access: Access, parcel: Parcel, shipping: Shipping) -> str | None:
         """Confirm the parcel, and return the reference that its package has."""
-        order = shipping.detail
-        if not isinstance(order, AmazonDispatch):
+        read = shipping.detail
+        if isinstance(read, _Unread):
+            order_id, marketplace, package = read.order_id, read.marketplace, self._unread_package(parcel)
+        elif isinstance(read, _Read):
+            order_id = read.order.order_id
+            marketplace, package = marketplace_of(read.order, access), self._package(read.order, parcel)
+        else:
             raise TypeError("the shipping was read by another writer")
-        marketplace, package = _marketplace(order, access), self._package(order, parcel)
-        listed = self._sweeps.wrote(access, order, parcel.tracking_number)
+        self._sweeps.wrote(access, order_id, parcel.tracking_number)
         try:
-            await self._confirm(access, order.order_id, marketplace, package, name=_carrier_name(parcel))
+            await self._confirm(access, order_id, marketplace, package, name=name_of_carrier(parcel))
         except RequestRefused as refused:
-            self._sweeps.refused(access, order)
-            if _NO_PACKAGE.search(refused.words):
-                raise await self._found_nothing(access, order) from refused
-            # What a search showed may be two minutes old: of the order itself it is known what was wrong.
-            if listed and await self._ask(access, order.order_id) != order:
-                raise _changed() from refused
-            _refuse(refused)
+            self._sweeps.refused(access, order_id)
+            await self._refused(access, read, refused)
         except PushRefused:
-            self._sweeps.refused(access, order)
+            self._sweeps.refused(access, order_id)
             raise
         # Whatever was asked before this moment does not count.
-        self._sweeps.wrote(access, order, parcel.tracking_number)
+        self._sweeps.wrote(access, order_id, parcel.tracking_number)
         return str(package["packageReferenceId"])
+
+    async def _refused(self, access: Access, read: _Read | _Unread, refused: RequestRefused) -> NoReturn:
+        if isinstance(read, _Unread):
+            sentence = "Amazon does not take this confirmation as it is: its order is read first."
+            raise PushRefused("wait", sentence, code=READ_FIRST) from refused
+        if _NO_PACKAGE.search(refused.words):
+            raise await self._found_nothing(access, read.order) from refused
+        # What a search showed may be two minutes old: of the order itself it is known what was wrong.
+        if read.listed and await self._ask(access, read.order.order_id) != read.order:
+            raise _changed() from refused
+        _refuse(refused)
 
     async def _confirm(
         self, access: Access, order_id: str, marketplace: str, package: Mapping[str, Any], *, name: str
@@ -172,156 +200,21 @@ class AmazonParcels:
             code="NOTHING_LEFT",
         )
 
+    def _unread_package(self, parcel: Parcel) -> dict[str, Any]:
+        shipped_at = min(parcel.shipped_at, self._clock.now() - self._client.ahead)
+        return package_of(parcel, str(own_reference(parcel)), iso_of(shipped_at), parcel.lines)
+
     def _package(self, order: AmazonDispatch, parcel: Parcel) -> dict[str, Any]:
-        code = CARRIER_CODES.get(parcel.carrier or "", OTHER)
-        package: dict[str, Any] = {
-            # Text of digits: since 2026 a JSON number is refused (selling-partner-api-models, issue 5094).
-            "packageReferenceId": _reference(order, parcel),
-            "carrierCode": code,
-            "trackingNumber": parcel.tracking_number.strip(),
-            "shipDate": self._ship_date(order, parcel),
-            "orderItems": [{"orderItemId": line, "quantity": units} for line, units in _units(order, parcel).items()],
-        }
-        if code == OTHER:
-            package["carrierName"] = _carrier_name(parcel)
-        if parcel.service:
-            package["shippingMethod"] = parcel.service
-        return package
+        return package_of(parcel, reference_of(order, parcel), self._ship_date(order, parcel), units_of(order, parcel))
 
     def _ship_date(self, order: AmazonDispatch, parcel: Parcel) -> str:
         """Return the time of sending by Amazon's clock: it is to be neither to come nor before the order."""
         now = self._clock.now() - self._client.ahead
-        moment = max(min(parcel.shipped_at, now), order.created_time)
-        return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _shipping(order: AmazonDispatch) -> Shipping:
-    window = order.fulfillment.ship_by_window
-    return Shipping(
-        standing=_standing(order),
-        parcels=tuple(_known(package) for package in order.packages or () if not _is_cancelled(package)),
-        ship_by=window.latest_date_time if window else None,
-        detail=order,
-    )
-
-
-def _standing(order: AmazonDispatch) -> Standing:
-    if order.fulfillment.fulfilled_by == "AMAZON" or _CONFIRMED_BY_AMAZON in (order.programs or ()):
-        return "exempt"
-    # What the status means we cannot tell where it is new: nothing is confirmed until somebody does.
-    standing = _STANDINGS.get(order.fulfillment.fulfillment_status, "on_hold")
-    if standing != "open":
-        return standing
-    if not any(_left(line) for line in order.order_items):
-        return "shipped"
-    return "exempt" if _has_amazons_labels(order) else "open"
-
-
-def _has_amazons_labels(order: AmazonDispatch) -> bool:
-    """Tell whether all that is left is in packages already: labels that Amazon sold, which it confirms itself."""
-    packed = [
-        item
-        for package in order.packages or ()
-        if package.package_status and package.package_status.status == "PENDING"
-        for item in package.package_items or ()
-    ]
-    in_packages = {line.order_item_id: 0 for line in order.order_items}
-    for item in packed:
-        in_packages[item.order_item_id] = in_packages.get(item.order_item_id, 0) + item.quantity
-    return all(in_packages[line.order_item_id] >= _left(line) for line in order.order_items)
-
-
-def _left(line: AmazonDispatchedLine) -> int:
-    counts = line.fulfillment
-    if counts is None:
-        return line.quantity_ordered
-    unsent = line.quantity_ordered - (counts.quantity_fulfilled or 0)
-    return max(unsent if counts.quantity_unfulfilled is None else counts.quantity_unfulfilled, 0)
-
-
-def _is_cancelled(package: AmazonPackage) -> bool:
-    return package.package_status is not None and package.package_status.status == _CANCELLED
-
-
-def _known(package: AmazonPackage) -> KnownParcel:
-    lines = {item.order_item_id: item.quantity for item in package.package_items or ()}
-    return KnownParcel(package.tracking_number, package.package_reference_id, package.carrier, lines or None)
-
-
-def _reference(order: AmazonDispatch, parcel: Parcel) -> str:
-    """Return the reference of the package that is replaced, or one that no other package has."""
-    replaced = _replaced(order, parcel)
-    if replaced is not None:
-        return replaced.package_reference_id
-    taken = {package.package_reference_id.lstrip("0") for package in order.packages or ()}
-    number = parcel.number
-    while str(number) in taken:
-        number += _FURTHER
-    return str(number)
-
-
-def _replaced(order: AmazonDispatch, parcel: Parcel) -> AmazonPackage | None:
-    wanted = plain_number(parcel.replaces or "")
-    for package in order.packages or ():
-        if wanted and plain_number(package.tracking_number or "") == wanted and not _is_cancelled(package):
-            return package
-    return None
-
-
-def _units(order: AmazonDispatch, parcel: Parcel) -> dict[str, int]:
-    """Return what to confirm of each line: never more than is left, for it may have become less since it was made."""
-    replaced = _replaced(order, parcel)
-    held = {item.order_item_id: item.quantity for item in (replaced.package_items if replaced else None) or ()}
-    left = {line.order_item_id: _left(line) + held.get(line.order_item_id, 0) for line in order.order_items}
-    sent = dict(parcel.lines) or held or left
-    if not sent.keys() & left.keys():
-        raise _bad_lines()
-    units = {line: min(sent[line], left.get(line, 0)) for line in sent if min(sent[line], left.get(line, 0)) > 0}
-    if not units:
-        raise _nothing_left()
-    if any(_TRANSPARENCY in (line.programs or ()) for line in order.order_items if line.order_item_id in units):
-        raise PushRefused(
-            "seller",
-            "Amazon wants the Transparency code of each unit with this confirmation: confirm the shipment in Seller "
-            "Central and enter the codes there.",
-            code="TRANSPARENCY_CODES",
-        )
-    return units
-
-
-def _carrier_name(parcel: Parcel) -> str:
-    known = BY_ID.get(parcel.carrier or "")
-    return parcel.carrier_name.strip() or (known.name if known else OTHER)
-
-
-def _marketplace(order: AmazonDispatch, access: Access) -> str:
-    told = order.sales_channel.marketplace_id if order.sales_channel else None
-    chosen = [name for name in access.secrets.get("marketplaces", "").split(",") if name]
-    if not told and len(chosen) != 1:
-        raise PushRefused(
-            "seller",
-            "Amazon does not say in which marketplace this order was made: confirm it in Seller Central.",
-            code="MARKETPLACE_UNKNOWN",
-        )
-    return told or chosen[0]
+        return iso_of(max(min(parcel.shipped_at, now), order.created_time))
 
 
 def _changed() -> PushRefused:
     return PushRefused("wait", "The order changed on Amazon at this moment.", code="CHANGED")
-
-
-def _bad_lines() -> PushRefused:
-    sentence = "Amazon does not take the lines of this parcel: confirm it in Seller Central."
-    return PushRefused("seller", sentence, code="LINES_REFUSED")
-
-
-def _nothing_left() -> PushRefused:
-    return PushRefused(
-        "final",
-        "Nothing of this parcel is left to confirm on Amazon: it was confirmed by other means. If the number is "
-        "missing there, edit the shipment in Seller Central.",
-        code="SHIPPED_BY_HAND",
-    )
 
 
 def _refuse(refused: RequestRefused) -> NoReturn:
@@ -334,7 +227,7 @@ def _refuse(refused: RequestRefused) -> NoReturn:
         sentence = "Amazon confirms orders of this program itself."
         raise PushRefused("final", sentence, code="CONFIRMED_BY_AMAZON") from refused
     if "orderitem" in words or "quantity" in words:
-        raise _bad_lines() from refused
+        raise bad_lines() from refused
     if "tracking" in words:
         sentence = "Amazon does not take this tracking number: see that it is whole, and correct it in Seller Central."
         raise PushRefused("seller", sentence, code="NUMBER_REFUSED") from refused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.ingest.platforms.amazon.tracking import CARRIER_CODES
+from services.ingest.platforms.amazon.packages import CARRIER_CODES
 from tests.ingest.platforms.parcel_ways import Hold, Refusal, Ways
 
 WAYS = Ways(

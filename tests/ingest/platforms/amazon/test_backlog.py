@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.ingest.platforms.amazon.connector import AmazonConnector
+from services.ingest.platforms.amazon.sweeping import Sweeps
 from services.ingest.platforms.amazon.tracking import AmazonParcels
 from services.ingest.tracking.push import NOT_SHOWN_YET
 from services.ingest.tracking.runs import PushRunner
@@ -126,7 +127,7 @@ async def test_a_process_that_dies_in_a_backlog_changes_nothing(monkeypatch: pyt
 
         for _ in range(2):
             await opened.work(until=timedelta(seconds=20.5))
-            connector.parcels = AmazonParcels(connector._client, clock)
+            connector.parcels = AmazonParcels(connector._client, clock, Sweeps(connector._client, clock))
         await opened.work(until=timedelta(minutes=8))
 
         truth = await found.shop.truth()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.parcels import PushRefused, ShownLater
+from services.ingest.connector import Access, Window
+from services.ingest.parcels import READ_FIRST, PushRefused, ShownLater
 from services.ingest.platforms.amazon.client import USAGE_PLANS
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.kit.limits import Limit
@@ -177,3 +179,103 @@ async def test_a_number_that_is_looked_up_an_hour_later_is_searched_since_it_was
     since = datetime.fromisoformat(query["lastUpdatedAfter"])
     assert told_at - timedelta(minutes=1) < since < told_at
     assert amazon.asked() == ["search", "confirm", "search"]
+
+
+ONE_MARKET = Access(ACCESS.store, {**SECRETS, "marketplaces": "ATVPDKIKX0DER"})
+LINES = {"60519841730001": 1}
+
+
+async def test_while_few_calls_are_left_an_order_is_told_unread() -> None:
+    amazon = await counter()
+    told = replace(parcel(lines=LINES), order_external_id=FIRST)
+
+    shipping = await amazon.found.parcels.unread(ONE_MARKET, told)
+    assert shipping is not None
+    reference = await amazon.found.parcels.write(ONE_MARKET, told, shipping)
+
+    [asked] = amazon.http.asked
+    assert (asked.json["marketplaceId"], asked.json["packageDetail"]["orderItems"]) == (
+        "ATVPDKIKX0DER",
+        [{"orderItemId": "60519841730001", "quantity": 1}],
+    )
+    assert asked.json["packageDetail"]["packageReferenceId"] == reference
+
+
+@pytest.mark.parametrize(
+    ("access", "changes", "left"),
+    [
+        (ONE_MARKET, {}, 20.0),  # calls to read by are there
+        (ONE_MARKET, {"replaces": "OTHER"}, 5.0),
+        (ONE_MARKET, {"lines": {}}, 5.0),
+        (ACCESS, {}, 5.0),  # nobody knows in which marketplace the order is
+    ],
+)
+async def test_an_order_is_read_first_where_it_must_be_or_may(
+    access: Access, changes: dict[str, Any], left: float
+) -> None:
+    amazon = await counter(orders=left)
+
+    assert await amazon.found.parcels.unread(access, parcel(**{"lines": LINES} | changes)) is None
+
+
+async def test_what_a_page_of_a_poll_showed_is_known_of_an_order_that_is_not_read() -> None:
+    amazon = await counter()
+    start = amazon.clock.now() - timedelta(hours=1)
+    told = replace(parcel(lines=LINES), order_external_id=FIRST)
+
+    await amazon.found.read_page(ACCESS, Window(start=start, end=amazon.clock.now()), after=None, way="poll")
+    await amazon.run_low()
+    shipping = await amazon.found.parcels.unread(ACCESS, told)
+
+    assert shipping is not None
+    assert shipping.standing == "open"
+
+
+async def test_a_refused_order_that_was_not_read_is_read_before_anything_else() -> None:
+    amazon = await counter()
+    told = replace(parcel(lines=LINES), order_external_id=FIRST)
+    shipping = await amazon.found.parcels.unread(ONE_MARKET, told)
+    assert shipping is not None
+    amazon.refuses = True
+
+    with pytest.raises(PushRefused) as caught:
+        await amazon.found.parcels.write(ONE_MARKET, told, shipping)
+    await amazon.found.parcels.read(ONE_MARKET, FIRST)
+
+    assert (caught.value.remedy, caught.value.code) == ("wait", READ_FIRST)
+    assert amazon.asked() == ["confirm", "order"]
+
+
+async def test_a_page_of_a_poll_reads_a_confirmation_back_and_is_asked_for_once() -> None:
+    amazon = await counter()
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+    assert shipping is not None
+    await amazon.found.parcels.write(ACCESS, parcel(), shipping)
+    amazon.clock.advance(240)
+    amazon.packages[FIRST] = [{"packageReferenceId": "1", "trackingNumber": parcel().tracking_number}]
+    start = amazon.clock.now() - timedelta(hours=1)
+    await amazon.found.read_page(ACCESS, Window(start=start, end=amazon.clock.now()), after=None, way="poll")
+    await amazon.run_low()
+    amazon.http.asked.clear()
+
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert shipping is not None
+    assert shipping.has(parcel().tracking_number)
+    assert amazon.asked() == []
+
+
+async def test_a_number_that_no_call_can_show_now_is_looked_up_later_without_a_queue() -> None:
+    amazon = await counter(searches=1.0)
+    shipping = await amazon.found.parcels.read(ACCESS, FIRST)
+    assert shipping is not None
+    await amazon.found.parcels.write(ACCESS, parcel(), shipping)
+    amazon.clock.advance(240)
+    amazon.left["getOrder"] = 0.0
+    await amazon.run_low()
+    amazon.clock.waits.clear()
+
+    with pytest.raises(ShownLater):
+        await amazon.found.parcels.read(ACCESS, FIRST)
+
+    assert amazon.clock.waits == []

@@ -26,6 +26,8 @@ from tests.ingest.toolbox import HastyClock
 ORDER_ID = "902-1845936-5435065"
 LINE = "60519841730001"
 TAKEN = answer(b"", status=204)
+#: What the first parcel of this order is called in every process: nobody else counts from so far.
+REFERENCE = "406998487"
 
 
 def parcel(**given: Any) -> Parcel:
@@ -88,7 +90,7 @@ async def test_a_confirmation_is_said_as_amazon_wants_it() -> None:
     assert asked.json == {
         "marketplaceId": "ATVPDKIKX0DER",
         "packageDetail": {
-            "packageReferenceId": "1",
+            "packageReferenceId": REFERENCE,
             "carrierCode": "USPS",
             "trackingNumber": "9400111899223197428490",
             "shipDate": "2026-11-22T10:00:00.000Z",
@@ -96,7 +98,7 @@ async def test_a_confirmation_is_said_as_amazon_wants_it() -> None:
             "orderItems": [{"orderItemId": LINE, "quantity": 1}],
         },
     }
-    assert parcel_id == "1"
+    assert parcel_id == REFERENCE
 
 
 @needs_specs
@@ -141,17 +143,19 @@ async def test_a_carrier_that_this_marketplace_does_not_take_goes_by_its_name() 
     _, http = await written(parcel(), refusal("InvalidInput", 400, "carrierCode is not supported."), TAKEN)
 
     first, second = (asked.json["packageDetail"] for asked in http.asked)
-    assert (first["packageReferenceId"], second["packageReferenceId"]) == ("1", "1")
+    assert (first["packageReferenceId"], second["packageReferenceId"]) == (REFERENCE, REFERENCE)
     assert [package["carrierCode"] for package in (first, second)] == ["USPS", "Other"]
     assert second["carrierName"] == "USPS"
 
 
 async def test_no_package_of_others_is_written_over() -> None:
-    fields = packages({"packageReferenceId": "1"}, {"packageReferenceId": "01001"}, {"packageReferenceId": "2"})
+    first = int(REFERENCE)
+    taken = ("1", str(first), f"0{first + 1000}", str(first + 1))
+    fields = packages(*({"packageReferenceId": reference} for reference in taken))
 
     references = [(await package_of(parcel(number=number), **fields))["packageReferenceId"] for number in (1, 2, 3)]
 
-    assert references == ["2001", "1002", "3"]
+    assert references == [str(first + 2000), str(first + 1001), str(first + 2)]
 
 
 async def test_a_replaced_number_edits_the_package_that_had_it() -> None:
@@ -164,13 +168,13 @@ async def test_a_replaced_number_edits_the_package_that_had_it() -> None:
 
 
 async def test_a_package_that_was_cancelled_counts_for_nothing_but_its_reference() -> None:
-    gone = packages({"packageReferenceId": "1", "packageStatus": {"status": "CANCELLED"}})
+    gone = packages({"packageReferenceId": REFERENCE, "packageStatus": {"status": "CANCELLED"}})
 
     shipping = await read(**gone)
     sent = await package_of(parcel(replaces="OTHER"), **gone)
 
     assert shipping.parcels == ()
-    assert sent["packageReferenceId"] == "1001"
+    assert sent["packageReferenceId"] == str(int(REFERENCE) + 1000)
 
 
 async def test_what_is_left_is_told_where_a_line_became_less() -> None:
