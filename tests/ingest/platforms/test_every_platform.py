@@ -25,6 +25,7 @@ from services.ingest.registry import find_platforms
 from services.ingest.reserve import Counted
 from services.ingest.stores.linking import NewStore, read_callback
 from services.ingest.stores.store import Store
+from services.ingest.stores.tokens import Tokens
 from services.ingest.syncs.sync import Asked, Sync, new_sync
 from services.kit.clock import SystemClock
 from services.kit.errors import TransientError
@@ -40,6 +41,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.allow_hosts(["127.0.0.1"]), p
 PLATFORMS = sorted(discover())
 #: Those that tell of new orders without being asked.
 PUSHING = sorted(slug for slug, stand_in in discover().items() if stand_in.pushes)
+#: Those whose access ends by itself, and how a store is opened whose does.
+EXPIRING: dict[str, dict[str, Any]] = {"amazon": {}, "ebay": {}, "etsy": {}, "shopify": {"link_by": "authorization"}}
 ORDERS = 45
 #: More than any platform's largest page.
 CROWD = 260
@@ -256,6 +259,23 @@ async def test_access_that_was_taken_back_is_the_sellers_to_mend(slug: str) -> N
 
         assert await shop.poll() == "reconnect"
         assert shop.store.problem
+        assert set(revisions(shop)) == set(await shop.truth())
+
+
+@pytest.mark.parametrize("slug", EXPIRING)
+async def test_access_that_ran_out_is_renewed_once_though_two_processes_need_it(slug: str) -> None:
+    async with linked(slug, **EXPIRING[slug]) as shop:
+        ours, connector = shop.ingest.tokens, shop.ingest.connectors[slug]
+        # What rests in Postgres, its locks included, is one for all processes.
+        theirs = Tokens(shop.ingest.stores, ours.secrets, shop.ingest.vault, shop.clock, shop.ingest.metrics)
+        before = (await ours.fresh(connector, shop.store)).secrets
+        shop.pass_time(4 * 3600)
+
+        one, other = await asyncio.gather(ours.fresh(connector, shop.store), theirs.fresh(connector, shop.store))
+
+        assert one.secrets == other.secrets != before
+        assert f'syncorder_token_renewals_total{{platform="{slug}"}} 1.0' in shop.ingest.metrics.render().decode()
+        await shop.poll_to_the_end()
         assert set(revisions(shop)) == set(await shop.truth())
 
 
