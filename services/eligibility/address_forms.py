@@ -158,7 +158,8 @@ def _fault(field: str, address: Address, form: AddressForm | None) -> FieldFault
         return FieldFault(field, f"It is none of this {region}", f"Check it, or the {region}.", missing=False)
     example = next((each.example for each in form.fields if each.name == field), None)
     remedy = f"It looks like {example}." if example else "Check it."
-    return FieldFault(field, f"It is no {label} of {form.name}", remedy, missing=False)
+    called = "postal code" if label == "Postal code" else label
+    return FieldFault(field, f"It is no {called} of {form.name}", remedy, missing=False)
 
 
 def _words(kind: str) -> str:

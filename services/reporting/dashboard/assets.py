@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
+from pydantic import BaseModel
 
 from services.kit.http.problems import not_found
 
@@ -18,6 +19,12 @@ _DIRECTORY = Path(__file__).parent / "static"
 _LIBRARY = "vendor/htmx.min.js"
 _FOR_A_YEAR = "public, max-age=31536000, immutable"
 _TYPES = {".css", ".js", ".svg"}
+
+
+class FilePath(BaseModel):
+    """One of the page's files."""
+
+    name: str
 
 
 class Assets:
@@ -37,6 +44,8 @@ class Assets:
         return {
             "css": self._link("page.css"),
             "imports_css": self._link("imports.css"),
+            "order_form_css": self._link("order-form.css"),
+            "order_form": self._link("order-form.js"),
             "js": self._link("live.js"),
             "upload": self._link("upload.js"),
             "library": self._link(_LIBRARY),

@@ -20,7 +20,7 @@ from services.reporting.api import OrderPath, OrdersQuery, SessionOrdersQuery, S
 from services.reporting.asking import Asker
 from services.reporting.completeness_api import AuditPath, StorePath
 from services.reporting.dashboard.asking import asked, known_zone, local_path
-from services.reporting.dashboard.assets import Assets
+from services.reporting.dashboard.assets import Assets, FilePath
 from services.reporting.dashboard.browser import (
     FORM_FIELDS,
     ZONE_COOKIE,
@@ -32,7 +32,10 @@ from services.reporting.dashboard.browser import (
     to_login,
 )
 from services.reporting.dashboard.completeness_pages import CompletenessPages
+from services.reporting.dashboard.declaring import declare
 from services.reporting.dashboard.imports_pages import ImportPages
+from services.reporting.dashboard.order_form import MOST_FIELDS
+from services.reporting.dashboard.order_form_pages import OrderFormPages
 from services.reporting.dashboard.tracking_pages import TrackingPages
 from services.reporting.dashboard.view import Renderer, Viewer, default_viewer
 from services.reporting.dashboard.visit import Page, Visit
@@ -85,7 +88,7 @@ class Dashboard:
         self._completeness = CompletenessPages(reports, proofs, asker, clock=clock, shows=self._page)
         self._tracking = TrackingPages(parcels, asker, shows=self._page)
         self._imports = ImportPages(reports, neighbours.ingest, shows=self._page)
-        self._neighbours = neighbours
+        self._by_hand = OrderFormPages(reports, neighbours, clock=clock, shows=self._page, renders=self._part)
         self._connect_at = connect_at
         self._hub = hub
         self._logins = logins
@@ -96,34 +99,40 @@ class Dashboard:
     def routes(self) -> Routes:
         """Return the routes; they stand beside the API and in no document."""
         routes = Routes(title="Report Sync Order", version="1")
-        _declare(routes, "GET", "/", self._for_logged_in(self._overview))
-        _declare(routes, "GET", "/alerts", self._for_logged_in(self._alerts))
-        _declare(routes, "GET", "/stores", self._for_logged_in(self._stores))
-        _declare(routes, "GET", "/sessions", self._for_logged_in(self._sessions))
-        _declare(routes, "GET", "/sessions/{id}", self._for_logged_in(self._session), path_model=SessionPath)
-        _declare(routes, "GET", "/orders", self._for_logged_in(self._orders))
-        _declare(routes, "GET", "/orders/{key}", self._for_logged_in(self._order), path_model=OrderPath)
+        declare(routes, "GET", "/", self._for_logged_in(self._overview))
+        declare(routes, "GET", "/alerts", self._for_logged_in(self._alerts))
+        declare(routes, "GET", "/stores", self._for_logged_in(self._stores))
+        declare(routes, "GET", "/sessions", self._for_logged_in(self._sessions))
+        declare(routes, "GET", "/sessions/{id}", self._for_logged_in(self._session), path_model=SessionPath)
+        declare(routes, "GET", "/orders", self._for_logged_in(self._orders))
+        declare(routes, "GET", "/orders/{key}", self._for_logged_in(self._order), path_model=OrderPath)
         of = self._completeness
-        _declare(routes, "GET", "/completeness", self._for_logged_in(of.all_stores))
-        _declare(routes, "GET", "/completeness/{store_id}", self._for_logged_in(of.one_store), path_model=StorePath)
-        _declare(routes, "POST", "/completeness/{store_id}", self._for_logged_in(of.ask), path_model=StorePath)
-        _declare(routes, "GET", "/audits/{id}", self._for_logged_in(of.one_audit), path_model=AuditPath)
-        _declare(routes, "GET", "/tracking", self._for_logged_in(self._tracking.all_parcels))
-        _declare(routes, "POST", "/tracking", self._for_logged_in(self._tracking.ask_again))
+        declare(routes, "GET", "/completeness", self._for_logged_in(of.all_stores))
+        declare(routes, "GET", "/completeness/{store_id}", self._for_logged_in(of.one_store), path_model=StorePath)
+        declare(routes, "POST", "/completeness/{store_id}", self._for_logged_in(of.ask), path_model=StorePath)
+        declare(routes, "GET", "/audits/{id}", self._for_logged_in(of.one_audit), path_model=AuditPath)
+        declare(routes, "GET", "/tracking", self._for_logged_in(self._tracking.all_parcels))
+        declare(routes, "POST", "/tracking", self._for_logged_in(self._tracking.ask_again))
         files = self._imports
-        _declare(routes, "GET", "/imports", self._for_logged_in(files.all_imports))
-        _declare(routes, "POST", "/imports", self._for_logged_in(files.take_file, streamed=True))
-        _declare(routes, "POST", "/imports/stores", self._for_logged_in(files.take_store))
-        _declare(routes, "GET", "/imports/template", self._for_logged_in(files.template))
-        _declare(routes, "GET", "/imports/{id}", self._for_logged_in(files.one_import), path_model=ImportPath)
-        _declare(routes, "POST", "/imports/{id}", self._for_logged_in(files.steer), path_model=ImportPath)
-        _declare(routes, "GET", "/imports/{id}/failed", self._for_logged_in(files.failed_rows), path_model=ImportPath)
-        _declare(routes, "POST", "/logout", self._for_logged_in(self._log_out))
-        _declare(routes, "POST", "/zone", self._for_logged_in(self._choose_zone))
-        _declare(routes, "GET", "/login", self._guarded(self._show_login))
-        _declare(routes, "POST", "/login", self._guarded(self._log_in))
-        _declare(routes, "GET", "/static/{name}", self._asset, path_model=FilePath)
-        _declare(routes, "GET", "/static/vendor/{name}", self._vendored, path_model=FilePath)
+        declare(routes, "GET", "/imports", self._for_logged_in(files.all_imports))
+        declare(routes, "POST", "/imports", self._for_logged_in(files.take_file, streamed=True))
+        declare(routes, "POST", "/imports/stores", self._for_logged_in(files.take_store))
+        declare(routes, "GET", "/imports/template", self._for_logged_in(files.template))
+        declare(routes, "GET", "/imports/{id}", self._for_logged_in(files.one_import), path_model=ImportPath)
+        declare(routes, "POST", "/imports/{id}", self._for_logged_in(files.steer), path_model=ImportPath)
+        declare(routes, "GET", "/imports/{id}/failed", self._for_logged_in(files.failed_rows), path_model=ImportPath)
+        by_hand = self._by_hand
+        declare(routes, "GET", "/new-order", self._for_logged_in(by_hand.show))
+        declare(routes, "POST", "/new-order", self._for_logged_in(by_hand.take, fields=MOST_FIELDS))
+        declare(routes, "POST", "/new-order/check", self._for_logged_in(by_hand.check, fields=MOST_FIELDS))
+        declare(routes, "GET", "/new-order/products", self._for_logged_in(by_hand.products))
+        declare(routes, "GET", "/new-order/given", self._for_logged_in(by_hand.given))
+        declare(routes, "POST", "/logout", self._for_logged_in(self._log_out))
+        declare(routes, "POST", "/zone", self._for_logged_in(self._choose_zone))
+        declare(routes, "GET", "/login", self._guarded(self._show_login))
+        declare(routes, "POST", "/login", self._guarded(self._log_in))
+        declare(routes, "GET", "/static/{name}", self._asset, path_model=FilePath)
+        declare(routes, "GET", "/static/vendor/{name}", self._vendored, path_model=FilePath)
         return routes
 
     async def _overview(self, visit: Visit) -> web.Response:
@@ -312,6 +321,9 @@ class Dashboard:
             **values,
         )
 
+    def _part(self, visit: Visit, template: str, /, **values: Any) -> web.Response:
+        return self._rendered(template, visit.viewer, **values)
+
     def _login_page(
         self, request: web.Request, *, target: str, refused: bool = False, status: int = 200
     ) -> web.Response:
@@ -331,34 +343,6 @@ class ImportPath(BaseModel):
     """One import."""
 
     id: str
-
-
-class FilePath(BaseModel):
-    """One of the page's files."""
-
-    name: str
-
-
-def _declare(
-    routes: Routes,
-    method: str,
-    path: str,
-    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    *,
-    path_model: type[BaseModel] | None = None,
-) -> None:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return await answer(request)
-
-    async def handler_of_one(request: web.Request, *, path: BaseModel) -> web.StreamResponse:  # noqa: ARG001
-        return await answer(request)
-
-    chosen: Callable[..., Awaitable[web.StreamResponse]] = handler
-    if path_model is not None:
-        # Routes learn the placeholders' form from the handler's own annotation.
-        handler_of_one.__annotations__["path"] = path_model
-        chosen = handler_of_one
-    routes.route(method, path, summary=f"Page {path}", scope=None, in_docs=False)(chosen)
 
 
 def _viewer(request: web.Request) -> Viewer:
