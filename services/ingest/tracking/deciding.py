@@ -32,11 +32,11 @@ from services.ingest.tracking.push import (
     grown,
 )
 
-#: After a call without an answer, what it did shows within this time, which doubles with each further such call.
-SURE_AFTER = timedelta(minutes=1)
+#: After a call without an answer, what it did shows within this time. A platform that keeps failing is given longer.
+SURE_AFTER, FAILS_OFTEN = timedelta(minutes=1), 3
 LONGEST_UNSURE = timedelta(hours=1)
 #: Calls without an answer in a row: about a day of them.
-MOST_UNANSWERED = 28
+MOST_UNANSWERED = 30
 #: How often a number that vanished is told again.
 MOST_AGAIN = 2
 #: When a number that the platform took and does not show is looked up again, after it was taken.
@@ -136,7 +136,7 @@ def _waits(push: Push, rules: Rules, *, now: datetime) -> Stand | None:
     if push.state == "sent" and push.sent_at is not None:
         if push.unanswered >= MOST_UNANSWERED:
             return rules.stand("needs_attention", NO_ANSWER)
-        sure_at = push.sent_at + grown(SURE_AFTER, push.unanswered - 1, most=LONGEST_UNSURE)
+        sure_at = push.sent_at + grown(SURE_AFTER, push.unanswered - FAILS_OFTEN, most=LONGEST_UNSURE)
         return rules.stand("sent", UNSURE, due_at=sure_at) if now < sure_at else None
     if push.state == "accepted" and push.written_at is not None:
         passed = (now - push.written_at).total_seconds()
