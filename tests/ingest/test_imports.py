@@ -250,7 +250,7 @@ async def test_rows_that_failed_come_back_with_the_reason_ready_to_mend_and_uplo
 async def test_an_import_goes_on_where_a_killed_process_came_to(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.imports.runs.ORDERS_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.imports.runs.GIVEN_AT_ONCE", 2)
     held = await importer.checked(csv_of(*(row(Reference=f"W-{number}") for number in range(9))))
     await importer.start(held["import_id"])
     lease = await importer.lease()
@@ -333,7 +333,7 @@ async def test_an_import_waits_out_kafka_and_says_what_it_waits_for(importer: Im
 async def test_a_cancelled_import_gives_no_more_orders_and_keeps_what_it_brought(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.imports.runs.ORDERS_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.imports.runs.GIVEN_AT_ONCE", 2)
     held = await importer.checked(csv_of(*(row(Reference=f"W-{number}") for number in range(9))))
     await importer.start(held["import_id"])
     record, answers = importer.imports.record, []
@@ -356,7 +356,7 @@ async def test_a_cancelled_import_gives_no_more_orders_and_keeps_what_it_brought
 
 
 async def test_progress_says_how_long_it_will_take(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.ingest.imports.runs.ORDERS_AT_ONCE", 2)
+    monkeypatch.setattr("services.ingest.imports.runs.GIVEN_AT_ONCE", 2)
     held = await importer.checked(csv_of(*(row(Reference=f"W-{number}") for number in range(8))))
     await importer.start(held["import_id"])
     record, shown = importer.imports.record, []

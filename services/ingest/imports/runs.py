@@ -20,7 +20,7 @@ from services.ingest.direct.given import GivenOrders, NotChangeable, content_of,
 from services.ingest.direct.giving import Giving, Refused, Taken
 from services.ingest.imports.files import FileGone, ImportFiles
 from services.ingest.imports.ports import ImportLease, Imports
-from services.ingest.imports.reading import ORDERS_AT_ONCE, OrdersOfFile, read_file
+from services.ingest.imports.reading import GIVEN_AT_ONCE, ORDERS_AT_ONCE, OrdersOfFile, read_file
 from services.ingest.imports.record import Import, RowProblem, Tally, end_state
 from services.ingest.listing import Listed, results
 from services.ingest.patience import OutOfPatience, patiently
@@ -116,7 +116,7 @@ class ImportRunner:
         )
 
     async def _give(self, run: _Run) -> None:
-        coming = run.file.made_from(run.held.given, at_once=ORDERS_AT_ONCE)
+        coming = run.file.made_from(run.held.given, at_once=GIVEN_AT_ONCE)
         async with aclosing(coming):
             async for made in coming:
                 await self._give_some(run, made)

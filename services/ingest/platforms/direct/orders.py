@@ -296,6 +296,9 @@ def to_raw_order(
     their own.
     """
     currency = order.currency
+    items = tuple(
+        _item(item, line_id, currency) for item, line_id in zip(order.items, line_ids(order.items), strict=True)
+    )
     return RawOrder(
         key=order_key(store.platform, store.store_id, order.reference),
         seller_id=store.seller_id,
@@ -310,13 +313,11 @@ def to_raw_order(
         test=order.test,
         payment="paid" if order.paid else "pending",
         cancelled_at=cancelled_at,
-        total=_total(order),
+        total=_total(order, items),
         ship_to=_address(order.ship_to),
         email=order.email,
         phone=order.ship_to.phone,
-        items=tuple(
-            _item(item, line_id, currency) for item, line_id in zip(order.items, line_ids(order.items), strict=True)
-        ),
+        items=items,
         shipping_service=order.shipping_service,
         note=order.note,
         ioss_number=order.ioss_number,
@@ -370,13 +371,11 @@ def _price(item: DirectItem, currency: str) -> Money:
     return Money.parse(item.unit_price, currency) if item.unit_price else Money.zero(currency)
 
 
-def _total(order: DirectOrder) -> Money:
+def _total(order: DirectOrder, items: Iterable[OrderItem]) -> Money:
     currency = order.currency
     if order.total is not None:
         return Money.parse(order.total, currency)
-    total = Money.zero(currency)
-    for item in order.items:
-        total = total.plus(_price(item, currency).times(item.quantity))
+    total = Money(amount=sum(item.unit_price.amount * item.quantity for item in items), currency=currency)
     for amount in (order.shipping_price, order.tax_value):
         total = total.plus(Money.parse(amount, currency)) if amount else total
     return total
