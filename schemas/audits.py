@@ -32,11 +32,20 @@ class ListedOrder(Value):
     at: UtcTime
 
 
+class CountedOrders(Value):
+    """How many orders a platform counts in a span of whole seconds: by their last change, and by their creation."""
+
+    span: Window
+    updated: int = Field(ge=0)
+    created: int = Field(ge=0)
+
+
 class OrdersListed(Event):
     """`sync.listings`: a part of what a platform lists. `part` counts from 1 in each round of an audit.
 
     With a `span`, these are all orders of the platform in it, by the time that `by` names: whatever else the report has
-    there is unknown. Without one only these orders are compared, and each `at` is the time of its last change.
+    there is unknown. Without one only these orders are compared, and each `at` is the time of its last change. With
+    `counted` nothing is listed: the report says whether it has as many.
     """
 
     type: Literal["audit.listed"] = "audit.listed"
@@ -48,6 +57,7 @@ class OrdersListed(Event):
     by: AuditBy
     span: Window | None = None
     orders: tuple[ListedOrder, ...] = ()
+    counted: CountedOrders | None = None
 
 
 class FoundOrder(Value):
@@ -59,8 +69,18 @@ class FoundOrder(Value):
     explanation: Explanation | None = None
 
 
+class CountsCompared(Value):
+    """Whether the report has as many orders as were counted, by both times, and when the newest of them changed."""
+
+    agree: bool
+    newest: UtcTime | None = None
+
+
 class OrdersCompared(Event):
-    """`sync.comparisons`: what the report has beside one `OrdersListed`. `held` counts the listed orders it has."""
+    """`sync.comparisons`: what the report has beside one `OrdersListed`. `held` counts the listed orders it has.
+
+    `counted` answers a count, of which `held` is ours by change; a report that does not know counts leaves it out.
+    """
 
     type: Literal["audit.compared"] = "audit.compared"
     audit_id: str
@@ -70,6 +90,7 @@ class OrdersCompared(Event):
     part: int = Field(ge=1)
     held: int = Field(ge=0)
     found: tuple[FoundOrder, ...] = ()
+    counted: CountsCompared | None = None
 
 
 class AuditStarted(Event):

@@ -320,6 +320,8 @@ class Connector(Protocol):
     name: str
     pace: Pace
     ids_at_once: int
+    #: How many orders `list_orders` lists for about what one `count_orders` takes.
+    listed_for_a_count: int
     #: Whether the platform pushes changes of orders, too, where it pushes; if not, new orders only.
     pushes_changes: bool
 

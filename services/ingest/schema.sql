@@ -7,8 +7,11 @@ CREATE TABLE ingest.audit_answers (
     round integer NOT NULL,
     part integer NOT NULL,
     held integer NOT NULL,
-    found jsonb NOT NULL
+    found jsonb NOT NULL,
+    counted jsonb
 );
+
+COMMENT ON COLUMN ingest.audit_answers.counted IS 'of a count: whether the report has as many, and when the newest changed';
 
 CREATE TABLE ingest.audit_differences (
     audit_id text NOT NULL,
@@ -80,7 +83,9 @@ CREATE TABLE ingest.audits (
     lease_owner text,
     lease_number bigint DEFAULT 0 NOT NULL,
     lease_expires_at timestamp with time zone,
+    proof text DEFAULT 'list'::text NOT NULL,
     CONSTRAINT audits_by_check CHECK ((by = ANY (ARRAY['created'::text, 'updated'::text]))),
+    CONSTRAINT audits_proof_check CHECK ((proof = ANY (ARRAY['list'::text, 'count'::text]))),
     CONSTRAINT audits_scope_check CHECK ((scope = ANY (ARRAY['day'::text, 'week'::text, 'open'::text, 'asked'::text]))),
     CONSTRAINT audits_stage_check CHECK ((stage = ANY (ARRAY['listing'::text, 'listed'::text, 'comparing'::text, 'fetching'::text, 'asking'::text]))),
     CONSTRAINT audits_state_check CHECK ((state = ANY (ARRAY['running'::text, 'agreed'::text, 'explained'::text, 'differs'::text, 'failed'::text])))
@@ -95,6 +100,8 @@ COMMENT ON COLUMN ingest.audits.place_after IS 'the platform''s cursor; of open 
 COMMENT ON COLUMN ingest.audits.counted IS 'the platform''s own count';
 
 COMMENT ON COLUMN ingest.audits.costs IS 'what it took of each call budget';
+
+COMMENT ON COLUMN ingest.audits.proof IS 'what the report is compared with: the platform''s list, or its counts alone';
 
 CREATE TABLE ingest.authorizations (
     state_digest bytea NOT NULL,

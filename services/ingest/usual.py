@@ -37,6 +37,7 @@ class UsualConnector:
 
     name: str
     ids_at_once = 1
+    listed_for_a_count = 100
     pushes_changes = True
     parcels: ParcelWriter | None = None
 

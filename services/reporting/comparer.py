@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from schemas.audits import OrdersListed
+from schemas.audits import OrdersCompared, OrdersListed
 from schemas.topics import SYNC_COMPARISONS, SYNC_LISTINGS
 from services.kit.clock import Clock
 from services.kit.errors import UnreadableMessage
 from services.kit.kafka.publisher import Message, Publisher
 from services.kit.kafka.records import Record
 from services.kit.kafka.subscriber import Subscription
-from services.reporting.comparing import compared
+from services.reporting.comparing import compared, counted
 from services.reporting.ports import Holdings
 
 #: A group of its own: a long list must not keep the report waiting, nor a busy report the audits.
@@ -41,9 +41,16 @@ class Comparer:
         parts = [_read(record.value) for record in records if record.value]
         answers = []
         for listed in parts:
-            answer = compared(listed, await self._holdings.beside(listed), now=self._clock.now())
+            answer = await self._answer(listed)
             answers.append(Message(self._prefix + SYNC_COMPARISONS.name, answer.store_id, answer.to_bytes()))
         await self._publisher.publish(answers)
+
+    async def _answer(self, listed: OrdersListed) -> OrdersCompared:
+        told = listed.counted
+        if told is not None:
+            held = await self._holdings.held_in(listed.seller_id, listed.store_id, told.span)
+            return counted(listed, told, held, now=self._clock.now())
+        return compared(listed, await self._holdings.beside(listed), now=self._clock.now())
 
     def subscription(self) -> Subscription:
         """Return what to read."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.audits import FoundOrder, OrdersCompared, OrdersListed
+from schemas.audits import CountedOrders, CountsCompared, FoundOrder, OrdersCompared, OrdersListed
 from schemas.ids import fact_id
 
 
@@ -17,6 +17,15 @@ class HeldOrder:
     external_id: str
     revised_at: datetime
     placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCount:
+    """How many judged orders of a store were last changed, and placed, in a span; the newest of those changes."""
+
+    updated: int
+    created: int
+    newest: datetime | None
 
 
 def compared(listed: OrdersListed, held: Mapping[str, HeldOrder], *, now: datetime) -> OrdersCompared:
@@ -35,6 +44,13 @@ def compared(listed: OrdersListed, held: Mapping[str, HeldOrder], *, now: dateti
         held=sum(external_id in held for external_id in wanted),
         found=found,
     )
+
+
+def counted(listed: OrdersListed, told: CountedOrders, held: HeldCount, *, now: datetime) -> OrdersCompared:
+    """Return whether the report has as many orders as the platform counts."""
+    agree = (told.updated, told.created) == (held.updated, held.created)
+    answer = compared(listed, {}, now=now)
+    return answer.model_copy(update={"held": held.updated, "counted": CountsCompared(agree=agree, newest=held.newest)})
 
 
 def _missing_or_stale(

@@ -15,7 +15,7 @@ from schemas.stores import StoreRecord
 from schemas.tracking import PushState
 from services.reporting.attention import Attention
 from services.reporting.changes import OrderState
-from services.reporting.comparing import HeldOrder
+from services.reporting.comparing import HeldCount, HeldOrder
 from services.reporting.completeness_views import AuditDetail, AuditView
 from services.reporting.cursors import Cursor
 from services.reporting.deadlines import Deadline
@@ -262,4 +262,8 @@ class Holdings(Protocol):
 
     async def beside(self, listed: OrdersListed) -> Mapping[str, HeldOrder]:
         """Return by platform's id the judged orders among those listed and, with a span, all others in it."""
+        ...
+
+    async def held_in(self, seller_id: str, store_id: str, span: Window) -> HeldCount:
+        """Return how many judged orders of a store were last changed, and placed, in a span."""
         ...

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.audits import AuditScope, FoundOrder, OrdersCompared
+from schemas.audits import AuditScope, CountsCompared, FoundOrder, OrdersCompared
 from schemas.ids import OrderKey
 from schemas.sessions import Window as Span
 from services.ingest.adapters.memory import Memory
@@ -287,6 +287,45 @@ async def test_each_answer_counts_once_and_the_last_one_makes_the_audit_due(port
     assert (first, stale, last) == ([False, False], False, True)
     assert await ports.audits.answers(asking) == [Answer(1, 5), Answer(2, 1, (MISSING,))]
     assert (await ports.leased()).audit.stage == "comparing"
+
+
+async def test_an_answer_to_a_count_is_kept_as_it_came(ports: Ports) -> None:
+    audit = await ports.add("a1")
+    asking = replace(audit, proof="count").asks(1, now=START)
+    await ports.audits.ask(await ports.leased(), asking, messages=[])
+    counted = CountsCompared(agree=True, newest=START)
+
+    await ports.audits.answer(compared(asking, 1, held=5).model_copy(update={"counted": counted}), now=START)
+
+    assert await ports.audits.answers(asking) == [Answer(1, 5, (), counted)]
+    assert (await ports.kept()).proof == "count"
+
+
+async def test_a_list_that_agreed_lately_is_counted_upon_while_nothing_speaks_against_the_store(ports: Ports) -> None:
+    now, found = START + HOUR, list[int | None]()
+    await ports.add("d1", "day")
+    lease = await ports.leased()
+    began = lease.audit.began(WINDOW, now=START)
+    await ports.audits.end(lease, replace(began, listed=7).ended("agreed", now=START), messages=[])
+    day = await ports.add("d2", "day")
+
+    async def look(*, since: timedelta = -HOUR) -> None:
+        found.append(await ports.audits.listed_lately(day, since=START + since))
+
+    await look()
+    await look(since=HOUR)
+    await ports.add("a1")
+    await look()
+    asked = await ports.lease(after=HOUR)
+    while asked is not None and asked.audit.audit_id != "a1":
+        asked = await ports.lease(after=HOUR)
+    assert asked is not None
+    await ports.audits.begin(asked, asked.audit.began(WINDOW, now=now), messages=[])
+    await look()
+    await ports.audits.end(asked, asked.audit.began(WINDOW, now=now).ended("differs", now=now), messages=[])
+    await look()
+
+    assert found == [7, None, 7, None, None]
 
 
 async def test_of_two_last_answers_at_once_one_makes_the_audit_due(ports: Ports) -> None:

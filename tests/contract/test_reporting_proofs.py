@@ -19,7 +19,7 @@ from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.adapters.postgres import MIGRATIONS_DIRECTORY, SCHEMA, PostgresProjections
 from services.reporting.adapters.postgres_proofs import PostgresProofs
 from services.reporting.adapters.postgres_reports import PostgresReports
-from services.reporting.comparing import HeldOrder
+from services.reporting.comparing import HeldCount, HeldOrder
 from services.reporting.facts import Fact
 from services.reporting.ports import AUDIT_CURSOR, AuditFilter, Projections, Reports
 from services.reporting.watermark import Doubt, Healed, Proof, Watermark, watermark
@@ -350,6 +350,25 @@ async def test_judged_orders_are_counted_by_creation_or_last_change(kept: Kept) 
 
     assert [await counted("created", *span) for span in ((50, 51), (49, 50), (51, 60))] == [1, 0, 0]
     assert [await counted("updated", *span) for span in ((55, 56), (54, 55), (56, 60))] == [1, 0, 0]
+
+
+async def test_what_the_report_has_in_a_span_is_counted_by_both_times_with_its_newest_change(kept: Kept) -> None:
+    times = {1: (5, 15), 2: (12, 15), 3: (19, 30), 4: (20, 20), 5: (1, 18)}
+    await kept.take(
+        *(
+            decided(key(n), summary=summary(key(n), placed_at=at(placed), revised_at=at(revised)))
+            for n, (placed, revised) in times.items()
+        ),
+        decided(key(6, store="store-2"), summary=summary(key(6), placed_at=at(15), revised_at=at(19))),
+        *polled("p", outcome(9)),
+    )
+
+    held = [
+        await kept.proofs.held_in(SELLER, STORE, Window(start=at(start), end=at(end)))
+        for start, end in ((10, 20), (100, 200))
+    ]
+
+    assert held == [HeldCount(3, 2, at(18)), HeldCount(0, 0, None)]
 
 
 @pytest.mark.parametrize(("by", "inside"), [("updated", {"1002"}), ("created", {"1003"}), (None, set())])

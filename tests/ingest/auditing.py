@@ -14,6 +14,7 @@ from services.ingest.audits.planning import new_audit_id
 from services.ingest.audits.ports import AuditLease
 from services.ingest.connector import By
 from services.kit.kafka.records import Record
+from services.reporting.comparing import HeldCount, counted
 from tests.ingest.workbench import LEASE, START, STORE, Workbench
 
 
@@ -35,7 +36,13 @@ class Report:
                 self.held[order.external_id] = (order.revised_at, order.placed_at)
 
     def compare(self, listed: OrdersListed) -> OrdersCompared:
-        """What the report has beside a list."""
+        """What the report has beside a list or a count."""
+        if listed.counted is not None:
+            span = listed.counted.span
+            changed = [at for at, _ in self.held.values() if span.start <= at < span.end]
+            placed = sum(span.start <= at < span.end for _, at in self.held.values())
+            held = HeldCount(len(changed), placed, max(changed, default=None))
+            return counted(listed, listed.counted, held, now=listed.occurred_at)
         found = [one for order in listed.orders if (one := self._beside(order.external_id, order.at, listed))]
         if listed.span is not None:
             named = {order.external_id for order in listed.orders}

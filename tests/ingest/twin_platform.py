@@ -91,6 +91,10 @@ class TwinConnector(UsualConnector):
     reading: int = 0
     most_reading: int = 0
     pause: float = 0
+    listed_for_a_count: int = 100
+    #: Whether it counts, and what it was asked to count.
+    counts: bool = False
+    counted: list[Window] = field(default_factory=list)
 
     def put(
         self,
@@ -209,6 +213,14 @@ class TwinConnector(UsualConnector):
         self._refuse_other_token(access)
         listed = self.orders.get(external_id)
         return self.read(access.store, listed, way) if listed else None
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        self._fault("count_orders")
+        self._refuse_other_token(access)
+        if not self.counts:
+            return None
+        self.counted.append(window)
+        return self._page(access.store, window, None, "backfill").total
 
     def greet(self, delivery: Delivery) -> Greeting | None:
         asked = delivery.query.get("challenge")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.audits import OrdersCompared
+from schemas.audits import CountedOrders, CountsCompared, OrdersCompared
+from schemas.sessions import Window
 from services.kit.clock import ManualClock
 from services.kit.errors import TransientError, UnreadableMessage
 from services.kit.kafka.publisher import MemoryPublisher
@@ -12,7 +13,7 @@ from services.kit.kafka.records import Record
 from services.reporting.adapters.memory import MemoryProjections
 from services.reporting.adapters.memory_proofs import MemoryProofs
 from services.reporting.comparer import Comparer
-from tests.reporting.facts import START, STORE, decided, key, located, outcome, progressed
+from tests.reporting.facts import START, STORE, at, decided, key, located, outcome, progressed
 from tests.reporting.test_comparing import listed
 
 
@@ -50,6 +51,19 @@ async def test_each_list_is_answered_with_what_the_report_lacks(comparer: Compar
         [("1003", "missing"), ("1002", "unknown")],
         [("1002", "stale")],
     ]
+
+
+@pytest.mark.parametrize(("updated", "created", "agree"), [(2, 2, True), (3, 2, False), (2, 1, False)])
+async def test_a_count_is_answered_with_whether_the_report_has_as_many(
+    comparer: Comparer, publisher: MemoryPublisher, updated: int, created: int, *, agree: bool
+) -> None:
+    counted = CountedOrders(span=Window(start=at(0), end=at(1000)), updated=updated, created=created)
+
+    await comparer.handle([record(listed(span=None, counted=counted).to_bytes())])
+
+    [message] = publisher.published
+    answer = OrdersCompared.model_validate_json(message.value)
+    assert (answer.held, answer.found, answer.counted) == (2, (), CountsCompared(agree=agree, newest=at(0)))
 
 
 async def test_an_order_that_no_decision_was_made_about_is_missing(

@@ -123,6 +123,7 @@ class Market(UsualConnector):
     pushes: bool = False
     silent_cancels: bool = False
     page_size: int = 100
+    listed_for_a_count: int = 100
     #: Brings a delivery to ingest, as the platform would: whether it was taken.
     deliver: Callable[[str, Delivery], Awaitable[bool]] | None = None
     shelves: dict[str, Shelf] = field(default_factory=dict)
@@ -240,6 +241,12 @@ class Market(UsualConnector):
             read_through=shown[-1][0] if more else window.end,
             total=len(places),
         )
+
+    async def count_orders(self, access: Access, window: Window) -> int | None:
+        """What the index shows of a window."""
+        await self._counted("count")
+        shelf, now = self.shelf(access.store.external_id), self._clock.now()
+        return sum(shelf.orders[number].visible_at <= now for _, number in shelf.between(window))
 
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | None:
         """One order, seen at once whatever the index shows."""

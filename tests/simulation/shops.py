@@ -102,7 +102,8 @@ class _Week:
             POLLED: Market(
                 counted, POLLED, "Etsy", polled, self.chaos, per_day=self.course.per_day, silent_cancels=True
             ),
-            PUSHED: Market(counted, PUSHED, "Shopify", pushed, self.chaos, pushes=True),
+            # A list costs a point an order there, as a count does.
+            PUSHED: Market(counted, PUSHED, "Shopify", pushed, self.chaos, pushes=True, listed_for_a_count=1),
         }
         unhurried = {slug: market.with_tools(reserve) for slug, market in self.markets.items()}
         self.world = World(self.clock, limits, self.markets, unhurried)

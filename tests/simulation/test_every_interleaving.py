@@ -87,7 +87,7 @@ class _Play:
             POLLED: Market(
                 counted, POLLED, "Polled", pace, self.chaos, per_day=5_000, silent_cancels=True, page_size=3
             ),
-            PUSHED: Market(counted, PUSHED, "Pushed", pace, self.chaos, pushes=True, page_size=3),
+            PUSHED: Market(counted, PUSHED, "Pushed", pace, self.chaos, pushes=True, page_size=3, listed_for_a_count=1),
         }
         unhurried = {slug: market.with_tools(reserve) for slug, market in self.markets.items()}
         self.world = World(self.clock, limits, self.markets, unhurried, processes=2)

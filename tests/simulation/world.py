@@ -17,7 +17,7 @@ from schemas.decisions import OrderDecided
 from schemas.ids import OrderKey, SellerId, StoreId, order_key
 from schemas.order import RAW_ORDER_EVENT
 from schemas.reasons import ReasonCode
-from schemas.sessions import SessionFinished
+from schemas.sessions import SessionFinished, Window
 from schemas.stores import StoreRecord, StoreSettings
 from schemas.topics import (
     ORDERS_DECISIONS,
@@ -51,7 +51,7 @@ from services.kit.trace import begin
 from services.kit.vault import Vault
 from services.reporting.adapters.memory import MemoryProjections
 from services.reporting.comparer import Comparer
-from services.reporting.comparing import HeldOrder
+from services.reporting.comparing import HeldCount, HeldOrder
 from services.reporting.facts import Located, Reader
 from tests.eligibility.workbench import PLENTY, variant
 from tests.ingest.workbench import Ingestion
@@ -94,6 +94,14 @@ class Held:
                 if listed.span.start <= at < listed.span.end:
                     found[number] = one
         return found
+
+    async def held_in(self, seller_id: str, store_id: str, span: Window) -> HeldCount:
+        """See `services.reporting.ports.Holdings`."""
+        del seller_id
+        held = self.orders[store_id].values()
+        changed = [one.revised_at for one in held if span.start <= one.revised_at < span.end]
+        placed = sum(span.start <= one.placed_at < span.end for one in held)
+        return HeldCount(len(changed), placed, max(changed, default=None))
 
 
 class _Decisions(MemoryRepository):

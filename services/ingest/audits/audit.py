@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from schemas.audits import AuditScope, AuditState, Explanation, Finding, FoundOrder
+from schemas.audits import AuditScope, AuditState, CountsCompared, Explanation, Finding, FoundOrder
 from schemas.ids import SellerId, StoreId
 from schemas.sessions import Window as Span
 from services.ingest.connector import By
@@ -17,6 +17,8 @@ from services.ingest.stores.store import Store
 #: to what differs; have that compared.
 Stage = Literal["listing", "listed", "comparing", "fetching", "asking"]
 End = Literal["agreed", "explained", "differs", "failed"]
+#: What the report is compared with: the platform's list, or its counts alone.
+Proof = Literal["list", "count"]
 
 #: How long the report gets between two comparisons; the last wait is repeated.
 WAITS = (timedelta(seconds=5), timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
@@ -81,11 +83,12 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the report has beside one part of a list."""
+    """What the report has beside one part of a list, or beside a count: `counted` then."""
 
     part: int
     held: int
     found: tuple[FoundOrder, ...] = ()
+    counted: CountsCompared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Audit:
     `window` is None for open orders, and until a scheduled audit began. `planned_for` is when it was to begin, `due_at`
     when it goes on at the earliest, `waiting` why it waits for the platform, `progressed_at` when it last got further
     there. `listed` counts the platform's list so far and `counted` is the platform's own count, where it has one;
+    With `proof` "count" nothing is listed, as long as the counts agree.
     `held` is how many the report had at the first comparison. `round` and `parts` are of the comparison under way or
     the last, `step` numbers what was told. `costs` is what it took of each call budget.
     """
@@ -134,6 +138,7 @@ class Audit:
     window: Span | None = None
     asked: Asked | None = None
     state: AuditState = "running"
+    proof: Proof = "list"
     stage: Stage = "listing"
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -166,6 +171,16 @@ class Audit:
         known = self.counted if self.counted is not None else counted
         further = replace(self, listed=number, after=after, counted=known, progressed_at=now)
         return replace(further, stage="listing" if after else "listed", failures=0, waiting=None, due_at=now)
+
+    def counts(self, counted: int, *, now: datetime) -> Audit:
+        """The audit after the platform counted instead of listing."""
+        return replace(
+            self, listed=counted, counted=counted, stage="listed", failures=0, waiting=None, progressed_at=now
+        )
+
+    def lists(self, *, now: datetime) -> Audit:
+        """The audit after counting was not enough."""
+        return replace(self, proof="list", stage="listing", listed=0, counted=None, due_at=now)
 
     def fetched_some(self, *, now: datetime) -> Audit:
         """The audit after some of its differences were read."""

@@ -101,6 +101,14 @@ class Audits(Protocol):
         """Forget an audit that nobody was told of."""
         ...
 
+    async def listed_lately(self, audit: Audit, *, since: datetime) -> int | None:
+        """How many orders the last list held of this audit's store and scope, begun after `since`, that agreed.
+
+        None where there was none, and while anything speaks against the store: another audit that is under way, or one
+        that ended after that list began and neither agreed nor has its reasons.
+        """
+        ...
+
     async def begin(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Keep that the audit began; one that had begun already changes nothing."""
         ...

@@ -14,10 +14,13 @@ from datetime import timedelta
 
 import structlog
 
+from schemas.audits import CountedOrders
+from schemas.sessions import Window as Span
 from services.ingest.audits.audit import (
     ANSWERED_WITHIN,
     CURSOR_LIFE,
     GIVE_UP,
+    Answer,
     Audit,
     Difference,
     End,
@@ -29,9 +32,19 @@ from services.ingest.audits.audit import (
     to_fetch,
     window_of,
 )
+from services.ingest.audits.counting import Counting, counted_audit
 from services.ingest.audits.fetching import Fetching
 from services.ingest.audits.ports import AuditLease, Audits, OpenOrders
-from services.ingest.audits.telling import cut, open_parts, told_end, told_list, told_progress, told_start, wanted_of
+from services.ingest.audits.telling import (
+    cut,
+    open_parts,
+    told_count,
+    told_end,
+    told_list,
+    told_progress,
+    told_start,
+    wanted_of,
+)
 from services.ingest.connector import Connector, Window
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Polls, SeenOrders, Stores
@@ -79,6 +92,8 @@ class _Run:
     store: Store
     #: Parts of the list read in this run.
     parts: int = 0
+    #: What the platform counted instead of listing.
+    counted: CountedOrders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +163,8 @@ class AuditRunner:
                 await self.audits.give_back(run.lease, due=now + _NOT_READ_YET)
                 return False
         run.audit = audit.began(window, now=now)
+        if await self._counting(run).is_worth_it(run.audit):
+            run.audit = counted_audit(run.audit)
         await self.audits.begin(run.lease, run.audit, messages=[told_start(run.audit)])
         return True
 
@@ -155,7 +172,7 @@ class AuditRunner:
         if run.audit.stage == "listing":
             with spending() as spent:
                 try:
-                    await (self._reread(run) if run.audit.window is None else self._list(run))
+                    await self._look(run)
                 finally:
                     run.audit = run.audit.spent(_costs(spent.of))
         if run.audit.stage == "listed":
@@ -167,21 +184,31 @@ class AuditRunner:
         else:
             await self._compare_again(run)
 
-    async def _list(self, run: _Run) -> None:
+    async def _look(self, run: _Run) -> None:
+        """See what the platform has: count, where that may do; else list, or read what is open."""
+        window = run.audit.window
+        if window is None:
+            await self._reread(run)
+            return
+        if run.audit.proof == "count":
+            run.counted = await self._counting(run).counts(window)
+            if run.counted is not None:
+                run.audit = run.audit.counts(run.counted.updated, now=self.clock.now())
+                return
+            run.audit = run.audit.lists(now=self.clock.now())
+        await self._list(run, window)
+
+    async def _list(self, run: _Run, span: Span) -> None:
         """Read the rest of the list, keeping each part."""
-        span = run.audit.window
-        if span is None:
-            raise ValueError("open orders are not listed by their platform")
         window = Window(span.start, span.end, run.audit.by)
-        counted = None
         if self.clock.now() - run.audit.progressed_at >= CURSOR_LIFE:
             run.audit = replace(run.audit, after=None)
-        if run.audit.counted is None:
-            counted = await run.reading.count(window)
         while True:
             listing = await run.reading.listing(window, run.audit.after)
             run.parts += 1
-            told = counted if counted is not None else listing.total
+            told = listing.total
+            if told is None and run.audit.counted is None:
+                told = await run.reading.count(window)
             entries = {one.external_id: one.at for one in listing.orders}
             run.audit = run.audit.listed_more(
                 run.audit.listed + len(entries), after=listing.after, counted=told, now=self.clock.now()
@@ -213,7 +240,12 @@ class AuditRunner:
             )
 
     async def _compare_list(self, run: _Run) -> None:
-        """Have the report compare the whole list."""
+        """Have the report compare the whole list, or the counts."""
+        if run.counted is not None:
+            now = self.clock.now()
+            run.audit = run.audit.asks(1, now=now)
+            await self.audits.ask(run.lease, run.audit, messages=[told_count(run.audit, run.counted, now=now)])
+            return
         now, entries = self.clock.now(), await self.audits.listed(run.audit.audit_id)
         window = run.audit.window
         parts = cut(entries, window) if window is not None else open_parts(entries)
@@ -234,8 +266,12 @@ class AuditRunner:
         if len(answers) < audit.parts:
             await self._wait_for_answers(run)
             return
+        if audit.proof == "count":
+            await self._take_counts(run, answers[0])
+            return
         before = dict(await self.audits.differences(audit.audit_id))
-        if audit.round == 1:
+        is_first = audit.compared_at is None
+        if is_first:
             numbers = [one.external_id for answer in answers for one in answer.found]
             known = dict(await self.audits.explained(audit.store_id, audit.by, numbers))
             if not run.store.settings.paid_only:
@@ -246,10 +282,27 @@ class AuditRunner:
             changed = dict(compared_again(before, answers))
         differences = {**before, **changed}
         run.audit = replace(audit, stage="fetching", due_at=now)
-        run.audit = run.audit.told(differences) if changed or audit.round == 1 else run.audit
+        run.audit = run.audit.told(differences) if changed or is_first else run.audit
         messages = [told_progress(run.audit, differences, now=now)] if run.audit.step > audit.step else []
         await self.audits.settle(run.lease, run.audit, changed=list(changed.values()), messages=messages)
         await self._fetch(run)
+
+    async def _take_counts(self, run: _Run, answer: Answer) -> None:
+        """End the audit where the counts say that all is there; else list."""
+        window = run.audit.window
+        with spending() as spent:
+            try:
+                suffices = window is not None and await self._counting(run).suffices(answer.counted, window)
+            finally:
+                run.audit = run.audit.spent(_costs(spent.of))
+        now = self.clock.now()
+        if suffices:
+            run.audit = replace(run.audit, held=answer.held, compared_at=now).told({})
+            await self.audits.settle(run.lease, run.audit, changed=[], messages=[told_progress(run.audit, {}, now=now)])
+            await self._end(run, "agreed")
+        else:
+            run.audit = run.audit.lists(now=now)
+            await self._go_on(run)
 
     async def _wait_for_answers(self, run: _Run) -> None:
         """Look again soon; end the audit where nobody answers."""
@@ -294,6 +347,9 @@ class AuditRunner:
             ),
             clock=self.clock,
         )
+
+    def _counting(self, run: _Run) -> Counting:
+        return Counting(run.reading, run.connector, self.audits, self.clock)
 
     def _fetching(self, run: _Run) -> Fetching:
         return Fetching(run.reading, run.connector, self.seen, self.publisher, self.clock, self.metrics)

@@ -14,6 +14,7 @@ from schemas.audits import (
     AuditFinished,
     AuditProgressed,
     AuditStarted,
+    CountedOrders,
     ListedOrder,
     OrdersListed,
 )
@@ -100,6 +101,12 @@ def told_list(audit: Audit, parts: Sequence[Part], *, now: datetime) -> list[Mes
         Message(SYNC_LISTINGS.name, audit.store_id, _listed(audit, number, part, now).to_bytes())
         for number, part in enumerate(parts, start=1)
     ]
+
+
+def told_count(audit: Audit, counted: CountedOrders, *, now: datetime) -> Message:
+    """The message that asks the report whether it has as many; `audit` is that of the round that it begins."""
+    listed = _listed(audit, 1, (None, ()), now)
+    return Message(SYNC_LISTINGS.name, audit.store_id, listed.model_copy(update={"counted": counted}).to_bytes())
 
 
 def cut(orders: Sequence[Entry], window: Span) -> list[Part]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from schemas.audits import AuditScope, AuditState, Explanation, Finding
-from services.ingest.audits.audit import MOST_TOLD, Audit, Difference, Differences
+from services.ingest.audits.audit import MOST_TOLD, Audit, Difference, Differences, Proof
 from services.ingest.stores.choosing import MOST_STORES
 from services.ingest.syncs.views import PeriodAsked, PeriodView, WindowView
 
@@ -68,7 +68,8 @@ class AuditView(BaseModel):
     `listed` is how many orders the platform lists in the window, `counted` its own count of them, where it has one, and
     `held` how many of the listed ones the report had. `missing`, `stale` and `unknown` count what differed at first,
     `fetched` what was read because of it, `unsettled` what still differs. The window of an audit that is only planned
-    is null, as is that of all open orders. `problem` says why it ended as it did, or what it waits for until
+    is null, as is that of all open orders. With `proof` count, the platform counted and nothing was listed: `listed` is
+    its count then, and `held` ours. `problem` says why it ended as it did, or what it waits for until
     `next_try_at`.
     """
 
@@ -77,6 +78,7 @@ class AuditView(BaseModel):
     platform: str
     scope: AuditScope
     by: Literal["created", "updated"]
+    proof: Proof
     state: Literal["queued"] | AuditState
     window: WindowView | None
     period: PeriodView | None
@@ -143,6 +145,7 @@ def _shown(audit: Audit) -> dict[str, object]:
         "platform": audit.platform,
         "scope": audit.scope,
         "by": audit.by,
+        "proof": audit.proof,
         "state": audit.state if audit.begun or audit.state != "running" else "queued",
         "window": WindowView(start=window.start, end=window.end) if window else None,
         "period": PeriodView(start=asked.start, end=asked.end) if asked else None,

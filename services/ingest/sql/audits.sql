@@ -4,11 +4,11 @@ INSERT INTO audits (
     audit_id, store_id, seller_id, platform, scope, by, started_by, planned_for, asked,
     window_start, window_end, state, stage, due_at, progressed_at, started_at, finished_at, place_after, listed, counted,
     round, parts, asked_report_at, compared_at, held, missing, stale, unknown, fetched, unsettled, unsettled_since, step,
-    failures, waiting, problem, costs
+    failures, waiting, problem, costs, proof
 )
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36
+    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37
 )
 ON CONFLICT DO NOTHING;
 
@@ -18,7 +18,8 @@ UPDATE audits
 SET window_start = $2, window_end = $3, state = $4, stage = $5, due_at = $6, progressed_at = $7, started_at = $8,
     finished_at = $9, place_after = $10, listed = $11, counted = $12, round = $13, parts = $14, asked_report_at = $15,
     compared_at = $16, held = $17, missing = $18, stale = $19, unknown = $20, fetched = $21, unsettled = $22,
-    unsettled_since = $23, step = $24, failures = $25, waiting = $26, problem = $27, costs = $28
+    unsettled_since = $23, step = $24, failures = $25, waiting = $26, problem = $27, costs = $28,
+    proof = $29
 WHERE audit_id = $1;
 
 -- name: get_audit
@@ -67,6 +68,22 @@ FROM (
       AND stores.state = 'linked' AND audits.platform = ANY($1::text[])
     ORDER BY audits.store_id, audits.scope, audits.planned_for DESC
 ) AS last CROSS JOIN jsonb_each_text(last.costs) AS cost;
+
+-- name: listed_lately
+-- How many orders the last list of a store ($1) and scope ($2) held that agreed, begun after $3; none while another audit
+-- of the store than $4 is under way, or when one ended since that neither agreed nor has its reasons.
+SELECT last.listed
+FROM (
+    SELECT listed, started_at FROM audits
+    WHERE store_id = $1 AND scope = $2 AND audit_id <> $4 AND proof = 'list' AND state = 'agreed' AND started_at >= $3
+    ORDER BY started_at DESC
+    LIMIT 1
+) AS last
+WHERE NOT EXISTS (
+    SELECT FROM audits AS other
+    WHERE other.store_id = $1 AND other.audit_id <> $4 AND other.started_at IS NOT NULL
+      AND (other.state = 'running' OR (other.state IN ('differs', 'failed') AND other.finished_at >= last.started_at))
+);
 
 -- name: claim_audits
 -- Leases audits that are due and free to $1, the longest due first; rows that another process is claiming are passed
@@ -135,7 +152,8 @@ FOR UPDATE;
 
 -- name: keep_answer
 -- Keeps an answer of the report, once.
-INSERT INTO audit_answers (audit_id, round, part, held, found) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
+INSERT INTO audit_answers (audit_id, round, part, held, found, counted) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING;
 
 -- name: count_answers
 -- How many parts of a round are answered.
@@ -147,7 +165,7 @@ UPDATE audits SET due_at = $2 WHERE audit_id = $1;
 
 -- name: answers_of_audit
 -- The answers to a round.
-SELECT part, held, found FROM audit_answers WHERE audit_id = $1 AND round = $2 ORDER BY part;
+SELECT part, held, found, counted FROM audit_answers WHERE audit_id = $1 AND round = $2 ORDER BY part;
 
 -- name: forget_answers
 -- Forgets the answers to an audit.

@@ -11,7 +11,7 @@ from schemas.sessions import Window
 from schemas.stores import StoreRecord
 from services.reporting.audit_answers import audit_detail, audit_view, found_keys
 from services.reporting.changes import SessionChange
-from services.reporting.comparing import HeldOrder
+from services.reporting.comparing import HeldCount, HeldOrder
 from services.reporting.completeness_views import AuditDetail, AuditView
 from services.reporting.cursors import Cursor, written
 from services.reporting.ports import AuditFilter
@@ -126,6 +126,13 @@ class MemoryProofs:
             and row["judged_revised_at"]
             and (row["external_id"] in wanted or (span and span.start <= _time(row, listed.by) < span.end))
         }
+
+    async def held_in(self, seller_id: str, store_id: str, span: Window) -> HeldCount:
+        """Return how many judged orders of a store were last changed, and placed, in a span."""
+        rows = [row for row in self._order_rows(seller_id) if row["store_id"] == store_id and row["judged_revised_at"]]
+        changed = [at for row in rows if span.start <= (at := _time(row, "updated")) < span.end]
+        placed = sum(span.start <= _time(row, "created") < span.end for row in rows)
+        return HeldCount(len(changed), placed, max(changed, default=None))
 
     def _proof(self, store: StoreRecord) -> Proof:
         polls = [session for session in self._kept.sessions.values() if session.store_id == store.store_id]

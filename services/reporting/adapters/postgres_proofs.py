@@ -16,7 +16,7 @@ from schemas.stores import StoreRecord
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 from services.reporting.audit_answers import audit_detail, audit_view, found_keys
-from services.reporting.comparing import HeldOrder
+from services.reporting.comparing import HeldCount, HeldOrder
 from services.reporting.completeness_views import AuditDetail, AuditView
 from services.reporting.cursors import Cursor, written
 from services.reporting.ports import AuditFilter
@@ -110,6 +110,11 @@ class PostgresProofs:
             listed.span.end if listed.span else None,
         )
         return {row["external_id"]: HeldOrder(**row) for row in rows}
+
+    async def held_in(self, seller_id: str, store_id: str, span: Window) -> HeldCount:
+        """Return how many judged orders of a store were last changed, and placed, in a span."""
+        [row] = await self._fetch(_SQL.held_counts, seller_id, store_id, span.start, span.end)
+        return HeldCount(**row)
 
     async def _proofs(self, seller_id: str | None, store_ids: list[str] | None) -> dict[str, Proof]:
         doubts: dict[str, list[Doubt]] = {}

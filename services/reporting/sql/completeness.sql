@@ -138,6 +138,19 @@ WHERE
 SELECT order_key, COALESCE(display_name, heard_display_name) AS display_name, judged_revised_at FROM orders
 WHERE seller_id = $1 AND order_key = ANY ($2::text[]);
 
+-- name: held_counts
+-- How many judged orders of a seller's store were last changed in [$3, $4), how many placed, and the newest change of them.
+SELECT changed.orders AS updated, placed.orders AS created, changed.newest
+FROM (
+    SELECT count(*) AS orders, max(judged_revised_at) AS newest FROM orders
+    WHERE seller_id = $1 AND store_id = $2 AND judged_revised_at >= $3 AND judged_revised_at < $4
+) AS changed
+CROSS JOIN (
+    SELECT count(*) AS orders FROM orders
+    WHERE
+        seller_id = $1 AND store_id = $2 AND listed_at >= $3 AND listed_at < $4 AND judged_revised_at IS NOT NULL
+) AS placed;
+
 -- name: held_orders
 -- The judged orders of a store among $3, and all of it that were last changed, or placed, in a span; some stand twice.
 SELECT external_id, judged_revised_at AS revised_at, listed_at AS placed_at FROM orders

@@ -89,6 +89,7 @@ class Memory:
     syncs: dict[str, SyncRow] = field(default_factory=dict)
     audits: dict[str, AuditRow] = field(default_factory=dict)
     open_audits: dict[str, AuditRow] = field(default_factory=dict)
+    audits_of: dict[str, dict[str, AuditRow]] = field(default_factory=dict)
     #: By when they were due when that was last changed: what is no longer so is passed over.
     due_audits: list[tuple[datetime, str]] = field(default_factory=list)
     #: The last two scheduled audits of each store and scope: of one that is planned, the one before it tells the costs.

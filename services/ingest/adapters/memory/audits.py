@@ -114,6 +114,21 @@ class MemoryAudits:
         self._forget(lease.audit)
         del self._memory.open_audits[lease.audit.audit_id]
 
+    async def listed_lately(self, audit: Audit, *, since: datetime) -> int | None:
+        """By looking at all of the store's."""
+        others = [
+            row.audit
+            for row in self._memory.audits_of.get(audit.store_id, {}).values()
+            if row.audit.begun and row.audit.audit_id != audit.audit_id
+        ]
+        lists = [one for one in others if (one.scope, one.proof, one.state) == (audit.scope, "list", "agreed")]
+        last = max(lists, key=lambda one: one.started_at or since, default=None)
+        if last is None or last.started_at is None or last.started_at < since:
+            return None
+        if any(one.state == "running" or _speaks_against(one, last.started_at) for one in others):
+            return None
+        return last.listed
+
     async def begin(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease."""
         row = self._held(lease)
@@ -162,7 +177,8 @@ class MemoryAudits:
             compared.round,
         ):
             return False
-        row.answers.setdefault((compared.round, compared.part), Answer(compared.part, compared.held, compared.found))
+        answer = Answer(compared.part, compared.held, compared.found, compared.counted)
+        row.answers.setdefault((compared.round, compared.part), answer)
         if len(await self.answers(row.audit)) < row.audit.parts:
             return False
         self._keep(row, replace(row.audit, due_at=now))
@@ -231,6 +247,7 @@ class MemoryAudits:
     def _keep_new(self, audit: Audit) -> None:
         row = AuditRow(audit)
         self._memory.audits[audit.audit_id] = row
+        self._memory.audits_of.setdefault(audit.store_id, {})[audit.audit_id] = row
         if audit.state == "running":
             self._memory.open_audits[audit.audit_id] = row
             heapq.heappush(self._memory.due_audits, (audit.due_at, audit.audit_id))
@@ -246,6 +263,7 @@ class MemoryAudits:
 
     def _forget(self, audit: Audit) -> None:
         row = self._memory.audits.pop(audit.audit_id)
+        del self._memory.audits_of[audit.store_id][audit.audit_id]
         rows = self._memory.scheduled_audits.get((audit.store_id, audit.scope), [])
         rows[:] = [one for one in rows if one is not row]
 
@@ -265,6 +283,10 @@ class MemoryAudits:
         if row is None or (row.owner, row.number) != (lease.owner, lease.number):
             raise LeaseLost("somebody else decides about the audit")
         return row
+
+
+def _speaks_against(audit: Audit, since: datetime) -> bool:
+    return audit.state in {"differs", "failed"} and audit.finished_at is not None and audit.finished_at >= since
 
 
 def _last_ended(rows: Sequence[AuditRow]) -> Audit | None:

@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 from pydantic import TypeAdapter
 
-from schemas.audits import FoundOrder, OrdersCompared
+from schemas.audits import CountsCompared, FoundOrder, OrdersCompared
 from schemas.ids import OrderKey, split_order_key
 from schemas.sessions import Window as Span
 from services.ingest.adapters.postgres import SQL, Connection
@@ -98,6 +98,14 @@ class PostgresAudits:
         with translated_errors():
             _held(await self._pool.fetchval(_SQL.drop_audit, *_holder(lease)))
 
+    async def listed_lately(self, audit: Audit, *, since: datetime) -> int | None:
+        """In one statement."""
+        with translated_errors():
+            listed: int | None = await self._pool.fetchval(
+                _SQL.listed_lately, audit.store_id, audit.scope, since, audit.audit_id
+            )
+        return listed
+
     async def begin(self, lease: AuditLease, audit: Audit, *, messages: Sequence[Message]) -> None:
         """Under the lease; an audit that began already changes nothing."""
         with translated_errors():
@@ -143,7 +151,8 @@ class PostgresAudits:
                     return False
                 place = (compared.audit_id, compared.round)
                 found = _FOUND.dump_json(compared.found).decode()
-                await connection.execute(_SQL.keep_answer, *place, compared.part, compared.held, found)
+                counted = compared.counted.model_dump_json() if compared.counted else None
+                await connection.execute(_SQL.keep_answer, *place, compared.part, compared.held, found, counted)
                 if await connection.fetchval(_SQL.count_answers, *place) < parts:
                     return False
                 await connection.execute(_SQL.audit_answered, compared.audit_id, now)
@@ -153,7 +162,7 @@ class PostgresAudits:
         """By part."""
         with translated_errors():
             rows = await self._pool.fetch(_SQL.answers_of_audit, audit.audit_id, audit.round)
-        return [Answer(row["part"], row["held"], _FOUND.validate_json(row["found"])) for row in rows]
+        return [_answer(row) for row in rows]
 
     async def differences(self, audit_id: str) -> Mapping[str, Difference]:
         """All of them."""
@@ -293,6 +302,7 @@ def _changeable(audit: Audit) -> tuple[object, ...]:
         *(audit.round, audit.parts, audit.asked_report_at, audit.compared_at, audit.held),
         *(tally.missing, tally.stale, tally.unknown, tally.fetched, tally.unsettled, tally.unsettled_since),
         *(audit.step, audit.failures, audit.waiting, audit.problem, orjson.dumps(dict(audit.costs)).decode()),
+        audit.proof,
     )
 
 
@@ -311,6 +321,7 @@ def _audit(row: asyncpg.Record) -> Audit:
         window=Span(start=row["window_start"], end=row["window_end"]) if row["window_start"] else None,
         asked=_asked(row["asked"]),
         state=row["state"],
+        proof=row["proof"],
         stage=row["stage"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
@@ -329,6 +340,11 @@ def _audit(row: asyncpg.Record) -> Audit:
         problem=row["problem"],
         costs=orjson.loads(row["costs"]),
     )
+
+
+def _answer(row: asyncpg.Record) -> Answer:
+    counted = CountsCompared.model_validate_json(row["counted"]) if row["counted"] else None
+    return Answer(row["part"], row["held"], _FOUND.validate_json(row["found"]), counted)
 
 
 def _asked(kept: str | None) -> Asked | None:

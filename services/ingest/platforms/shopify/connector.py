@@ -44,6 +44,8 @@ class ShopifyConnector(UsualConnector):
     #: Webhooks bring the news; the poll finds what they lost. Search results lag a just-made change a little.
     pace = Pace(overlap=timedelta(minutes=5), settle=timedelta(seconds=2), interval=timedelta(minutes=5))
     ids_at_once = 50
+    #: A listed order takes a point, as a count does.
+    listed_for_a_count = 1
     parcels: ShopifyParcels
 
     def __init__(self, settings: ShopifySettings, tools: Tools) -> None:
