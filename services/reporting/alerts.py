@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -50,7 +50,7 @@ def alerts_of(
     alerts += [alert for doubt in attention.doubts for alert in teller.of_doubt(doubt)]
     alerts += [alert for healed in attention.healed for alert in teller.of_healed(healed)]
     alerts += [alert for due in attention.due for alert in teller.of_due(due)]
-    alerts += [alert for stuck in attention.stuck for alert in teller.of_stuck(stuck)]
+    alerts += teller.of_all_stuck(attention.stuck)
     alerts += [teller.of_waiting(waiting) for waiting in attention.waiting if _is_waited_for(waiting)]
     return tuple(sorted(alerts, key=place))
 
@@ -181,17 +181,35 @@ class _Teller:
             orders=due.orders,
         )
 
-    def of_stuck(self, stuck: StuckParcels) -> Iterator[AlertView]:
-        store = self._stores.get(stuck.store_id)
-        if store is None or store.state == "unlinked":
-            return
-        yield self._about(
-            store,
-            "TRACKING_REFUSED_ORDERS" if stuck.state == "refused" else "TRACKING_NEEDS_YOU",
+    def of_all_stuck(self, found: Sequence[StuckParcels]) -> Iterator[AlertView]:
+        """One alert for what all stores have of a kind: the page sorts it by store and code."""
+        told = [one for one in found if one.store_id in self._stores and self._stores[one.store_id].state != "unlinked"]
+        for state in dict.fromkeys(one.state for one in told):
+            of_state = [one for one in told if one.state == state]
+            yield self._of_stuck(of_state[0]) if len(of_state) == 1 else self._digest(of_state)
+
+    def _of_stuck(self, stuck: StuckParcels) -> AlertView:
+        return self._about(
+            self._stores[stuck.store_id],
+            _stuck_code(stuck),
             "warning",
             since=stuck.since,
             link=f"/tracking?store={quote(stuck.store_id)}&state={stuck.state}",
             orders=stuck.orders,
+        )
+
+    def _digest(self, found: Sequence[StuckParcels]) -> AlertView:
+        code, orders = _stuck_code(found[0]), sum(one.orders for one in found)
+        return AlertView(
+            id=code,
+            code=code,
+            severity="warning",
+            since=min(one.since for one in found),
+            orders=orders,
+            title=self._texts(f"alerts.digests.{code}", n=f"{orders:,}", stores=len(found)),
+            sentence=self._texts(f"alerts.digests.sentences.{code}"),
+            remedy=self._texts(f"alerts.remedies.{code}"),
+            link=f"/tracking?state={found[0].state}",
         )
 
     def of_waiting(self, waiting: WaitingOrders) -> AlertView:
@@ -249,6 +267,10 @@ class _Teller:
             remedy=texts(f"alerts.remedies.{code}", **said),
             link=link or where or store_place(store.store_id),
         )
+
+
+def _stuck_code(stuck: StuckParcels) -> AlertCode:
+    return "TRACKING_REFUSED_ORDERS" if stuck.state == "refused" else "TRACKING_NEEDS_YOU"
 
 
 def store_place(store_id: str) -> str:

@@ -278,3 +278,17 @@ def test_a_hundred_orders_are_one_alert_a_store(
     assert (alert.id, alert.severity, alert.since) == (f"{code}:{STORE}", severity, at(5))
     assert (alert.title, alert.link) == (title, link)
     assert told(stores=(store(state="unlinked"),), **found) == ()
+
+
+def test_refusals_of_all_stores_are_one_digest_of_each_kind() -> None:
+    others = tuple(store(store_id=f"st-{number}") for number in range(9))
+    stuck = tuple(StuckParcels(each.store_id, "refused", 12, at(5 + place)) for place, each in enumerate(others))
+
+    [alert] = told(
+        stores=(*others, store(store_id="st-gone", state="unlinked")),
+        stuck=(*stuck, StuckParcels("st-gone", "refused", 1, at(1))),
+    )
+
+    assert (alert.id, alert.orders, alert.since) == ("TRACKING_REFUSED_ORDERS", 108, at(5))
+    assert alert.title == "Tracking of 108 orders in 9 stores was refused"
+    assert (alert.store_id, alert.link) == (None, "/tracking?state=refused")
