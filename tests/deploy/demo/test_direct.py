@@ -6,9 +6,12 @@ import io
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from deploy.demo.direct.by_hand import by_hand
 from deploy.demo.direct.files import Kind, kinds
 from deploy.demo.direct.samples import Sample, samples
 from deploy.demo.direct.tally import Brought, given_again, stand_as_wanted, tally_given
@@ -94,3 +97,17 @@ def test_a_file_that_brings_something_twice_is_told(again: tuple[int, int], told
     orders: list[Sample] = ORDERS
 
     assert len(list(given_again(orders, replace(BROUGHT, new=again[0], existing=again[1])))) == told
+
+
+def test_without_a_browser_the_order_by_hand_goes_in_by_api_and_the_demo_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    said = io.StringIO()
+    # Nothing is asked of the world before the order is given.
+    world: Any = None
+
+    chosen = by_hand(world, world, Console(file=said, width=200))
+
+    assert (chosen.way, said.getvalue().count("\n")) == ("API", 1)
+    assert "apt-get install chromium" in said.getvalue()
