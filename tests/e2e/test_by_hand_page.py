@@ -60,6 +60,12 @@ async def test_an_order_is_typed_mended_left_gone_on_with_given_and_made(
     await expect(wrong).to_be_visible()
     await _type(page, "ZIP code", "73301")
     await expect(wrong).to_be_hidden(timeout=WITHIN_MS)
+    assert complaints == []
+    await page.route("**/new-order", lambda route: route.abort())
+    await _press(page, "Give the order")
+    await expect(page.get_by_role("alert")).to_contain_text("The page cannot be reached", timeout=WITHIN_MS)
+    await page.unroute("**/new-order")
+    complaints.clear()
     await _press(page, "Give the order")
 
     await expect(page.get_by_role("heading", name="The order is given")).to_be_visible(timeout=WITHIN_MS)

@@ -76,3 +76,15 @@ async def test_a_login_ends_by_its_time(logins: Logins, keys: MemoryKeyRing, clo
 @pytest.mark.parametrize("cookie", ["", "x", "é", "AAAA" * 40, "A" * 5000])
 async def test_any_other_cookie_is_no_login(logins: Logins, cookie: str) -> None:
     assert await logins.read(cookie) is None
+
+
+async def test_a_login_has_its_key_for_other_services_and_shows_it_nowhere(logins: Logins, keys: MemoryKeyRing) -> None:
+    key = keys.grant(SELLER)
+    cookie = await logins.open(key)
+    assert cookie is not None
+
+    login = await logins.read(cookie)
+
+    assert login is not None
+    assert login.key == key
+    assert key not in repr(login)

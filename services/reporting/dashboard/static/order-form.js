@@ -1,6 +1,22 @@
-// A picture that cannot be fetched leaves its place empty. The form works without this.
+// Says so when the page itself cannot be reached, and leaves the place of a picture empty that cannot be fetched.
+// The form works without it.
 "use strict";
 
-document.addEventListener("error", (event) => {
-  if (event.target.matches?.(".picture img")) event.target.remove();
-}, true);
+(() => {
+  document.addEventListener("error", (event) => {
+    if (event.target.matches?.(".picture img")) event.target.remove();
+  }, true);
+
+  const tell = (event) => {
+    // What is checked while somebody types may fail in silence; a button may not.
+    if (!event.target.matches?.("#order-form")) return;
+    const notice = document.createElement("p");
+    notice.className = "notice wait";
+    notice.textContent = event.target.dataset.broken;
+    const notices = document.querySelector("#notices");
+    notices.replaceChildren(notice);
+    notices.focus();
+  };
+  document.addEventListener("htmx:error", tell);
+  document.addEventListener("htmx:response:error", tell);
+})();
