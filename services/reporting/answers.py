@@ -10,7 +10,7 @@ from schemas.money import Money
 from schemas.reasons import REASONS, Reason, ReasonCode
 from schemas.sessions import Window
 from schemas.stores import Capability, StoreRecord
-from services.reporting.deadlines import is_open
+from services.reporting.deadlines import deadline_of, is_open
 from services.reporting.tracking_answers import parcel_view
 from services.reporting.views import (
     CapabilityView,
@@ -222,6 +222,7 @@ def _waits(reasons: Sequence[Row]) -> tuple[Wait, ...]:
 
 def _order_fields(row: Row) -> dict[str, Any]:
     name = row["display_name"] or row["heard_display_name"]
+    ship_by, at_risk = deadline_of(row)
     return {
         "order_key": row["order_key"],
         "store_id": row["store_id"],
@@ -236,8 +237,8 @@ def _order_fields(row: Row) -> dict[str, Any]:
         "reasons": tuple(reason_view(reason) for reason in row["reasons"] or ()),
         "total": _money(row["total_amount"], row["total_currency"]),
         "test": row["test"],
-        "ship_by": row["ship_by"],
-        "at_risk_from": row["at_risk_from"] if is_open(row) else None,
+        "ship_by": ship_by or row["ship_by"],
+        "at_risk_from": at_risk if is_open(row) else None,
         "tracking": tuple(parcel_view(parcel, display_name=name) for parcel in row["tracking"] or ()),
     }
 

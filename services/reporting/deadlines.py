@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -19,12 +19,34 @@ CLOSED_STATES = ("rejected", "cancelling", "cancelled")
 UNTOLD_STATES = ("queued", "sent", "refused", "needs_attention")
 
 
-def at_risk_from(placed_at: datetime, ship_by: datetime | None) -> datetime | None:
+def at_risk_from(placed_at: datetime | None, ship_by: datetime | None) -> datetime | None:
     """Return from when on an order is at risk: a day is left, or a third of the time, whichever comes first."""
     if ship_by is None:
         return None
-    third = max(ship_by - placed_at, timedelta()) * LEAST_PART
+    third = max(ship_by - placed_at, timedelta()) * LEAST_PART if placed_at else timedelta()
     return ship_by - max(LEAST_LEFT, third)
+
+
+def deadline_of(row: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return until when an open row of `orders` must ship, and from when on it is at risk.
+
+    What its platform told when it was asked of a parcel that it does not have is newer than what the order says.
+    """
+    if row["shipped_at"] is None:
+        return row["ship_by"], row["at_risk_from"]
+    untold = [_moment(parcel["ship_by"]) for parcel in row["tracking"] or () if parcel["state"] in UNTOLD_STATES]
+    ends = [ship_by or row["ship_by"] for ship_by in untold]
+    risks = [at_risk_from(row["placed_at"], ship_by) if ship_by else row["at_risk_from"] for ship_by in untold]
+    return _earliest(ends), _earliest(risks)
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    """Read a time that Postgres gave as a part of JSON."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def is_open(row: Mapping[str, Any]) -> bool:

@@ -461,6 +461,22 @@ async def _all(fetch: Callable[[str | None], Awaitable[ListOf[T] | None]]) -> li
         word = page.next
 
 
+async def test_a_deadline_that_comes_with_a_parcel_counts_until_the_platform_has_it(kept: Kept) -> None:
+    await kept.take(decided(summary=summary(key(), ship_by=at(90_000))), update("shipped", minute=9))
+    await kept.take(stuck(minute=10, ship_by=at(60)), topic="tracking.pushes")
+
+    [late] = (await listed(kept, OrderFilter(deadline="late", now=at(61)))).items
+    [at_risk] = (await listed(kept, OrderFilter(deadline="at_risk", now=at(59)))).items
+    due = (await kept.reports.attention(SELLER, now=at(59))).due
+    await kept.take(pushed("verified", step=2, minute=11, ship_by=at(60)), first=1, topic="tracking.pushes")
+
+    assert late.ship_by == at_risk.ship_by == at(60)
+    assert [(one.late, one.orders) for one in due] == [(False, 1)]
+    assert due[0].since == late.at_risk_from
+    assert (await listed(kept, OrderFilter(deadline="late", now=at(61)))).items == ()
+    assert (await kept.reports.attention(SELLER, now=at(61))).due == ()
+
+
 async def test_an_order_has_its_parcels_its_deadline_and_arrives(kept: Kept) -> None:
     due = summary(key(), ship_by=at(60))
     await kept.take(decided(summary=due), update("shipped", minute=9))

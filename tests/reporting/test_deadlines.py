@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.reporting.deadlines import at_risk_from, deadline_at, is_open
+from services.reporting.deadlines import at_risk_from, deadline_at, deadline_of, is_open
 from services.reporting.projections import reduce_facts
 from services.reporting.rows import parcel_row, whole_order_row
 from tests.reporting.facts import START, decided, key, pushed, summary, update
@@ -58,3 +58,22 @@ def test_an_order_is_open_until_its_platform_was_told_of_every_parcel(
     row = whole_order_row(changes.orders[key()])
 
     assert is_open({**row, "tracking": [parcel_row(parcel) for parcel in changes.parcels.values()]}) == is_still_open
+
+
+def test_of_a_shipped_order_the_nearest_deadline_of_what_is_not_told_counts() -> None:
+    near, far = START + timedelta(days=2), START + timedelta(days=9)
+    parcels = [
+        {"state": "verified", "ship_by": START},
+        {"state": "queued", "ship_by": near},
+        {"state": "refused", "ship_by": None},
+    ]
+    row = {
+        "shipped_at": START,
+        "placed_at": None,
+        "ship_by": far,
+        "at_risk_from": far - timedelta(days=1),
+        "tracking": parcels,
+    }
+
+    assert deadline_of(row) == (near, near - timedelta(days=1))
+    assert deadline_of(row | {"shipped_at": None}) == (far, far - timedelta(days=1))

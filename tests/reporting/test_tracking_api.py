@@ -158,3 +158,14 @@ async def test_an_order_shows_its_parcels_and_its_deadline(filled: Site) -> None
         "USPS 9400111 needs you. The platform does not take this number. Correct it and try again."
     )
     assert (await got(filled, "/v1/orders?deadline=late"))["items"] == []
+
+
+async def test_a_deadline_that_a_platform_tells_when_it_is_asked_of_a_parcel_is_the_orders(filled: Site) -> None:
+    told = stuck(order=key(2), step=9, minute=11, ship_by=at(60))
+    await filled.take(decided(key(2)), update("shipped", key(2)), told)
+
+    [order] = (await got(filled, "/v1/orders?deadline=at_risk"))["items"]
+    alerts = (await got(filled, "/v1/alerts"))["items"]
+
+    assert (order["order_key"], order["deadline"], order["ship_by"]) == (key(2), "at_risk", "2026-03-01T13:00:00Z")
+    assert [alert["orders"] for alert in alerts if alert["code"] == "SHIP_BY_AT_RISK"] == [1]

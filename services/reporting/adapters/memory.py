@@ -22,7 +22,7 @@ from services.reporting.answers import (
 )
 from services.reporting.attention import Attention, proven_attention
 from services.reporting.cursors import Cursor, written
-from services.reporting.deadlines import deadline_at, is_open
+from services.reporting.deadlines import deadline_at, deadline_of, is_open
 from services.reporting.facts import Located, Place
 from services.reporting.ports import ANYTHING, Change, OrderFilter, SessionFilter
 from services.reporting.projections import Changes, reduce_facts
@@ -282,7 +282,8 @@ def _order_wanted(row: Row, wanted: OrderFilter) -> bool:
 def _deadline(row: Row, now: datetime | None) -> str | None:
     if now is None or not is_open(row):
         return None
-    return deadline_at(now, at_risk=row["at_risk_from"], ship_by=row["ship_by"])
+    ship_by, at_risk = deadline_of(row)
+    return deadline_at(now, at_risk=at_risk, ship_by=ship_by)
 
 
 def _parcel_place(row: Row) -> Cursor:

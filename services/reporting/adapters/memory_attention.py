@@ -24,7 +24,7 @@ from services.reporting.attention import (
     UnreadableOrders,
     WaitingOrders,
 )
-from services.reporting.deadlines import is_open
+from services.reporting.deadlines import deadline_of, is_open
 from services.reporting.rows import Row
 
 
@@ -104,9 +104,10 @@ def _waiting(orders: Sequence[Row], *, before: datetime) -> Iterator[WaitingOrde
 def _due(orders: Sequence[Row], *, now: datetime) -> Iterator[DueOrders]:
     found: dict[tuple[str, bool], list[datetime]] = {}
     for row in orders:
-        if row["at_risk_from"] and row["at_risk_from"] <= now and row["ship_by"] > now - LATE_FOR and is_open(row):
-            late = row["ship_by"] <= now
-            found.setdefault((row["store_id"], late), []).append(row["ship_by"] if late else row["at_risk_from"])
+        ship_by, at_risk = deadline_of(row)
+        if ship_by and at_risk and at_risk <= now and ship_by > now - LATE_FOR and is_open(row):
+            late = ship_by <= now
+            found.setdefault((row["store_id"], late), []).append(ship_by if late else at_risk)
     for (store_id, late), since in sorted(found.items()):
         yield DueOrders(store_id, late, len(since), min(since))
 

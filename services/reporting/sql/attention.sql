@@ -90,15 +90,28 @@ WITH due AS (
         AND state NOT IN ('rejected', 'cancelling', 'cancelled')
         AND fulfilment IS DISTINCT FROM 'fulfilled'
     UNION
-    SELECT untold.order_key, untold.store_id, untold.ship_by, untold.at_risk_from
-    FROM parcels AS parcel JOIN orders AS untold ON untold.order_key = parcel.order_key
-    WHERE
-        parcel.seller_id = $1
-        AND parcel.state IN ('queued', 'sent', 'refused', 'needs_attention')
-        AND untold.at_risk_from <= $2
-        AND untold.ship_by > $3
-        AND untold.state NOT IN ('rejected', 'cancelling', 'cancelled')
-        AND untold.fulfilment IS DISTINCT FROM 'fulfilled'
+    SELECT order_key, store_id, ship_by, at_risk_from
+    FROM (
+        -- What the platform told of the deadline when it was asked of a parcel is newer than what the order says.
+        SELECT
+            untold.order_key,
+            untold.store_id,
+            min(COALESCE(parcel.ship_by, untold.ship_by)) AS ship_by,
+            min(
+                CASE
+                    WHEN parcel.ship_by IS NULL THEN untold.at_risk_from
+                    ELSE parcel.ship_by - GREATEST(interval '24 hours', (parcel.ship_by - untold.placed_at) / 3)
+                END
+            ) AS at_risk_from
+        FROM parcels AS parcel JOIN orders AS untold ON untold.order_key = parcel.order_key
+        WHERE
+            parcel.seller_id = $1
+            AND parcel.state IN ('queued', 'sent', 'refused', 'needs_attention')
+            AND untold.state NOT IN ('rejected', 'cancelling', 'cancelled')
+            AND untold.fulfilment IS DISTINCT FROM 'fulfilled'
+        GROUP BY untold.order_key
+    ) AS by_order
+    WHERE at_risk_from <= $2 AND ship_by > $3
 )
 
 SELECT

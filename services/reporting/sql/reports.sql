@@ -139,19 +139,31 @@ WHERE
     AND (
         $13::text IS NULL
         OR (
-            at_risk_from <= $14::timestamptz
-            AND CASE WHEN ship_by <= $14 THEN 'late' ELSE 'at_risk' END = $13
-            AND state NOT IN ('rejected', 'cancelling', 'cancelled')
+            state NOT IN ('rejected', 'cancelling', 'cancelled')
             AND fulfilment IS DISTINCT FROM 'fulfilled'
-            AND (
-                shipped_at IS NULL
-                OR EXISTS (
-                    SELECT FROM parcels AS untold
+            AND CASE
+                WHEN shipped_at IS NULL THEN
+                    at_risk_from <= $14::timestamptz AND CASE WHEN ship_by <= $14 THEN 'late' ELSE 'at_risk' END = $13
+                -- As in `due_orders`.
+                ELSE (
+                    SELECT
+                        min(
+                            CASE
+                                WHEN untold.ship_by IS NULL THEN orders.at_risk_from
+                                ELSE untold.ship_by
+                                    - GREATEST(interval '24 hours', (untold.ship_by - orders.placed_at) / 3)
+                            END
+                        ) <= $14
+                        AND CASE
+                            WHEN min(COALESCE(untold.ship_by, orders.ship_by)) <= $14 THEN 'late'
+                            ELSE 'at_risk'
+                        END = $13
+                    FROM parcels AS untold
                     WHERE
                         untold.order_key = orders.order_key
                         AND untold.state IN ('queued', 'sent', 'refused', 'needs_attention')
                 )
-            )
+            END
         )
     )
 ORDER BY listed_at DESC, order_key DESC
