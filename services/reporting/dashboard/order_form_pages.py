@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -33,6 +34,8 @@ READ_SCOPE, WRITE_SCOPE = "orders:read", "orders:write"
 PATH = "/new-order"
 #: Without signs that look alike.
 _SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+#: As ingest takes a draft's id.
+_FORM_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class Renders(Protocol):
@@ -136,7 +139,7 @@ class OrderFormPages:
     async def _filled(self, visit: Visit, sheet: Sheet) -> Sheet:
         asked, key, t = visit.request.query, visit.login.key, visit.viewer.texts
         if draft_id := asked.get("draft"):
-            draft = await self._desk.draft(key, draft_id)
+            draft = await self._desk.draft(key, draft_id) if _FORM_ID.fullmatch(draft_id) else None
             if draft is None:
                 return sheet.noting("wait", t("new_order.draft_gone"))
             return Sheet(OrderForm.read(draft.fields, form_id=draft_id), saved=True)
@@ -239,6 +242,9 @@ class OrderFormPages:
         # Without this check the order is judged all the same, and waits where its address is wrong.
         with contextlib.suppress(TransientError):
             faults = await self._address_errors(visit, form, missing=True)
+        if not form.lines:
+            errors = {**faults, "items": t("new_order.no_items")}
+            return replace(sheet, errors=errors).noting("bad", t("new_order.refused"))
         if faults and argument != "as_it_is":
             return replace(sheet, errors=faults, forced=True).noting("bad", t("new_order.address_incomplete"))
         given = await self._desk.give(key, form)
@@ -282,9 +288,7 @@ class OrderFormPages:
 
 def _typed(visit: Visit) -> Sheet:
     form_id = visit.form.get("form_id", "")
-    if not 8 <= len(form_id) <= 64:  # noqa: PLR2004 - as ingest takes a draft's id
-        form_id = secrets.token_urlsafe(12)
-    form = OrderForm.read(visit.form, form_id=form_id)
+    form = OrderForm.read(visit.form, form_id=form_id if _FORM_ID.fullmatch(form_id) else secrets.token_urlsafe(12))
     return Sheet(form, search=visit.form.get("search", "").strip(), saved=bool(visit.form.get("saved")))
 
 

@@ -198,6 +198,17 @@ async def test_an_incomplete_address_is_said_first_and_given_only_on_purpose(des
     assert desk.status == 303
 
 
+async def test_an_order_of_nothing_says_all_that_is_missing_at_once(desk: Desk) -> None:
+    fault = {"field": "city", "problem": "City is missing", "remedy": "Give it.", "missing": True}
+    desk.answers["POST /v1/address-checks"] = (200, {"complete": False, "problems": [fault]})
+
+    page = await desk.press("give:as_it_is", **{"items.0.sku": ""})
+
+    assert _error(page, "items") == "Add at least one product."
+    assert _error(page, "ship_to-city") == "City is missing. Give it."
+    assert desk.asked("POST", "/v1/orders") == []
+
+
 async def test_while_typing_only_what_stands_there_is_found_wrong(desk: Desk) -> None:
     faults = [
         {"field": "city", "problem": "City is missing", "remedy": "Give it.", "missing": True},
