@@ -99,22 +99,26 @@ class PostgresProofs:
 
     async def beside(self, listed: OrdersListed) -> Mapping[str, HeldOrder]:
         """Return by platform's id the judged orders among those listed and, with a span, all others in it."""
-        keys = [order_key(listed.platform, listed.store_id, order.external_id) for order in listed.orders]
-        rows = await self._fetch(
-            _SQL.held_orders,
-            listed.seller_id,
-            listed.store_id,
-            keys,
-            listed.by if listed.span else None,
-            listed.span.start if listed.span else None,
-            listed.span.end if listed.span else None,
-        )
-        return {row["external_id"]: HeldOrder(**row) for row in rows}
+        held: dict[str, HeldOrder] = {}
+        if listed.span is not None:
+            statement = _SQL.held_by_change if listed.by == "updated" else _SQL.held_by_creation
+            span = (listed.span.start, listed.span.end)
+            held = await self._held(statement, listed.seller_id, listed.store_id, *span)
+        # Nearly all that is listed in a span stands in it here, too: only the others are asked for one by one.
+        others = {order.external_id for order in listed.orders} - held.keys()
+        if others:
+            keys = [order_key(listed.platform, listed.store_id, external_id) for external_id in others]
+            held |= await self._held(_SQL.held_by_key, listed.seller_id, keys)
+        return held
 
     async def held_in(self, seller_id: str, store_id: str, span: Window) -> HeldCount:
         """Return how many judged orders of a store were last changed, and placed, in a span."""
         [row] = await self._fetch(_SQL.held_counts, seller_id, store_id, span.start, span.end)
         return HeldCount(**row)
+
+    async def _held(self, statement: str, *arguments: object) -> dict[str, HeldOrder]:
+        with translated_errors():
+            return {row[0]: HeldOrder(row[0], row[1], row[2]) for row in await self._pool.fetch(statement, *arguments)}
 
     async def _proofs(self, seller_id: str | None, store_ids: list[str] | None) -> dict[str, Proof]:
         doubts: dict[str, list[Doubt]] = {}

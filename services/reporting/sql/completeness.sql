@@ -151,24 +151,18 @@ CROSS JOIN (
         seller_id = $1 AND store_id = $2 AND listed_at >= $3 AND listed_at < $4 AND judged_revised_at IS NOT NULL
 ) AS placed;
 
--- name: held_orders
--- The judged orders of a store among $3, and all of it that were last changed, or placed, in a span; some stand twice.
-SELECT external_id, judged_revised_at AS revised_at, listed_at AS placed_at FROM orders
-WHERE seller_id = $1 AND order_key = ANY ($3::text[]) AND judged_revised_at IS NOT NULL
-UNION ALL
+-- name: held_by_key
+-- The judged orders of a seller among these keys.
+SELECT external_id, judged_revised_at, listed_at FROM orders
+WHERE seller_id = $1 AND order_key = ANY ($2::text[]) AND judged_revised_at IS NOT NULL;
+
+-- name: held_by_change
+-- The judged orders of a seller's store that were last changed in [$3, $4).
+SELECT external_id, judged_revised_at, listed_at FROM orders
+WHERE seller_id = $1 AND store_id = $2 AND judged_revised_at >= $3 AND judged_revised_at < $4;
+
+-- name: held_by_creation
+-- The judged orders of a seller's store that were placed in [$3, $4).
 SELECT external_id, judged_revised_at, listed_at FROM orders
 WHERE
-    $4::text = 'updated'
-    AND seller_id = $1
-    AND store_id = $2
-    AND judged_revised_at >= $5
-    AND judged_revised_at < $6
-UNION ALL
-SELECT external_id, judged_revised_at, listed_at FROM orders
-WHERE
-    $4::text = 'created'
-    AND seller_id = $1
-    AND store_id = $2
-    AND listed_at >= $5
-    AND listed_at < $6
-    AND judged_revised_at IS NOT NULL;
+    seller_id = $1 AND store_id = $2 AND listed_at >= $3 AND listed_at < $4 AND judged_revised_at IS NOT NULL;
