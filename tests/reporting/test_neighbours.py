@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -11,15 +13,30 @@ from services.kit.errors import TransientError
 from services.kit.http.client import HttpClient
 from services.kit.http.problems import Problem
 from services.reporting.adapters.http_neighbours import HttpNeighbour
-from services.reporting.neighbours import FieldRefusal, refusal_of
-
-pytestmark = pytest.mark.integration
+from services.reporting.adapters.memory_neighbours import Asked, MemoryNeighbour
+from services.reporting.neighbours import FieldRefusal, Neighbour, refusal_of
 
 _MEGABYTE = 1024 * 1024
 
 
+@pytest.fixture(params=["memory", pytest.param("http", marks=pytest.mark.integration)])
+async def neighbour(request: pytest.FixtureRequest) -> AsyncIterator[Neighbour]:
+    """A neighbour that answers the same, over HTTP and in memory."""
+    if request.param == "memory":
+        yield MemoryNeighbour(_answered)
+        return
+    async with _served() as served:
+        yield served
+
+
 @pytest.fixture
-async def neighbour() -> AsyncIterator[HttpNeighbour]:
+async def served() -> AsyncIterator[HttpNeighbour]:
+    async with _served() as neighbour:
+        yield neighbour
+
+
+@asynccontextmanager
+async def _served() -> AsyncIterator[HttpNeighbour]:
     app = web.Application(client_max_size=2**40, middlewares=[_told])
     for handler in (_asked, _refused, _broken, _taken, _file):
         app.router.add_route("*", f"/{handler.__name__.strip('_')}", handler)
@@ -32,7 +49,7 @@ async def neighbour() -> AsyncIterator[HttpNeighbour]:
     await runner.cleanup()
 
 
-async def test_a_call_carries_the_sellers_key_and_what_is_sent(neighbour: HttpNeighbour) -> None:
+async def test_a_call_carries_the_sellers_key_and_what_is_sent(neighbour: Neighbour) -> None:
     reply = await neighbour.call(
         "POST", "/asked", key="osk_test", query={"q": "a b&c"}, json={"n": 1}, headers={"Idempotency-Key": "k"}
     )
@@ -47,7 +64,7 @@ async def test_a_call_carries_the_sellers_key_and_what_is_sent(neighbour: HttpNe
     }
 
 
-async def test_a_refusal_is_a_value_also_where_it_is_not_ours(neighbour: HttpNeighbour) -> None:
+async def test_a_refusal_is_a_value_also_where_it_is_not_ours(neighbour: Neighbour) -> None:
     refused = (await neighbour.call("GET", "/refused", key="k")).refusal
     broken = (await neighbour.call("GET", "/broken", key="k")).refusal
     async with neighbour.download("/refused", key="k") as download:
@@ -60,7 +77,7 @@ async def test_a_refusal_is_a_value_also_where_it_is_not_ours(neighbour: HttpNei
     assert (broken.status, broken.code) == (502, "unknown")
 
 
-async def test_files_go_through_in_pieces(neighbour: HttpNeighbour) -> None:
+async def test_files_go_through_in_pieces(neighbour: Neighbour) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(64):
             yield b"x" * 65536
@@ -70,13 +87,25 @@ async def test_files_go_through_in_pieces(neighbour: HttpNeighbour) -> None:
         sizes = [len(chunk) async for chunk in download.chunks]
 
     assert reply.content["size"] == 4 * _MEGABYTE
+    assert sum(sizes) == 2 * _MEGABYTE
+
+
+@pytest.mark.integration
+async def test_no_piece_is_large(served: HttpNeighbour) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * 65536
+
+    reply = await served.upload("/taken", chunks(), key="k")
+    async with served.download("/file", key="k") as download:
+        sizes = [len(chunk) async for chunk in download.chunks]
+
     assert reply.content["largest"] < _MEGABYTE
     assert download.headers["content-type"] == "text/csv"
-    assert sum(sizes) == 2 * _MEGABYTE
     assert max(sizes) <= 65536
 
 
-async def test_an_upload_that_its_sender_breaks_off_says_so(neighbour: HttpNeighbour) -> None:
+async def test_an_upload_that_its_sender_breaks_off_says_so(neighbour: Neighbour) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield b"half"
         raise Problem(400, "upload_incomplete", "The file did not come whole.")
@@ -85,9 +114,11 @@ async def test_an_upload_that_its_sender_breaks_off_says_so(neighbour: HttpNeigh
         await neighbour.upload("/taken", chunks(), key="k")
 
 
-async def test_who_is_away_is_no_refusal() -> None:
+@pytest.mark.integration
+@pytest.mark.parametrize("way", ["memory", "http"])
+async def test_who_is_away_is_no_refusal(way: str) -> None:
     http = HttpClient(allow_private_addresses=True)
-    away = HttpNeighbour(http, "http://127.0.0.1:1")
+    away: Neighbour = HttpNeighbour(http, "http://127.0.0.1:1") if way == "http" else MemoryNeighbour()
 
     with pytest.raises(TransientError):
         await away.call("GET", "/v1/orders", key="k")
@@ -147,3 +178,18 @@ async def _told(request: web.Request, handler: object) -> web.StreamResponse:
         return await handler(request)  # type: ignore[operator, no-any-return]
     except Problem as problem:
         return problem.response()
+
+
+def _answered(asked: Asked) -> tuple[int, Any]:
+    match asked.path:
+        case "/asked":
+            key = {"Authorization": f"Bearer {asked.key}", "Idempotency-Key": asked.headers["Idempotency-Key"]}
+            return 201, {**key, "query": asked.query, "body": asked.json}
+        case "/refused":
+            return 403, Problem(403, "forbidden", "No.", scope="orders:write").document()
+        case "/taken":
+            return 200, {"size": len(asked.body)}
+        case "/file":
+            return 200, b"x" * 2 * _MEGABYTE
+        case _:
+            return 502, None

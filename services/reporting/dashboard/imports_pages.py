@@ -11,7 +11,6 @@ from aiohttp import web
 
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem, not_found
-from services.reporting import cursors
 from services.reporting.dashboard.browser import redirect
 from services.reporting.dashboard.completeness_pages import Shows
 from services.reporting.dashboard.imports_told import (
@@ -23,10 +22,11 @@ from services.reporting.dashboard.imports_told import (
     told,
 )
 from services.reporting.dashboard.imports_upload import FormWithFile
+from services.reporting.dashboard.own_stores import own_stores
 from services.reporting.dashboard.view import query
 from services.reporting.dashboard.visit import Visit
 from services.reporting.neighbours import Neighbour, Refusal, Reply
-from services.reporting.ports import STORE_CURSOR, Reports
+from services.reporting.ports import Reports
 from services.reporting.watermark import OUR_OWN
 
 READ_SCOPE, WRITE_SCOPE = "orders:read", "orders:write"
@@ -34,8 +34,6 @@ _IMPORTS = "/v1/imports"
 _LISTED = 20
 _PROBLEMS = 50
 _PREVIEWED = 20
-_STORES_AT_ONCE = 200
-_MOST_PARTS_OF_STORES = 10
 _FORMS = frozenset({"csv", "xlsx"})
 _PASSED_ON = ("Content-Type", "Content-Disposition")
 _NOTHING = ImportsTold(items=(), next=None)
@@ -162,21 +160,8 @@ class ImportPages:
         )
 
     async def _stores(self, visit: Visit, chosen: str) -> list[StoreTold]:
-        """The stores that files can go into; one that was just made may not have reached the report."""
-        found, after = list[StoreTold](), None
-        for _ in range(_MOST_PARTS_OF_STORES):
-            page = await self._reports.stores(visit.seller_id, after=after, limit=_STORES_AT_ONCE)
-            found += [
-                StoreTold(store_id=each.store_id, name=each.name)
-                for each in page.items
-                if each.platform == OUR_OWN and each.state == "linked"
-            ]
-            after = cursors.read(page.next, like=STORE_CURSOR)
-            if after is None:
-                break
-        if chosen and chosen not in {store.store_id for store in found}:
-            found.append(StoreTold(store_id=chosen, name=visit.viewer.texts("imports.new_store")))
-        return found
+        called = visit.viewer.texts("imports.new_store")
+        return await own_stores(self._reports, visit.seller_id, chosen=chosen, called=called)
 
     async def _found(self, visit: Visit, below: str, asked: Mapping[str, str] | None = None) -> Reply:
         reply = await self._asked(visit, "GET", f"{self._address(visit)}{below}", asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -9,20 +10,17 @@ from typing import TypeVar
 from aiohttp import web
 
 from services.kit.errors import TransientError
-from services.reporting import cursors
 from services.reporting.dashboard.completeness_pages import Shows
 from services.reporting.dashboard.imports_told import StoreTold
 from services.reporting.dashboard.order_form import ADDRESS, OrderForm, totals
 from services.reporting.dashboard.order_form_desk import Desk
 from services.reporting.dashboard.order_form_told import AddressFormTold, ChoiceTold, DraftTold, FieldTold, ProductTold
+from services.reporting.dashboard.own_stores import own_stores
 from services.reporting.dashboard.visit import Visit
-from services.reporting.ports import STORE_CURSOR, Reports
-from services.reporting.watermark import OUR_OWN
+from services.reporting.ports import Reports
 
 T = TypeVar("T")
 
-_STORES_AT_ONCE = 200
-_MOST_PARTS_OF_STORES = 10
 #: Every order needs these, whatever its country.
 _REQUIRED = frozenset({"name", "line1", "city"})
 _NO_PRODUCTS: Mapping[str, ProductTold] = {}
@@ -64,8 +62,14 @@ class Screen:
     async def show(self, visit: Visit, sheet: Sheet) -> web.Response:
         """Show the sheet with all that its form needs to know."""
         form, key = sheet.form, visit.login.key
-        address_form = await self.address_form(visit, form)
-        products = await _or_nothing(self._desk.products(key, {line.sku for line in form.lines}), _NO_PRODUCTS)
+        # Side by side: somebody waits, and for one that is away not longer than for all.
+        address_form, into, products, countries, drafts = await asyncio.gather(
+            self.address_form(visit, form),
+            self.stores(visit, form),
+            _or_nothing(self._desk.products(key, {line.sku for line in form.lines}), _NO_PRODUCTS),
+            _or_nothing(self._desk.countries(key), _NO_COUNTRIES),
+            _or_nothing(self._desk.drafts(key), _NO_DRAFTS),
+        )
         named = {each.name for each in address_form.fields}
         response = await self._shows(
             visit,
@@ -78,15 +82,13 @@ class Screen:
             errors=sheet.errors,
             # What belongs to no field of the form is said above it.
             homeless=_homeless(sheet, address_form),
-            into=await self.stores(visit, form),
-            countries=await _or_nothing(self._desk.countries(key), _NO_COUNTRIES),
+            into=into,
+            countries=countries,
             address_form=address_form,
             passed_over={name: text for name, text in form.address.items() if name not in {*named, "country"}},
             products=products,
             totals=totals(form, products),
-            drafts=[
-                each for each in await _or_nothing(self._desk.drafts(key), _NO_DRAFTS) if each.draft_id != form.form_id
-            ],
+            drafts=[each for each in drafts if each.draft_id != form.form_id],
         )
         # Products' pictures are where production keeps them.
         policy = response.headers["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' https:")
@@ -94,22 +96,9 @@ class Screen:
         return response
 
     async def stores(self, visit: Visit, form: OrderForm) -> list[StoreTold]:
-        """Return the stores that orders can be given to; one that was just made may not have reached the report."""
-        found, after = list[StoreTold](), None
-        for _ in range(_MOST_PARTS_OF_STORES):
-            page = await self._reports.stores(visit.seller_id, after=after, limit=_STORES_AT_ONCE)
-            found += [
-                StoreTold(store_id=each.store_id, name=each.name)
-                for each in page.items
-                if each.platform == OUR_OWN and each.state == "linked"
-            ]
-            after = cursors.read(page.next, like=STORE_CURSOR)
-            if after is None:
-                break
-        chosen = form.text("store_id")
-        if chosen and chosen not in {store.store_id for store in found}:
-            found.append(StoreTold(store_id=chosen, name=visit.viewer.texts("new_order.new_store")))
-        return found
+        """Return the stores that orders can be given to."""
+        called = visit.viewer.texts("new_order.new_store")
+        return await own_stores(self._reports, visit.seller_id, chosen=form.text("store_id"), called=called)
 
     async def address_form(self, visit: Visit, form: OrderForm) -> AddressFormTold:
         """Return what the country of a form needs; where nobody can tell, all fields there are."""
