@@ -36,6 +36,8 @@ AHEAD = timedelta(days=1)
 FORM = "direct"
 
 _LONG = 5000
+#: Digits before the point of amounts that fit whatever their currency.
+_SURELY_SMALL = 11
 _BREAKS = "\n\t\r"
 
 
@@ -48,6 +50,8 @@ def _printable(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     text = _printable(text)
     return text if text.isprintable() else " ".join(text.split())
 
@@ -138,11 +142,11 @@ class _Given(BaseModel):
     def _without_blanks(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {name: value for name, value in given.items() if not _is_blank(value)}
-
-
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+        return {
+            name: value
+            for name, value in given.items()
+            if value is not None and not (isinstance(value, str) and (not value or value.isspace()))
+        }
 
 
 class DirectAddress(_Given):
@@ -248,6 +252,9 @@ class DirectOrder(_Given):
 
 def _refuse_inexact(amount: str, currency: str | None, *, path: str | None = None) -> None:
     if currency is None:
+        return
+    whole, _, decimals = amount.partition(".")
+    if len(decimals) <= MINOR_DIGITS[currency] and len(whole) <= _SURELY_SMALL:
         return
     try:
         Money.parse(amount, currency)

@@ -120,6 +120,11 @@ def _date_styles(archive: zipfile.ZipFile) -> frozenset[str]:
     return frozenset(str(place) for place, form in enumerate(styles) if number(form) in dates)
 
 
+#: Most cells of a table say what other cells say: a country, a state, a product. So many short texts are kept at hand.
+_REMEMBERED = 10_000
+_REMEMBERED_CHARACTERS = 100
+
+
 class Strings:
     """Texts by number, kept in a nameless file: a large workbook has millions."""
 
@@ -128,13 +133,22 @@ class Strings:
         self._ends = array("Q", [0])
         self._parts: list[str] = []
         self._within = self._phonetic = False
+        self._asked: dict[int, str] = {}
 
     def at(self, place: int) -> str:
         """The text of that number. Raises FileRefused."""
+        known = self._asked.get(place)
+        if known is not None:
+            return known
         if not 0 <= place < len(self._ends) - 1:
             raise damaged()
         start, end = self._ends[place], self._ends[place + 1]
-        return os.pread(self._file.fileno(), end - start, start).decode()
+        text = os.pread(self._file.fileno(), end - start, start).decode()
+        if len(text) <= _REMEMBERED_CHARACTERS:
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            self._asked[place] = text
+        return text
 
     def start(self, name: str, _: dict[str, str]) -> None:
         """An element begins; pronunciations (rPh) are not part of a text."""
