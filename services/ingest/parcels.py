@@ -58,7 +58,9 @@ class KnownParcel:
 class Shipping:
     """What the platform has of an order's shipping now.
 
-    `until` is when a hold ends, where the platform says so. `ship_by` is its deadline. `detail` is what the platform's
+    `until` is when a hold ends, where the platform says so. `ship_by` is its deadline. `left` are the units that may be
+    shipped now by line id, where one parcel may take several calls; then the lines of the parcels are known as well.
+    `detail` is what the platform's
     own writer needs to write (ids that hold for this moment), and nobody else reads.
     """
 
@@ -66,6 +68,7 @@ class Shipping:
     parcels: tuple[KnownParcel, ...] = ()
     until: datetime | None = None
     ship_by: datetime | None = None
+    left: Mapping[str, int] | None = None
     detail: object = field(default=None, repr=False)
 
     def has(self, tracking_number: str) -> bool:

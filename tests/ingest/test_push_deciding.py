@@ -198,3 +198,27 @@ def test_refusals_are_sorted_by_who_can_help(remedy: str, failures: int, expecte
     stand = after_refusal(replace(PUSH, failures=failures), refused(remedy, code="CODE"), now=START)
 
     assert (shape(stand), stand.problem) == (expected, "Grant the right.")
+
+
+@pytest.mark.parametrize(
+    ("told", "left", "expected"),
+    [
+        ({"7": 1}, {"8": 1}, {"8": 1}),
+        ({"7": 1}, {}, None),  # what was left is another's, or was given back
+        ({"7": 1, "8": 1}, {"8": 4}, None),
+        (None, {"8": 1}, None),
+    ],
+)
+def test_what_is_missing_of_a_parcel_whose_number_is_there_is_told_without_a_mail(
+    told: dict[str, int] | None, left: dict[str, int], expected: dict[str, int] | None
+) -> None:
+    push = replace(SENT, lines={"7": 1, "8": 1}, sent_at=START - 2 * MINUTE)
+    shipping = Shipping("open", (KnownParcel(push.tracking_number, lines=told),), left=left)
+
+    verdict = decide(push, shipping, rules(), now=START)
+
+    if expected is None:
+        assert shape(verdict)[0] == "verified"
+    else:
+        assert isinstance(verdict, Write)
+        assert (verdict.parcel.lines, verdict.parcel.notify_buyer) == (expected, False)

@@ -6,13 +6,14 @@ just read and does not have the number, and again only when it is certain that t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from schemas.stores import StoreSettings
 from schemas.tracking import PushState
-from services.ingest.parcels import READ_FIRST, Parcel, ParcelWriter, PushRefused, Shipping
+from services.ingest.parcels import READ_FIRST, Parcel, ParcelWriter, PushRefused, Shipping, plain_number
 from services.ingest.tracking.push import (
     NO_ANSWER,
     NOT_SHOWN_YET,
@@ -91,10 +92,11 @@ def decide(push: Push, shipping: Shipping | None, rules: Rules, *, now: datetime
     """What to do now that the platform answered `shipping`."""
     if shipping is None:
         return Stand("verified") if push.state == "verified" else rules.stand("needs_attention", ORDER_GONE)
-    if shipping.has(push.tracking_number):
+    rest = _rest(push, shipping)
+    if shipping.has(push.tracking_number) and not rest:
         return _there(push, shipping, rules, now=now)
     waiting = _waits(push, rules, now=now)
-    return waiting or _kept_out(push, shipping, rules, now=now) or _write(push, shipping, rules)
+    return waiting or _kept_out(push, shipping, rules, now=now) or _write(push, shipping, rules, rest)
 
 
 def parcel_of(push: Push, rules: Rules) -> Parcel:
@@ -174,8 +176,24 @@ def _ours(push: Push, shipping: Shipping, rules: Rules) -> bool:
     return any(shipping.has(number) for number in rules.siblings)
 
 
-def _write(push: Push, shipping: Shipping, rules: Rules) -> Write:
+def _rest(push: Push, shipping: Shipping) -> dict[str, int]:
+    """Units of a parcel whose number is there without them: telling it took several calls, and stopped in between."""
+    number = plain_number(push.tracking_number)
+    told = [known.lines for known in shipping.parcels if plain_number(known.tracking_number or "") == number]
+    if push.state == "verified" or shipping.left is None or not told:
+        return {}
+    there: Counter[str] = Counter()
+    for lines in told:
+        there.update(lines or push.lines)
+    rest = {line: min(units - there[line], shipping.left.get(line, 0)) for line, units in push.lines.items()}
+    return {line: units for line, units in rest.items() if units > 0}
+
+
+def _write(push: Push, shipping: Shipping, rules: Rules, rest: Mapping[str, int]) -> Write:
     """Tell it in the place of the number that it replaces, where that is there and can be replaced."""
     parcel = parcel_of(push, rules)
+    if rest:
+        # The buyer was told with the number.
+        return Write(replace(parcel, lines=rest, notify_buyer=False, replaces=None))
     known = push.replaces and rules.writer.replaces and shipping.has(push.replaces)
     return Write(parcel if known else replace(parcel, replaces=None))

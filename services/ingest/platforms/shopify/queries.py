@@ -152,6 +152,14 @@ SHIPPING = (
 )
 #: What was sent alone: fulfilment orders need scopes of their own.
 PARCELS = f"query Parcels($id: ID!, $parcels: Int!) {{ order(id: $id) {{{_SENT}}} }}"
+#: What is in each, which matters only where something is left.
+PARCEL_LINES = """query ParcelLines($id: ID!, $parcels: Int!, $lines: Int!) {
+  order(id: $id) {
+    fulfillments(first: $parcels) {
+      id fulfillmentLineItems(first: $lines) { pageInfo { hasNextPage } nodes { quantity lineItem { id } } }
+    }
+  }
+}"""
 #: The fulfilment orders, and the lines of one, after those that were read.
 MORE_PARTS = (
     "query MoreParts($id: ID!, $parts: Int!, $lines: Int!, $after: String) {"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,12 +111,44 @@ class GraphqlTracking(_Graphql):
     url: str | None = None
 
 
+class _More(_Graphql):
+    has_next_page: bool
+
+
+class GraphqlSentLine(_Graphql):
+    """FulfillmentLineItem."""
+
+    quantity: int = Field(ge=0)
+    line_item: _Named
+
+
+class GraphqlSentLines(_Graphql):
+    """The first lines of a fulfilment."""
+
+    page_info: _More
+    nodes: tuple[GraphqlSentLine, ...]
+
+
 class GraphqlSent(_Graphql):
     """Fulfillment."""
 
     id: str
     status: str
     tracking_info: tuple[GraphqlTracking, ...] = ()
+    #: None where they were not asked for, or are too many.
+    fulfillment_line_items: GraphqlSentLines | None = None
+
+    @property
+    def lines(self) -> dict[str, int] | None:
+        """The units in it by line id; None where that is not known."""
+        found = self.fulfillment_line_items
+        if found is None or found.page_info.has_next_page:
+            return None
+        units: dict[str, int] = {}
+        for each in found.nodes:
+            line = number_in(each.line_item.id, path="lineItem.id")
+            units[line] = units.get(line, 0) + each.quantity
+        return units
 
 
 class GraphqlShipping(_Graphql):
@@ -149,6 +181,7 @@ class Told:
             tuple(_parcels(self.order)),
             until=_earliest(part.fulfill_at for part in left if part.status == "SCHEDULED"),
             ship_by=_earliest(part.fulfill_by for part in left),
+            left=_units(part for part in left if part.may_be_shipped),
             detail=self,
         )
 
@@ -187,10 +220,11 @@ class ShippingReader:
         if len(node.get("fulfillments") or ()) >= PARCELS:
             node |= await self._parcels(access, gid, MORE_PARCELS) or {}
         try:
-            order = parsed(GraphqlShipping, node)
             shown = as_object(node.get("fulfillmentOrders")).get("nodes")
             parts = None if shown is None else tuple(parsed(GraphqlPart, part) for part in shown)
-            return Told(external_id, order, parts)
+            if any(part.left and part.may_be_shipped for part in parts or ()):
+                await self._append_sent_lines(access, gid, node)
+            return Told(external_id, parsed(GraphqlShipping, node), parts)
         except UnreadablePayload as error:
             raise TransientError(f"Shopify's order cannot be read: {error.path}") from None
 
@@ -228,6 +262,18 @@ class ShippingReader:
             lines["nodes"] = [*(lines.get("nodes") or ()), *(more.get("nodes") or ())]
             lines["pageInfo"] = more.get("pageInfo")
 
+    async def _append_sent_lines(self, access: Access, gid: str, node: dict[str, Any]) -> None:
+        """Read what is in the few fulfilments of an order of which something is left."""
+        sent = node.get("fulfillments") or []
+        if not 0 < len(sent) <= PARCELS:
+            return
+        asked = {"id": gid, "parcels": len(sent), "lines": LINES}
+        points = 1 + len(sent) * (2 + 2 * LINES)
+        answer = await self._ask(access, queries.PARCEL_LINES, asked, "ParcelLines", points=points)
+        found = as_object(answer.get("order")).get("fulfillments") or ()
+        lines = {each.get("id"): each.get("fulfillmentLineItems") for each in map(as_object, found)}
+        node["fulfillments"] = [each | {"fulfillmentLineItems": lines.get(each.get("id"))} for each in sent]
+
     async def _parcels(self, access: Access, gid: str, parcels: int) -> dict[str, Any] | None:
         asked = {"id": gid, "parcels": parcels}
         answer = await self._ask(access, queries.PARCELS, asked, "Parcels", points=1 + 2 * parcels)
@@ -248,10 +294,18 @@ class ShippingReader:
 
 def _parcels(order: GraphqlShipping) -> list[KnownParcel]:
     return [
-        KnownParcel(each.number, sent.id, each.company)
+        KnownParcel(each.number, sent.id, each.company, sent.lines)
         for sent in order.sent
         for each in sent.tracking_info or (GraphqlTracking(),)
     ]
+
+
+def _units(parts: Iterable[GraphqlPart]) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for part in parts:
+        for line in part.left:
+            units[line.line] = units.get(line.line, 0) + line.remaining_quantity
+    return units
 
 
 def _earliest(moments: Any) -> datetime | None:

@@ -10,7 +10,7 @@ import pytest
 from graphql import build_client_schema, parse
 from graphql.execution.values import get_variable_values
 
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.parcels import Parcel, PushRefused, Remedy, Shipping, Standing
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import NotTaken, ShopifyClient
 from services.ingest.platforms.shopify.settings import ShopifySettings
@@ -82,6 +82,8 @@ class Store:
         match operation:
             case "Parcels":
                 return answer({"data": {"order": self.order(variables)}})
+            case "ParcelLines":
+                return answer({"data": {"order": {"fulfillments": [_with_lines(each) for each in self.sent]}}})
             case "Shipping" | "MoreParts":
                 if self.denies:
                     return self.denies
@@ -122,6 +124,14 @@ class Store:
 
     async def write(self, **given: Any) -> str | None:
         return await self.writer.write(ACCESS, parcel(**given), await self.read())
+
+
+def _with_lines(each: dict[str, Any]) -> dict[str, Any]:
+    nodes = [
+        {"quantity": units, "lineItem": {"id": f"gid://shopify/LineItem/{line}"}}
+        for line, units in each.get("units", {}).items()
+    ]
+    return {"id": each["id"], "fulfillmentLineItems": {"pageInfo": {"hasNextPage": False}, "nodes": nodes}}
 
 
 def _shown(each: dict[str, Any], lines: int) -> dict[str, Any]:
@@ -203,6 +213,18 @@ async def test_a_location_that_is_refused_after_another_was_taken_is_read_again(
         await store.write(lines={"7": 1, "8": 1})
 
 
+async def test_what_is_in_a_fulfilment_is_read_where_something_is_left() -> None:
+    done = sent(NUMBER) | {"units": {"7": 1}}
+    left, whole = Store([part(2, {"8": 1}, location=THEIRS)], [done]), Store([part(2, {"8": 0})], [done])
+
+    halfway, complete = await left.read(), await whole.read()
+
+    assert ([known.lines for known in halfway.parcels], halfway.left) == ([{"7": 1}], {"8": 1})
+    assert ([known.lines for known in complete.parcels], complete.left) == ([None], {})
+    assert [operation for operation, _ in left.asked] == ["Shipping", "ParcelLines"]
+    assert [operation for operation, _ in whole.asked] == ["Shipping"]
+
+
 async def test_a_fulfilment_has_so_many_lines_at_most() -> None:
     units = {str(line): 1 for line in range(1000, 1000 + MOST_LINES + 1)}
     store = Store([part(1, units)])
@@ -270,7 +292,10 @@ async def test_what_came_to_nothing_is_no_parcel() -> None:
     shipping = await store.read()
 
     fulfilment = "gid://shopify/Fulfillment/None"
-    assert shipping.parcels == (KnownParcel(None, fulfilment, "USPS"), KnownParcel(OTHER, fulfilment, "USPS"))
+    assert [(known.tracking_number, known.parcel_id) for known in shipping.parcels] == [
+        (None, fulfilment),
+        (OTHER, fulfilment),
+    ]
     assert shipping.standing == "open"
 
 
