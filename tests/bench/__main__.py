@@ -16,7 +16,18 @@ from rich.console import Console
 
 from deploy.local.stack import VAR, local_stack
 from deploy.local.throwaway import throwaway_directory
-from tests.bench import audits, eligibility_stage, imports, mapping, orders_api, platforms, webhooks, week, whole_path
+from tests.bench import (
+    audits,
+    eligibility_stage,
+    imports,
+    mapping,
+    orders_api,
+    platforms,
+    tracking,
+    webhooks,
+    week,
+    whole_path,
+)
 from tests.bench.figures import Figure, table
 
 DIRECTORY = VAR / "bench"
@@ -46,6 +57,9 @@ def main() -> int:
         figures += asyncio.run(whole_path.measure(directory / "whole", orders))
         console.print(f"{webhooks.PER_SECOND} webhooks a second for {seconds} s, beside a bare receiver …")
         figures += asyncio.run(webhooks.measure(directory / "webhooks", seconds))
+        console.print("Parcels from production's word to the platforms', and a backlog of them …")
+        figures += asyncio.run(tracking.measure(directory / "tracking", seconds=tracking.SECONDS))
+        figures += tracking.measure_backlog()
         console.print(f"Files of orders: reading {imports.MOST_ROWS} rows, giving {imports.GIVEN_ORDERS} orders …")
         figures += imports.measure_reading(directory / "files")
         figures += asyncio.run(imports.measure_giving(directory / "imports", imports.GIVEN_ORDERS))

@@ -105,6 +105,7 @@ async def test_every_parcel_is_told_once_though_calls_fail_and_processes_die(slu
         body = {"count": ORDERS, "state": "ready", "created_ago": "PT20M", "webhooks": False}
         made = (await found.control("POST", "/orders", body))["ids"]
         truth, mails = await found.shop.truth(), await found.books("emails")
+        again = await found.books("emails_again")
         dispatch = Dispatch(found)
         await dispatch.hear([truth[number] for number in made])
         for when, kinds in (("before", BEFORE), ("after", AFTER)):
@@ -122,3 +123,4 @@ async def test_every_parcel_is_told_once_though_calls_fail_and_processes_die(slu
         shipments = {number: [one["tracking_number"] for one in truth[number]["shipments"]] for number in made}
         assert shipments == {number: [_number(place)] for place, number in enumerate(made)}
         assert await found.books("emails") - mails == ORDERS * found.ways.mails
+        assert await found.books("emails_again") == again
