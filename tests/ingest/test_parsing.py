@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.ingest.connector import UnreadablePayload
-from services.ingest.parsing import answer_object, json_object, money, plain, text
+from services.ingest.parsing import answer_object, exact_object, json_object, money, plain, text
 
 
 def test_numbers_keep_every_digit() -> None:
@@ -56,3 +56,28 @@ def test_an_amount_that_is_not_exact_names_its_field_not_its_value() -> None:
 
     assert refused.value.path == "total"
     assert "12.345" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("45.9", 45.9),
+        ("1234567.1234567", 1234567.1234567),
+        ("45.900000000000006", "45.900000000000006"),
+        ("12345678.5", "12345678.5"),
+        ("9007199254740993", 9007199254740993),
+        ("18446744073709551616", "18446744073709551616"),
+        ("0.1e3", 100.0),
+        ("1.10", "1.10"),
+        ("1.0", 1.0),
+    ],
+)
+def test_a_number_that_might_lose_digits_stays_as_it_was_written(written: str, read: object) -> None:
+    assert exact_object(b'{"amount": %s}' % written.encode()) == {"amount": read}
+
+
+def test_half_a_character_is_found_however_it_is_written() -> None:
+    for half in (rb"\ud83d", rb"\uD83D", "\ud83d".encode("utf-8", "surrogatepass")):
+        json_object(b'{"name": "%s"}' % half)["name"].encode()
+    utf16 = '{"name": "\\ud83d"}'.encode("utf-16-le")
+    assert json_object(utf16)["name"].encode()

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
-from schemas.order import FulfilmentState, NameValue, OrderItem, Payload, PaymentState, RawOrder, Way
+from schemas.order import FulfilmentState, OrderItem, Payload, PaymentState, RawOrder, Way
 from services.ingest.connector import StoreRef, UnreadablePayload
-from services.ingest.parsing import text, unreadable
+from services.ingest.parsing import named, text, unreadable
 from services.ingest.platforms.amazon.custom import Customizations, link_of
 from services.ingest.platforms.amazon.lines import cancellation_is_asked_for, gift_of, priced, to_items
 from services.ingest.platforms.amazon.marketplaces import MARKETPLACES
@@ -20,7 +20,7 @@ from services.ingest.platforms.amazon.payloads import (
     AmazonAddress,
     AmazonMoney,
     AmazonOrder,
-    AmazonPeriod,
+    AmazonRecipient,
 )
 
 #: What each status says of payment and fulfilment. No field says "paid": while an order is PENDING its payment is not
@@ -106,7 +106,7 @@ def _order(
         is_gift=bool(gifts),
         gift_message="\n".join(dict.fromkeys(words for gift in gifts if (words := text(gift.gift_message)))) or None,
         ioss_number=_ioss_number(order),
-        attributes=tuple(NameValue(name=name, value=value) for name, value in _attributes(order)),
+        attributes=named(_attributes(order)),
         tags=_tags(order),
         ship_by=order.fulfillment.ship_by_window.latest_date_time if order.fulfillment.ship_by_window else None,
         payload=Payload(form="orders-2026-01-01", body=body),
@@ -216,52 +216,55 @@ def _street(found: AmazonAddress) -> str | None:
 
 def _second_line(found: AmazonAddress) -> str | None:
     """Return what follows the street: lines two and three, and the parts of a town that a letter there needs."""
-    parts, country = found.extended_fields, text(found.country_code)
-    second = [text(found.address_line2), text(found.address_line3)]
+    parts, city = found.extended_fields, text(found.city)
+    second = [found.address_line2, found.address_line3]
     if parts:
-        second += [text(parts.complement), text(parts.neighborhood)]
-    if country not in _WITHOUT_COUNTIES and text(found.city):
-        second += [text(found.municipality), text(found.district_or_county)]
-    present = dict.fromkeys(part for part in second if part and part != text(found.city))
+        second += [parts.complement, parts.neighborhood]
+    if city and text(found.country_code) not in _WITHOUT_COUNTIES:
+        second += [found.municipality, found.district_or_county]
+    present = dict.fromkeys(part for value in second if value and (part := value.strip()) and part != city)
     return ", ".join(present) or None
 
 
-def _attributes(order: AmazonOrder) -> Iterator[tuple[str, str]]:
+def _attributes(order: AmazonOrder) -> list[tuple[str, str]]:
     """Name what production and the seller may want to know and no other field holds."""
-    for alias in order.order_aliases or ():
-        if alias.alias_type == _SELLER_ORDER_ID:
-            yield "seller_order_id", alias.alias_id
+    found = [
+        ("seller_order_id", alias.alias_id)
+        for alias in order.order_aliases or ()
+        if alias.alias_type == _SELLER_ORDER_ID
+    ]
     for other in order.associated_orders or ():
         name = _REPLACED.get(other.association_type or "")
         if name and other.order_id:
-            yield name, other.order_id
+            found.append((name, other.order_id))
     channel, way = order.sales_channel, order.fulfillment
     if channel and channel.marketplace_id:
-        yield "marketplace_id", channel.marketplace_id
+        found.append(("marketplace_id", channel.marketplace_id))
     if way.fulfilled_by:
-        yield "fulfilled_by", way.fulfilled_by
-    yield from _times("ship", way.ship_by_window)
-    yield from _times("deliver", way.deliver_by_window)
-    yield from _times("print_label", way.label_printing_window)
-    yield from _delivery(order)
+        found.append(("fulfilled_by", way.fulfilled_by))
+    periods = (
+        ("ship", way.ship_by_window),
+        ("deliver", way.deliver_by_window),
+        ("print_label", way.label_printing_window),
+    )
+    for name, period in periods:
+        if period and period.earliest_date_time:
+            found.append((f"{name}_from", period.earliest_date_time.isoformat()))
+        if period and period.latest_date_time:
+            found.append((f"{name}_by", period.latest_date_time.isoformat()))
+    return found + _delivery(order.recipient)
 
 
-def _times(name: str, period: AmazonPeriod | None) -> Iterator[tuple[str, str]]:
-    if period and period.earliest_date_time:
-        yield f"{name}_from", period.earliest_date_time.isoformat()
-    if period and period.latest_date_time:
-        yield f"{name}_by", period.latest_date_time.isoformat()
-
-
-def _delivery(order: AmazonOrder) -> Iterator[tuple[str, str]]:
-    recipient = order.recipient
-    if recipient and recipient.delivery_address and (kind := text(recipient.delivery_address.address_type)):
-        yield "address_type", kind
-    wish = recipient.delivery_preference if recipient else None
-    if wish and (place := text(wish.drop_off_location)):
-        yield "drop_off_location", place
-    if wish and (words := text(wish.address_instruction)):
-        yield "address_instruction", words
+def _delivery(recipient: AmazonRecipient | None) -> list[tuple[str, str]]:
+    if recipient is None:
+        return []
+    address, wish = recipient.delivery_address, recipient.delivery_preference
+    said = (
+        ("address_type", address.address_type if address else None),
+        ("drop_off_location", wish.drop_off_location if wish else None),
+        ("address_instruction", wish.address_instruction if wish else None),
+    )
+    return [(name, words) for name, value in said if value and (words := text(value))]
 
 
 def _ioss_number(order: AmazonOrder) -> str | None:

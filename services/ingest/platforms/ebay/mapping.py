@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
-from schemas.order import FulfilmentState, ItemKind, NameValue, OrderItem, Payload, PaymentState, RawOrder, Way
+from schemas.order import FulfilmentState, ItemKind, OrderItem, Payload, PaymentState, RawOrder, Way
 from services.ingest.connector import StoreRef, UnreadablePayload
-from services.ingest.parsing import money, text, unreadable
+from services.ingest.parsing import money, named, text, unreadable
 from services.ingest.platforms.ebay.payloads import (
     EbayAmount,
     EbayContact,
@@ -45,7 +45,7 @@ _CANCELED = "CANCELED"
 _CANCEL_HOLDS = {"NONE_REQUESTED": None, _CANCELED: None, "IN_PROGRESS": "CANCELLATION_IN_PROGRESS"}
 _EBAY, _DIGITAL, _PICKUP, _BY_EBAY = "EBAY", "DIGITAL", "PREPARE_FOR_PICKUP", "FULFILLED_BY_EBAY"
 #: Ways of delivery that we know; with one that we do not know the order waits for a person.
-_WAYS = frozenset({"SHIP_TO", "SELLER_DEFINED", _DIGITAL, _PICKUP, _BY_EBAY})
+_WAYS_OR_NONE = frozenset({None, "SHIP_TO", "SELLER_DEFINED", _DIGITAL, _PICKUP, _BY_EBAY})
 _NO_SHIPMENTS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -99,7 +99,7 @@ def _order(
         shipping_service=text(step.service) if step else None,
         note=_label_note(step),
         buyer_message=text(order.notes),
-        attributes=tuple(_attributes(order, step)),
+        attributes=named(_attributes(order, step)),
         ship_by=ship_by(order),
         payload=Payload(form="order", body=body),
     )
@@ -150,13 +150,13 @@ def _holds(order: EbayOrder) -> Iterable[str]:
     # eBay sells the label too, and the seller downloads it there: a parcel with another label must not leave.
     if has_label_of_ebay(order):
         yield "LABEL_PROVIDED_BY_EBAY"
-    ways = {instruction.type for instruction in order.instructions or ()} - {None}
+    instructions = order.instructions or ()
+    ways = {instruction.type for instruction in instructions}
     if _PICKUP in ways:
         yield "PICKUP_IN_STORE"
-    if ways - _WAYS:
+    if not ways <= _WAYS_OR_NONE:
         yield "UNKNOWN_WAY_OF_DELIVERY"
-    several = order.instructions is not None and len(order.instructions) > 1
-    if several and len({_place(instruction) for instruction in order.instructions or ()} - {None}) > 1:
+    if len(instructions) > 1 and len({_place(instruction) for instruction in instructions} - {None}) > 1:
         yield "SEVERAL_ADDRESSES"
 
 
@@ -177,7 +177,7 @@ def _place(instruction: EbayInstruction) -> str | None:
 
 def _item(line: EbayLine, place: int, order: EbayOrder, shipped: Mapping[str, int]) -> OrderItem:
     path = f"lineItems.{place}.lineItemCost"
-    options = tuple(NameValue(name=aspect.name, value=aspect.value) for aspect in line.aspects or ())
+    options = named((aspect.name, aspect.value) for aspect in line.aspects) if line.aspects else ()
     kind = _kind(line, order)
     return OrderItem(
         external_id=line.id,
@@ -198,8 +198,9 @@ def _item(line: EbayLine, place: int, order: EbayOrder, shipped: Mapping[str, in
 def _kind(line: EbayLine, order: EbayOrder) -> ItemKind:
     if line.gift is not None:
         return "gift_card"
-    ways = [instruction.type for instruction in order.instructions or ()]
-    return "digital" if ways and all(way == _DIGITAL for way in ways) else "physical"
+    instructions = order.instructions
+    is_digital = instructions and all(instruction.type == _DIGITAL for instruction in instructions)
+    return "digital" if is_digital else "physical"
 
 
 def _is_settled(line: EbayLine, place: int, order: EbayOrder) -> bool:
@@ -226,8 +227,10 @@ def is_shipped_by_ebay(order: EbayOrder) -> bool:
 
 
 def _is_refunded(line: EbayLine, place: int) -> bool:
-    path = f"lineItems.{place}.refunds"
-    given_back = [_money(amount, path=path) for amount in _given_back(line.refunds)]
+    amounts = _given_back(line.refunds)
+    if not amounts:
+        return False
+    given_back = [_money(amount, path=f"lineItems.{place}.refunds") for amount in amounts]
     cost = _money(line.discounted_cost or line.cost, path=f"lineItems.{place}.discountedLineItemCost")
     alike = [amount.amount for amount in given_back if amount.currency == cost.currency]
     return bool(alike) and sum(alike) >= cost.amount
@@ -239,7 +242,7 @@ def _left(line: EbayLine, shipped: Mapping[str, int]) -> int:
 
 def _unit_price(cost: Money, quantity: int) -> Money:
     """Return the price of one unit: eBay tells that of all. A cost that it converted may not divide evenly."""
-    return Money(amount=cost.amount // quantity, currency=cost.currency) if quantity else cost
+    return Money(amount=cost.amount // quantity, currency=cost.currency) if quantity > 1 else cost
 
 
 def _shipping_step(order: EbayOrder) -> EbayShippingStep | None:
@@ -273,14 +276,14 @@ def _label_note(step: EbayShippingStep | None) -> str | None:
     return f"Put this reference on the label: {reference}" if reference else None
 
 
-def _attributes(order: EbayOrder, step: EbayShippingStep | None) -> Iterable[NameValue]:
-    if step and text(step.reference):
-        yield NameValue(name="shipToReferenceId", value=step.reference or "")
+def _attributes(order: EbayOrder, step: EbayShippingStep | None) -> list[tuple[str, str]]:
+    found = []
+    if step and step.reference and text(step.reference):
+        found.append(("shipToReferenceId", step.reference))
     if any(instruction.by_way_of_ebay for instruction in order.instructions or ()):
-        yield NameValue(name="ebaySupportedFulfillment", value="true")
-    for marketplace in dict.fromkeys(line.marketplace for line in order.lines):
-        if marketplace:
-            yield NameValue(name="purchaseMarketplaceId", value=marketplace)
+        found.append(("ebaySupportedFulfillment", "true"))
+    marketplaces = dict.fromkeys(line.marketplace for line in order.lines)
+    return found + [("purchaseMarketplaceId", marketplace) for marketplace in marketplaces if marketplace]
 
 
 def _money(amount: EbayAmount, *, path: str) -> Money:

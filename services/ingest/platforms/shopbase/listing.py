@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from services.ingest.connector import By, UnreadablePayload
-from services.ingest.parsing import answer_object, json_object
+from services.ingest.parsing import answer_object, exact_object
 from services.ingest.platforms.shopbase.client import ShopbaseClient, TooDeep, answered
 from services.ingest.platforms.shopbase.slices import (
     LIMIT,
@@ -127,12 +127,12 @@ def _listed(document: Mapping[str, Any]) -> list[Any]:
 
 
 def rows_of(body: bytes, pick: Callable[[Mapping[str, Any]], list[Any]], *, by: By = "updated") -> list[Row]:
-    """Return the orders of an answer twice: with every number as the text it was written as, and as JSON text.
+    """Return the orders of an answer twice: with numbers that have lost no digit, and as JSON text.
 
     Raises TransientError when the answer as a whole cannot be read.
     """
     try:
-        exact = pick(json_object(body))
+        exact = pick(exact_object(body))
     except UnreadablePayload as error:
         raise TransientError(f"ShopBase's answer is {error.problem}", retry_after=1.0) from None
     return [
@@ -142,7 +142,8 @@ def rows_of(body: bytes, pick: Callable[[Mapping[str, Any]], list[Any]], *, by: 
 
 
 def _number(value: object) -> str | None:
-    number = value.get("id") if isinstance(value, dict) else None
+    told = value.get("id") if isinstance(value, dict) else None
+    number = str(told) if isinstance(told, int) else told
     return number if isinstance(number, str) and number.isascii() and number.isdecimal() else None
 
 

@@ -59,7 +59,8 @@ def _order(
 ) -> RawOrder:
     status = meaning(order.status, statuses)
     revised_at = _utc(order.date_modified_gmt or order.date_created_gmt, path="date_modified_gmt")
-    digital = ships_nothing(order)
+    digital, fulfilment = ships_nothing(order), _fulfilment(order, status)
+    is_over = status in _OVER or fulfilment == "fulfilled"
     return RawOrder(
         key=order_key(store.platform, store.store_id, order.id),
         seller_id=store.seller_id,
@@ -72,7 +73,7 @@ def _order(
         fetched_at=fetched_at,
         way=way,
         payment=_payment(order, status),
-        fulfilment=_fulfilment(order, status),
+        fulfilment=fulfilment,
         # WooCommerce tells that it was cancelled, not when: the change that told it is the nearest we know.
         cancelled_at=revised_at if status in _CANCELLED else None,
         cancel_reason="trash" if status == "trash" else None,
@@ -82,7 +83,7 @@ def _order(
         email=words(order.billing.email),
         phone=words(order.shipping.phone) or words(order.billing.phone),
         buyer_id=None if order.customer_id in {None, "", _GUEST} else order.customer_id,
-        items=_items(order, status, digital=digital),
+        items=_items(order, digital=digital, is_over=is_over),
         shipping_service=_shipping_service(order.shipping_lines or ()),
         buyer_message=words(order.customer_note),
         attributes=visible(order.meta_data or ()),
@@ -90,13 +91,13 @@ def _order(
     )
 
 
-def _items(order: WooOrder, status: str, *, digital: bool) -> tuple[OrderItem, ...]:
+def _items(order: WooOrder, *, digital: bool, is_over: bool) -> tuple[OrderItem, ...]:
     refunded = refunded_units(order.refund_details or ())
     lines = [
         to_item(line, order.currency, digital=digital, refunded=refunded.get(line.id, 0), path=f"line_items.{place}")
         for place, line in enumerate(order.line_items)
     ]
-    if status in _OVER or _fulfilment(order, status) == "fulfilled":
+    if is_over:
         lines = [line.model_copy(update={"quantity_to_make": 0}) for line in lines]
     fees = [
         to_fee_item(fee, order.currency, path=f"fee_lines.{place}") for place, fee in enumerate(order.fee_lines or ())
@@ -128,7 +129,9 @@ def _sum(value: str | None) -> Decimal:
 def _fulfilment(order: WooOrder, status: str) -> FulfilmentState:
     if status == "completed" or (status in _MAY_HAVE_SHIPPED and order.date_completed_gmt is not None):
         return "fulfilled"
-    told = {entry.key: entry.value for entry in order.meta_data or ()}
+    if not order.meta_data:
+        return "unfulfilled"
+    told = {entry.key: entry.value for entry in order.meta_data}
     # Fulfilments leave the order's status alone, and so do tracking plugins, which do not say what a parcel holds.
     if told.get(_FULFILLED_STATUS) == "fulfilled":
         return "fulfilled"

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.order import RawOrder, fingerprint
 from services.ingest.connector import Delivery, OrderTold, UnreadablePayload
-from services.ingest.parsing import json_object, parsed
+from services.ingest.parsing import exact_object, parsed
 from services.ingest.platforms.shopbase.mapping import to_raw_order
 from services.ingest.platforms.shopbase.payloads import ShopbaseOrder
 from services.ingest.platforms.shopbase.webhook import read_webhook
@@ -21,7 +21,7 @@ STORE = store_ref("shopbase", external_id="store.onshopbase.com", currency="USD"
 
 
 def mapped(body: bytes) -> RawOrder:
-    found = parsed(ShopbaseOrder, json_object(body))
+    found = parsed(ShopbaseOrder, exact_object(body))
     return to_raw_order(found, STORE, body=body.decode(), way="poll", fetched_at=FETCHED_AT)
 
 
@@ -296,7 +296,7 @@ def test_an_unreadable_field_is_named_without_its_value(fields: dict[str, Any], 
 
 
 def test_a_process_maps_thousands_of_orders_a_second() -> None:
-    document = json_object(payload("shopbase", "several_shipments.json"))
+    document = exact_object(payload("shopbase", "several_shipments.json"))
     best = 0.0
 
     for _ in range(5):
