@@ -9,6 +9,7 @@ import random
 from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,7 @@ from services.ingest.connector import (
     By,
     Delivery,
     Grant,
+    Listing,
     Mended,
     OrderTold,
     Pace,
@@ -131,6 +133,8 @@ class Market(UsualConnector):
     had_address: set[str] = field(default_factory=set)
     calls: Counter[str] = field(default_factory=Counter)
     recent: deque[datetime] = field(default_factory=deque, repr=False)
+    #: Whether this task lists for an audit.
+    _listing: ContextVar[bool] = field(default=ContextVar("listing", default=False), repr=False)
 
     def with_tools(self, tools: Tools) -> Market:
         """The same platform, called with other tools."""
@@ -226,7 +230,7 @@ class Market(UsualConnector):
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
         """One page in order of time; `after` names the last order before it."""
-        await self._counted("page")
+        await self._counted("list" if self._listing.get() else "page")
         shelf, now = self.shelf(access.store.external_id), self._clock.now()
         places = [place for place in shelf.between(window) if shelf.orders[place[1]].visible_at <= now]
         rest = places
@@ -241,6 +245,14 @@ class Market(UsualConnector):
             read_through=shown[-1][0] if more else window.end,
             total=len(places),
         )
+
+    async def list_orders(self, access: Access, window: Window, *, after: str | None) -> Listing:
+        """A page of whole orders, counted apart from those of polls."""
+        token = self._listing.set(True)
+        try:
+            return await super().list_orders(access, window, after=after)
+        finally:
+            self._listing.reset(token)
 
     async def count_orders(self, access: Access, window: Window) -> int | None:
         """What the index shows of a window."""
