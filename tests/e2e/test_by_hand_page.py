@@ -25,17 +25,14 @@ async def test_an_order_is_typed_mended_left_gone_on_with_given_and_made(
 ) -> None:
     await journey.top_up(api)
     store_id = await _store(api)
-    page = await browser.new_page()
+    page = await (await browser.new_context()).new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     await page.route(
         "https://designs.example.com/**", lambda it: it.fulfill(content_type="image/svg+xml", body=PICTURE)
     )
-    await page.goto(f"{world.services['reporting']}/new-order?store={store_id}")
-    await page.get_by_label("API key").fill(world.key)
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", name="New order")).to_be_visible(timeout=WITHIN_MS)
+    await _log_in(page, world, f"/new-order?store={store_id}")
 
     reference = await page.get_by_label("Order number").input_value()
     await _type(page, "Look for a product", SKU.lower())
@@ -61,10 +58,7 @@ async def test_an_order_is_typed_mended_left_gone_on_with_given_and_made(
     await _type(page, "ZIP code", "73301")
     await expect(wrong).to_be_hidden(timeout=WITHIN_MS)
     assert complaints == []
-    await page.route("**/new-order", lambda route: route.abort())
-    await _press(page, "Give the order")
-    await expect(page.get_by_role("alert")).to_contain_text("The page cannot be reached", timeout=WITHIN_MS)
-    await page.unroute("**/new-order")
+    await _lose_the_page_and_the_login(page, world)
     complaints.clear()
     await _press(page, "Give the order")
 
@@ -78,7 +72,28 @@ async def test_an_order_is_typed_mended_left_gone_on_with_given_and_made(
     assert (await api.call("ingest", "GET", "/v1/drafts"))["items"] == []
     assert complaints == []
     await _fits(page)
-    await page.close()
+    await page.context.close()
+
+
+async def _lose_the_page_and_the_login(page: Page, world: World) -> None:
+    """What is typed stays on the screen all the while."""
+    await page.route("**/new-order", lambda route: route.abort())
+    await _press(page, "Give the order")
+    await expect(page.get_by_role("alert")).to_contain_text("The page cannot be reached", timeout=WITHIN_MS)
+    await page.unroute("**/new-order")
+    await page.context.clear_cookies()
+    await _press(page, "Give the order")
+    await expect(page.get_by_role("alert")).to_contain_text("Your login is over", timeout=WITHIN_MS)
+    another = await page.context.new_page()
+    await _log_in(another, world, "/orders")
+    await another.close()
+
+
+async def _log_in(page: Page, world: World, path: str) -> None:
+    await page.goto(world.services["reporting"] + path)
+    await page.get_by_label("API key").fill(world.key)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Log out")).to_be_visible(timeout=WITHIN_MS)
 
 
 async def _store(api: Api) -> str:

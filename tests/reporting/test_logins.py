@@ -78,6 +78,17 @@ async def test_any_other_cookie_is_no_login(logins: Logins, cookie: str) -> None
     assert await logins.read(cookie) is None
 
 
+async def test_a_form_stays_good_while_its_reader_logs_in_again_and_is_no_other_keys(
+    logins: Logins, keys: MemoryKeyRing
+) -> None:
+    key, other = keys.grant(SELLER), keys.grant(SELLER)
+
+    found = [await logins.read(await logins.open(each) or "") for each in (key, key, other)]
+
+    tokens = [login.form_token for login in found if login is not None]
+    assert tokens[0] == tokens[1] != tokens[2]
+
+
 async def test_a_login_has_its_key_for_other_services_and_shows_it_nowhere(logins: Logins, keys: MemoryKeyRing) -> None:
     key = keys.grant(SELLER)
     cookie = await logins.open(key)

@@ -47,8 +47,9 @@ def to_login(request: web.Request) -> web.Response:
     target = request.rel_url.path_qs if request.method == "GET" else "/"
     address = query("/login", next=None if target == "/" else target)
     if "HX-Request" in request.headers:
-        # A page that refreshed itself goes to the login as a whole, instead of showing it inside.
-        return web.Response(status=401, headers={"HX-Redirect": address})
+        # A page that refreshed itself goes to the login as a whole, instead of showing it inside; one that holds what
+        # somebody typed stays, and says so itself.
+        return web.Response(status=401, headers={"HX-Redirect": address} if request.method == "GET" else None)
     return redirect(address)
 
 

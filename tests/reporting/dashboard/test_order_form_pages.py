@@ -312,6 +312,24 @@ async def test_who_is_away_takes_nothing_that_was_typed_with_them(desk: Desk) ->
     assert desk.asked("POST", "/v1/orders")
 
 
+async def test_a_login_that_is_over_leaves_what_was_typed_on_the_screen_until_there_is_another(desk: Desk) -> None:
+    form = {**TYPED, "form_token": desk.token, "do": "give"}
+    desk.browser.cookie_jar.clear()
+
+    async with desk.browser.post("/new-order", data=form, headers={"HX-Request": "true"}) as response:
+        refused = (response.status, response.headers.get("HX-Redirect"))
+    async with desk.browser.get("/new-order", headers={"HX-Request": "true"}) as response:
+        led = response.headers.get("HX-Redirect")
+    async with desk.browser.post("/login", data={"key": desk.site.keys.grant(SELLER)}):
+        pass
+    stale = await desk.press("give")
+
+    assert refused == (401, None)
+    assert led == "/login?next=%2Fnew-order"
+    # Of another key it is not.
+    assert (desk.status, "foreign_form" in stale) == (403, True)
+
+
 async def test_a_store_is_made_in_place(site: Site) -> None:
     async with site.client() as browser:
         desk = await _at(site, browser, site.keys.grant("seller-2"))

@@ -12,7 +12,8 @@
     if (!event.target.matches?.("#order-form")) return;
     const notice = document.createElement("p");
     notice.className = "notice wait";
-    notice.textContent = event.target.dataset.broken;
+    const over = event.detail?.ctx?.response?.status === 401;
+    notice.textContent = over ? event.target.dataset.over : event.target.dataset.broken;
     const notices = document.querySelector("#notices");
     notices.replaceChildren(notice);
     notices.focus();
