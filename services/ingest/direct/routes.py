@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from aiohttp import web
 from pydantic import ValidationError
 
+from schemas.ids import SessionId
 from schemas.order import order_revised
 from services.ingest.connector import StoreRef
 from services.ingest.direct.batches import Batches
@@ -57,8 +59,8 @@ class DirectApi:
         The same order again is answered with `result` "existing". Another order with the same reference is refused
         (409): update the first one, or give this one a reference of its own.
         """
-        store, by = await self._store(request, body.store_id), principal(request).key_id
-        session_id = self.books.session_id(store.store_id, self.clock.now(), way=query.way, by=by)
+        store, by, at = await self._store(request, body.store_id), principal(request).key_id, self.clock.now()
+        session_id = self.books.session_id(store.store_id, at, way=query.way, by=by)
         order = body.order()
         handed = await self.giving.give(store, [order], way=query.way, session_id=session_id)
         [result] = handed.results
@@ -70,7 +72,7 @@ class DirectApi:
                 result.sentence,
                 errors=[{"in": "body", **problem.model_dump()} for problem in result.problems],
             )
-        return self._noted(store, result, by=by, way=query.way)
+        return self._noted(store, result, at, by=by, way=query.way, session_id=session_id)
 
     async def give_orders(self, request: web.Request, *, body: NewOrders) -> TakenBatch:
         """Take up to 1,000 orders; each is answered by itself, and what is wrong with one refuses no other."""
@@ -92,28 +94,28 @@ class DirectApi:
         Before its release it is judged anew; after that production is told of the change, unless it has begun: then
         the order's timeline says that the change came too late.
         """
-        store, by = await self._store(request, path.store_id), principal(request).key_id
+        store, by, at = await self._store(request, path.store_id), principal(request).key_id, self.clock.now()
         if body.reference != path.reference:
             sentence = "An order keeps its reference: give the same one in the address and in the body."
             raise Problem(422, "reference_differs", "The order was not taken.", sentence)
-        session_id = self.books.session_id(store.store_id, self.clock.now(), way="api", by=by)
+        session_id = self.books.session_id(store.store_id, at, way="api", by=by)
         try:
             taken = await self.giving.replace(store, body, session_id=session_id)
         except NotChangeable as error:
             raise Problem(409, error.code, "The order was not changed.", str(error)) from error
         if taken is None:
             raise not_found("order")
-        return self._noted(store, taken, by=by)
+        return self._noted(store, taken, at, by=by, session_id=session_id)
 
     async def cancel_order(self, request: web.Request, *, path: GivenPath, body: CancelOrder | None) -> TakenOrder:
         """Tell that an order is not wanted any more; it is never made, unless production has begun."""
-        store, by = await self._store(request, path.store_id), principal(request).key_id
-        session_id = self.books.session_id(store.store_id, self.clock.now(), way="api", by=by)
+        store, by, at = await self._store(request, path.store_id), principal(request).key_id, self.clock.now()
+        session_id = self.books.session_id(store.store_id, at, way="api", by=by)
         reason = (body.reason if body else None) or None
         taken = await self.giving.cancel(store, path.reference, reason=reason, session_id=session_id)
         if taken is None:
             raise not_found("order")
-        return self._noted(store, taken, by=by)
+        return self._noted(store, taken, at, by=by, session_id=session_id)
 
     async def _store(self, request: web.Request, store_id: str) -> StoreRef:
         opened = await self.accesses.get(store_id)
@@ -128,11 +130,19 @@ class DirectApi:
             )
         return opened.store.ref
 
-    def _noted(self, store: StoreRef, taken: Taken, *, by: str, way: Literal["api", "form"] = "api") -> TakenOrder:
+    def _noted(
+        self,
+        store: StoreRef,
+        taken: Taken,
+        at: datetime,
+        *,
+        by: str,
+        session_id: SessionId,
+        way: Literal["api", "form"] = "api",
+    ) -> TakenOrder:
         if taken.raw is not None:
-            now = self.clock.now()
-            session_id = self.books.session_id(store.store_id, now, way=way, by=by)
-            self.books.note(Note(store, now, order_revised(taken.raw, session_id=session_id), way, by))
+            event = order_revised(taken.raw, session_id=session_id)
+            self.books.note(Note(store, at, event, way, by))
         return taken_order(taken)
 
 
