@@ -17,10 +17,12 @@ ARCHIVE := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/classes.jsa)
 KAFKA_TOOLS := $(if $(KAFKA_BOOTSTRAP_SERVERS),,java maven)
 PAGE_TOOLS := $(if $(wildcard $(ASSETS)),npm)
 
-# Both cores; tests that share the running world stay in one process. Name files, or -x, to run fewer.
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+# Two cores, three processes: what runs together, and in which turn, says tests/conftest.py; one of them mostly waits
+# for the running world, one for single services. Name files, or -x, to run fewer.
+PYTEST_ARGS ?= -n 3 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help demo test check up down sandbox bench faults clean imports lock schemas assets packages types lint
+.PHONY: help demo test tested check up down sandbox bench faults clean imports lock schemas assets packages types lint
+.PHONY: generated collected
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,16 +32,28 @@ demo: packages $(JARS_STAMP) assets ## a thousand orders from the platforms to p
 	@deploy/local/bootstrap packages chromium || true
 	@$(BIN)/python -m deploy.demo
 
-test: TEST_TOOLS := chromium
-test: packages check $(ARCHIVE) assets ## everything that CI runs, on a real Kafka and Postgres
+test: ## everything that CI runs, on a real Kafka and Postgres
+	@$(MAKE) --no-print-directory --jobs 2 tested
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: lint types imports ## formatter, linter, types, import contracts, generated schemas
+# What precedes the tests: beside the types, which take longest, all else.
+tested: TEST_TOOLS := chromium
+tested: types $(ARCHIVE) assets collected lint imports generated
+
+check: $(VENV_STAMP) ## formatter, linter, types, import contracts, generated schemas
+	@$(MAKE) --no-print-directory --jobs 2 types lint imports generated
+
+generated: $(VENV_STAMP)
 	@$(BIN)/python -m schemas.generate --check
 
 lint: $(VENV_STAMP)
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
+
+# Once, for all processes of the tests: to compile the byte code of what they import takes longer than to collect them.
+collected: $(VENV_STAMP)
+	@mkdir -p var
+	@$(BIN)/python -m pytest --collect-only -qq $(PYTEST_ARGS) > var/collected || { cat var/collected; exit 1; }
 
 types: $(VENV_STAMP)
 	@$(BIN)/mypy schemas services deploy tests
@@ -59,7 +73,7 @@ sandbox: packages $(JARS_STAMP) ## stand-in platforms and factory, against the r
 bench: packages $(ARCHIVE) assets ## figures measured side by side; writes var/bench/summary.json
 	@$(BIN)/python -m tests.bench
 
-faults: packages $(ARCHIVE) assets ## long fault tests with the history checker's verdict (KILLS=, ORDERS=, STORES=, SECONDS=)
+faults: packages $(ARCHIVE) assets ## long fault tests with the history checker's verdict (KILLS=, ORDERS=, SHIPMENTS=, STORES=, SECONDS=)
 	@$(BIN)/python -m tests.faults
 
 schemas: $(VENV_STAMP) ## write the JSON Schemas of the topics
@@ -74,13 +88,13 @@ clean: ## remove var/ and .venv
 	@if [[ -x $(BIN)/python && -d var/up ]]; then $(BIN)/python -m deploy.local down; fi
 	@rm -rf var $(VENV)
 
-assets: $(VENV_STAMP)
+assets: packages
 	@if [[ -x $(ASSETS) ]]; then $(ASSETS); fi
 
-packages: $(VENV_STAMP)
+packages:
 	@deploy/local/bootstrap packages $(KAFKA_TOOLS) $(PAGE_TOOLS) $(TEST_TOOLS)
 
-$(VENV_STAMP): requirements.lock deploy/local/bootstrap
+$(VENV_STAMP): requirements.lock deploy/installer.lock deploy/local/bootstrap
 	@deploy/local/bootstrap venv $(VENV)
 	@touch $@
 

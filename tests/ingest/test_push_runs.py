@@ -421,3 +421,31 @@ async def test_what_may_have_been_told_unread_is_read_before_it_is_told_again() 
     await bench.work_for(timedelta(minutes=5))
 
     assert ((await bench.push()).state, len(bench.writer.writes)) == ("verified", 1)
+
+
+async def _one_number() -> PushBench:
+    bench = await PushBench().linked()
+    bench.writer.orders["o1"] = Told()
+    await bench.hear(shipped("o1", lines={"7": 1}), shipped("o1", shipment_id="s2", lines={"7": 1, "8": 2}))
+    return bench
+
+
+async def test_shipments_under_one_number_are_one_parcel_of_all_their_units() -> None:
+    bench = await _one_number()
+
+    await bench.work()
+
+    assert [parcel.lines for parcel in bench.writer.writes] == [{"7": 2, "8": 2}]
+    assert {(await bench.push(name)).state for name in ("s1", "s2")} == {"verified"}
+    assert bench.writer.orders["o1"].mails == 1
+
+
+async def test_a_shipment_under_a_number_that_may_be_there_waits_until_that_is_known() -> None:
+    bench = await _one_number()
+    bench.writer.cuts = [away()]
+    bench.writer.shown_after = timedelta(seconds=20)
+
+    await bench.work_for(timedelta(minutes=5))
+
+    assert len(bench.writer.writes) == 1
+    assert {(await bench.push(name)).state for name in ("s1", "s2")} == {"verified"}

@@ -7,7 +7,7 @@ just read and does not have the number, and again only when it is certain that t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -60,15 +60,17 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What decides beside the push and the platform's answer. `siblings` are the numbers of the order's other pushes.
+    """What decides beside the push and the platform's answer.
 
-    Only of those that the platform was told by us.
+    `siblings` are the numbers of the order's other pushes that the platform was told by us; `lines` what goes under the
+    push's number in all, where production told of several shipments under one (None: the push's own).
     """
 
     name: str
     settings: StoreSettings
     writer: ParcelWriter
     siblings: Collection[str] = ()
+    lines: Mapping[str, int] | None = None
 
     def stand(self, state: PushState, code: str, *, due_at: datetime | None = None) -> Stand:
         """The stand for one of our codes."""
@@ -99,6 +101,25 @@ def decide(push: Push, shipping: Shipping | None, rules: Rules, *, now: datetime
     return waiting or _kept_out(push, shipping, rules, now=now) or _write(push, shipping, rules, rest)
 
 
+def lines_together(push: Push, pushes: Iterable[Push]) -> dict[str, int] | None:
+    """Units of all shipments under a push's number that are not told yet: a platform has a number once.
+
+    None where there is no other.
+    """
+    others = [each for each in _same_number(push, pushes) if not (each.is_told or each.voided_at or each.replaced_by)]
+    if not others or not all(each.lines for each in (push, *others)):
+        return None
+    units: Counter[str] = Counter()
+    for each in (push, *others):
+        units.update(each.lines)
+    return dict(units)
+
+
+def under_same_number(push: Push, pushes: Iterable[Push]) -> Push | None:
+    """Another shipment under the same number of which it is not known yet whether the platform took it."""
+    return next((each for each in _same_number(push, pushes) if each.state in {"sent", "accepted"}), None)
+
+
 def parcel_of(push: Push, rules: Rules) -> Parcel:
     """The parcel as the platform is to be told of it; `replaces` is a number that it was told, or not."""
     return Parcel(
@@ -108,7 +129,7 @@ def parcel_of(push: Push, rules: Rules) -> Parcel:
         carrier=push.carrier,
         carrier_name=push.carrier_name,
         shipped_at=push.shipped_at,
-        lines=push.lines,
+        lines=push.lines if rules.lines is None else rules.lines,
         # A number that vanished was announced when the platform took it.
         notify_buyer=rules.settings.notify_buyer and push.writes == 0,
         service=push.service,
@@ -197,3 +218,8 @@ def _write(push: Push, shipping: Shipping, rules: Rules, rest: Mapping[str, int]
         return Write(replace(parcel, lines=rest, notify_buyer=False, replaces=None))
     known = push.replaces and rules.writer.replaces and shipping.has(push.replaces)
     return Write(parcel if known else replace(parcel, replaces=None))
+
+
+def _same_number(push: Push, pushes: Iterable[Push]) -> list[Push]:
+    number = plain_number(push.tracking_number)
+    return [each for each in pushes if each is not push and plain_number(each.tracking_number) == number]

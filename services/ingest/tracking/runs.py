@@ -18,7 +18,16 @@ from services.ingest.parcels import READ_FIRST, ParcelWriter, PushRefused, Shipp
 from services.ingest.ports import Stores
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import Tokens
-from services.ingest.tracking.deciding import Rules, Write, after_refusal, before_reading, decide, parcel_of
+from services.ingest.tracking.deciding import (
+    Rules,
+    Write,
+    after_refusal,
+    before_reading,
+    decide,
+    lines_together,
+    parcel_of,
+    under_same_number,
+)
 from services.ingest.tracking.ports import Block, Pushes, PushLease, PushStorage
 from services.ingest.tracking.push import (
     NOT_SHOWN_YET,
@@ -108,7 +117,8 @@ class PushRunner:
             await self._stands(run, push, Stand("off", NOT_WANTED, problem))
             return
         siblings = {other.tracking_number for other in run.pushes.values() if other is not push and other.is_told}
-        rules = Rules(run.name, run.store.settings, writer, siblings)
+        lines = lines_together(push, run.pushes.values())
+        rules = Rules(run.name, run.store.settings, writer, siblings, lines)
         stand = await self._without_asking(run, push, rules)
         if stand is not None:
             await self._stands(run, push, stand)
@@ -128,6 +138,10 @@ class PushRunner:
             return stand
         if push.is_told:
             return None
+        under_way = under_same_number(push, run.pushes.values())
+        if under_way is not None:
+            soon = self.clock.now() + timedelta(seconds=_FIRST_LOOK_SECONDS)
+            return rules.stand("queued", UNSURE, due_at=max(under_way.due_at or soon, soon))
         block = await self.pushes.blocked(run.store, now=self.clock.now())
         if block is None:
             return None
