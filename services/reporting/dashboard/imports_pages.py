@@ -65,6 +65,8 @@ class ImportPages:
     async def take_file(self, visit: Visit) -> web.Response:
         """Pass a file on to ingest while it comes, and show what ingest finds in it."""
         form = FormWithFile(visit.request)
+        if form.is_too_large:
+            return await self._refused_as_too_large(visit, form)
         await form.open()
         visit.admit(form.fields.get("form_token", ""))
         asked = {"store_id": form.fields.get("store_id", ""), "file_name": form.file_name[:200] or "orders"}
@@ -78,6 +80,13 @@ class ImportPages:
             refused = reply.refusal
         await form.drain()
         return await self._list_page(visit, refused=refused, chosen=asked["store_id"])
+
+    async def _refused_as_too_large(self, visit: Visit, form: FormWithFile) -> web.Response:
+        t = visit.viewer.texts
+        await form.drain()
+        return await self._list_page(
+            visit, refused=Refusal(413, "too_large", t("imports.too_large"), t("imports.divide"))
+        )
 
     async def template(self, visit: Visit) -> web.StreamResponse:
         """Pass the template on."""

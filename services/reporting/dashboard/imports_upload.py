@@ -19,6 +19,7 @@ LARGEST_FORM_BYTES = 52 * 1024 * 1024
 SILENCE_SECONDS = 30.0
 #: 50 MB over a slow line.
 LONGEST_SECONDS = 1_800.0
+_MOST_DRAINED_BYTES = 256 * 1024 * 1024
 _CHUNK = 64 * 1024
 _MOST_FIELDS = 10
 _FIELD_BYTES = 512
@@ -36,10 +37,14 @@ class FormWithFile:
         self.fields: Mapping[str, str] = {}
         self.file_name = ""
 
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it says of itself that it is larger than any that is taken."""
+        return (self._request.content_length or 0) > LARGEST_FORM_BYTES
+
     async def open(self) -> None:
         """Read up to the file. Raises a `Problem` when it is no such form, too large, or does not come."""
-        length = self._request.content_length
-        if length is not None and length > LARGEST_FORM_BYTES:
+        if self.is_too_large:
             raise too_large(LARGEST_FORM_BYTES)
         if self._request.content_type != "multipart/form-data":
             raise Problem(400, "form_malformed", "The form cannot be read.")
@@ -79,7 +84,7 @@ class FormWithFile:
 
     async def drain(self) -> None:
         """Read what is left and forget it: a browser shows an answer only once it has sent everything."""
-        left = LARGEST_FORM_BYTES
+        left = _MOST_DRAINED_BYTES
         with suppress(TimeoutError, *_CUT_OFF):
             while left > 0 and (chunk := await self._soon(self._request.content.readany())):
                 left -= len(chunk)

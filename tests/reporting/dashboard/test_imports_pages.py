@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from services.kit.errors import TransientError
 from services.reporting.adapters.memory_neighbours import Asked
-from services.reporting.dashboard.imports_upload import LARGEST_FORM_BYTES
 from services.reporting.dashboard.pages import POLICY
 from tests.reporting.conftest import Site
 from tests.reporting.facts import SELLER, store
@@ -202,18 +200,15 @@ async def test_an_upload_that_breaks_off_is_no_file(site: Site, viewer: aiohttp.
     assert [asked for asked in site.ingest.asked if asked.method == "POST"] == []
 
 
-async def test_a_form_larger_than_any_file_is_refused_before_it_comes(
-    site: Site, viewer: aiohttp.ClientSession
+async def test_a_file_larger_than_any_is_told_so_once_it_is_sent_and_none_of_it_is_passed_on(
+    site: Site, viewer: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(site.address.rsplit(":", 1)[1]))
-    cookie = "; ".join(f"{each.key}={each.value}" for each in viewer.cookie_jar)
-    head = f"POST /imports HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-    writer.write(f"{head}Content-Length: {LARGEST_FORM_BYTES + 1}\r\n\r\n".encode())
+    monkeypatch.setattr("services.reporting.dashboard.imports_upload.LARGEST_FORM_BYTES", 50_000)
 
-    answer = await asyncio.wait_for(reader.readline(), 5)
+    status, _, text = await uploaded(viewer, bytes(2_000_000))
 
-    writer.close()
-    assert b" 413 " in answer
+    assert (status, "The file is larger than 50 MB.</b> Divide it" in text) == (413, True)
+    assert [asked for asked in site.ingest.asked if asked.method == "POST"] == []
 
 
 async def test_what_is_wrong_is_told_by_row_and_column_and_what_each_row_would_become(
