@@ -17,8 +17,8 @@ Row = Mapping[str, Any]
 STATES: tuple[PushState, ...] = ("needs_attention", "refused", "queued", "sent", "accepted", "verified", "off")
 #: From these a parcel is tried again when the seller asks.
 _RETRIED = ("needs_attention", "refused", "queued", "off")
-#: Nothing travels under such a label.
-_GONE = frozenset({"VOIDED", "REPLACED", "VOIDED_AFTER_TELLING"})
+#: Nothing travels under such a label, or nobody wants to be told.
+_SETTLED = frozenset({"VOIDED", "REPLACED", "VOIDED_AFTER_TELLING", "NOT_WANTED"})
 
 
 def parcel_view(row: Row, *, display_name: str | None = None) -> ParcelView:
@@ -37,7 +37,7 @@ def parcel_view(row: Row, *, display_name: str | None = None) -> ParcelView:
 
 def is_retryable(state: str, code: str | None) -> bool:
     """Say whether asking for a parcel again does something; one that only waits for its turn needs no asking."""
-    return state in _RETRIED and code not in _GONE and (state != "queued" or code is not None)
+    return state in _RETRIED and code not in _SETTLED and (state != "queued" or code is not None)
 
 
 def summary_of(rows: Sequence[Row], *, texts: Texts | None = None) -> TrackingSummary:

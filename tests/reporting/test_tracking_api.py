@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from schemas.audits import SYNC_REQUEST, TrackingRetryRequested
+from services.reporting.tracking_answers import is_retryable
 from services.reporting.tracking_export import guarded
 from tests.reporting.conftest import Site
 from tests.reporting.facts import SELLER, STORE, at, decided, key, pushed, store, stuck, update
@@ -169,3 +170,8 @@ async def test_a_deadline_that_a_platform_tells_when_it_is_asked_of_a_parcel_is_
 
     assert (order["order_key"], order["deadline"], order["ship_by"]) == (key(2), "at_risk", "2026-03-01T13:00:00Z")
     assert [alert["orders"] for alert in alerts if alert["code"] == "SHIP_BY_AT_RISK"] == [1]
+
+
+def test_a_parcel_that_nobody_wants_to_hear_of_is_not_offered_again() -> None:
+    assert not is_retryable("off", "NOT_WANTED")
+    assert is_retryable("off", "SWITCHED_OFF")
