@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -127,7 +128,7 @@ async def uploaded(client: aiohttp.ClientSession, content: bytes, **changes: str
     form = aiohttp.FormData()
     for name, value in fields.items():
         form.add_field(name, value)
-    form.add_field("file", content, filename="orders.csv", content_type="text/csv")
+    form.add_field("file", io.BytesIO(content), filename="orders.csv", content_type="text/csv")
     async with client.post("/imports", data=form, allow_redirects=False) as answer:
         return answer.status, answer.headers.get("Location", ""), await answer.text()
 
