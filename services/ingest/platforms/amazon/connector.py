@@ -48,7 +48,13 @@ class AmazonConnector(UsualConnector):
     name = "Amazon"
     #: Amazon lists nothing younger than two minutes, and orders may appear, or gain their address, minutes late. One
     #: search becomes free every three minutes, and twenty may go at once: its budget spaces polls further than this.
-    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(seconds=135), interval=timedelta(seconds=150))
+    #: An order whose file of Amazon Custom was not to be had shows in no list again until it changes.
+    pace = Pace(
+        overlap=timedelta(minutes=10),
+        settle=timedelta(seconds=135),
+        interval=timedelta(seconds=150),
+        reread=timedelta(days=1),
+    )
 
     def __init__(self, settings: AmazonSettings, tools: Tools) -> None:
         self._settings = settings

@@ -39,8 +39,14 @@ class WooCommerceConnector(UsualConnector):
     parcels: WooCommerceParcels
     slug = "woocommerce"
     name = "WooCommerce"
-    #: Stores' clocks are off by minutes, and their webhooks wait for visitors.
-    pace = Pace(overlap=timedelta(minutes=10), settle=timedelta(minutes=1), interval=timedelta(minutes=5))
+    #: Stores' clocks are off by minutes, and their webhooks wait for visitors. Where orders are kept in WordPress'
+    #: posts, an edited address or line moves no change time and shows in no list: open orders are read again.
+    pace = Pace(
+        overlap=timedelta(minutes=10),
+        settle=timedelta(minutes=1),
+        interval=timedelta(minutes=5),
+        reread=timedelta(hours=4),
+    )
     ids_at_once = 100
 
     def __init__(self, tools: Tools) -> None:

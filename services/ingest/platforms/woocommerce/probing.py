@@ -17,7 +17,7 @@ _NO_WEBHOOKS = "Our key's user may not manage WooCommerce: orders come by pollin
 _OLD = "WooCommerce {version} cannot list what changed, so that every sync reads all orders: update it to 5.8 or later."
 _POSTS = (
     "Orders are kept in WordPress' posts, where an edited address or line moves no change time: it reaches us by "
-    "webhook and by the last look. High-performance order storage tells every change."
+    "webhook, and when open orders are read again every few hours. High-performance order storage tells every change."
 )
 
 
