@@ -38,8 +38,10 @@ async def patiently(shop: Shop, ask: Callable[[], Awaitable[Answer]]) -> Answer:
     raise AssertionError("it is never answered")
 
 
-async def listed(shop: Shop, window: Window) -> tuple[list[ListedChange], int | None]:
-    """The whole list, and how many the platform said it would be."""
+async def listed(
+    shop: Shop, window: Window, meanwhile: Callable[[], Awaitable[None]] | None = None
+) -> tuple[list[ListedChange], int | None]:
+    """The whole list, and how many the platform said it would be; `meanwhile` happens once, after the first part."""
     connector, access = await opened(shop)
     found: list[ListedChange] = []
     after, totals = None, set[int | None]()
@@ -49,6 +51,9 @@ async def listed(shop: Shop, window: Window) -> tuple[list[ListedChange], int | 
         found += part.orders
         totals.add(part.total)
         after = part.after
+        if meanwhile is not None:
+            await meanwhile()
+            meanwhile = None
         if after is None:
             return found, max(totals, key=lambda total: total or 0)
     raise AssertionError("the list does not end")
@@ -119,6 +124,28 @@ async def test_a_list_misses_no_order_that_stayed_whatever_the_platform_does(slu
         assert stayed <= set(found) <= set(before)
         for number in stayed:
             assert found[number] == datetime.fromisoformat(truth[number]["updated_at"]).astimezone(UTC)
+
+
+@pytest.mark.parametrize("slug", PLATFORMS)
+async def test_a_list_misses_no_order_while_others_vanish_from_it(slug: str) -> None:
+    async with linked(slug) as shop:
+        await shop.make(CROWD, created_over="PT2S", created_ago=7200)
+        shop.pass_time(300 + shop.opened["lag"])
+        connector, _ = await opened(shop)
+        window = hour_to(shop.clock.now() - connector.pace.settle, "updated")
+        before = await shop.truth()
+        gone = sorted(within(before, window), key=lambda number: before[number]["updated_at"])[:30:3]
+
+        async def vanish() -> None:
+            for number in gone:
+                path = f"/stores/{shop.opened['store']}/orders/{number}"
+                await shop.control("PATCH", path, {"action": "delete", "force": True})
+
+        changes, _ = await listed(shop, window, meanwhile=vanish)
+
+        stayed = within(await shop.truth(), window)
+        assert len(stayed) > CROWD - len(gone)
+        assert stayed <= set(newest(changes)) <= set(before)
 
 
 @pytest.mark.parametrize("slug", PLATFORMS)
