@@ -28,6 +28,10 @@ Way = Literal["webhook", "poll", "backfill", "api", "import", "form"]
 Risk = Literal["accept", "investigate", "cancel"]
 
 
+#: A hold that ends so says that a part of the order is not known yet: nothing that was known of it is replaced by that.
+UNREAD = "_UNREAD"
+
+
 class NameValue(Value):
     """A name and its value, both in the buyer's or seller's own words."""
 

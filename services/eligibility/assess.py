@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from schemas.address import Address
 from schemas.money import Money
-from schemas.order import OrderItem, RawOrder
+from schemas.order import UNREAD, OrderItem, RawOrder
 from schemas.production import ProductionItem, ProductionOrder, ShipTo
 from schemas.reasons import Reason, ReasonCode
 from services.eligibility.facts import Facts
@@ -71,7 +71,7 @@ def assess_released(order: RawOrder, facts: Facts, *, revision: int) -> Assessme
     if not items_to_make(order):
         return Held(())
     reasons = objections(RESOLVABLE, order, facts)
-    blocking = tuple(reason for reason in reasons if reason.code in _KEEPS_FROM_MAKING)
+    blocking = tuple(reason for reason in reasons if _keeps_from_making(reason))
     if blocking:
         return Held(blocking, _price(order, facts))
     return Eligible(_production_order(order, facts, revision))
@@ -91,6 +91,13 @@ _KEEPS_FROM_MAKING = {
     ReasonCode.VARIANT_UNAVAILABLE,
     ReasonCode.ARTWORK_MISSING,
 }
+
+
+def _keeps_from_making(reason: Reason) -> bool:
+    """Tell whether the order's new form cannot be made; what is not known of it yet is not to be left out either."""
+    if reason.code is ReasonCode.PLATFORM_HOLD:
+        return reason.evidence.get("hold", "").endswith(UNREAD)
+    return reason.code in _KEEPS_FROM_MAKING
 
 
 def _takes_away(reason: Reason, order: RawOrder) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.address import Address
-from schemas.order import RawOrder
+from schemas.order import NameValue, RawOrder
 from schemas.production import ProductionAmended, ProductionCancelled, ProductionReleased
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.facts import Match, MatchRef
@@ -356,6 +356,20 @@ async def test_a_change_of_words_alone_amends(bench: Bench, name: str) -> None:
     command = (await bench.sent())[1][-1]
     assert isinstance(command, ProductionAmended)
     assert "Wrap it, please" in {command.order.note, command.order.gift_message}
+
+
+async def test_what_could_not_be_read_again_is_not_taken_from_production(bench: Bench) -> None:
+    words = (NameValue(name="Name", value="Zoë"),)
+    whole = (order_item(personalization=words),)
+    await bench.arrive(raw_order(items=whole))
+
+    await bench.arrive(later(1, items=(order_item(),), holds=("CUSTOMIZATION_UNREAD",)))
+    between = await bench.reasons()
+    await bench.arrive(later(2, items=whole, holds=()))
+
+    assert await bench.commands() == ["order.released"]
+    assert between == ["PLATFORM_HOLD"]
+    assert await bench.reasons() == []
 
 
 async def test_a_revision_that_changes_nothing_for_production_is_not_told(bench: Bench) -> None:

@@ -22,6 +22,8 @@ from services.ingest.platforms.amazon.payloads import AmazonLine
 MOST_ANSWERS = 200
 MOST_CHARACTERS = 100_000
 LONGEST_ADDRESS = 2000
+#: What the query of a link says that is good for a while only.
+_ENDING = ("expires", "signature")
 
 _TEXT, _IMAGE = "TextCustomization", "ImageCustomization"
 #: What holds the choice in each kind of the tree's leaves, best first; of a kind that is new all are tried.
@@ -174,13 +176,15 @@ def _area(answer: _Answer) -> str:
 
 
 def _is_address(url: str) -> bool:
+    """Tell whether production can fetch it whenever it likes: a signed link ends, and is another at each reading."""
     if len(url) > LONGEST_ADDRESS:
         return False
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme == "https" and bool(parts.hostname)
+    ends = any(word in parts.query.lower() for word in _ENDING)
+    return parts.scheme == "https" and bool(parts.hostname) and not ends
 
 
 def _words(value: object, name: str) -> str:

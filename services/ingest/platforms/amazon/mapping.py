@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
-from schemas.order import FulfilmentState, OrderItem, Payload, PaymentState, RawOrder, Way
+from schemas.order import UNREAD, FulfilmentState, OrderItem, Payload, PaymentState, RawOrder, Way
 from services.ingest.connector import StoreRef, UnreadablePayload
 from services.ingest.parsing import named, text, unreadable
 from services.ingest.platforms.amazon.custom import Customizations, link_of
@@ -42,7 +42,7 @@ _UNFULFILLABLE = "UNFULFILLABLE"
 #: Requests to cancel are the seller's to answer as long as something may still be sent.
 _UNSENT = frozenset({"PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED"})
 #: What Amazon Custom's file says is not known yet, or names pictures that have no address of their own.
-CUSTOMIZATION_UNREAD, IMAGES_ONLY_IN_FILE = "CUSTOMIZATION_UNREAD", "CUSTOMIZATION_IMAGES_ONLY_IN_FILE"
+CUSTOMIZATION_UNREAD, IMAGES_ONLY_IN_FILE = f"CUSTOMIZATION{UNREAD}", "CUSTOMIZATION_IMAGES_ONLY_IN_FILE"
 _FULFILLERS = frozenset({"MERCHANT", "AMAZON"})
 _SELLER_ORDER_ID = "SELLER_ORDER_ID"
 _REPLACED = {"REPLACEMENT_ORIGINAL_ID": "replacement_of", "EXCHANGE_ORIGINAL_ID": "exchange_of"}

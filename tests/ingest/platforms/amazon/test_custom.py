@@ -125,7 +125,16 @@ def test_pictures_with_an_address_are_designs(document: dict[str, Any], designs:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "dog.png", "http://images.example.com/dog.png", "https://[", "https://" + "x" * 3000]
+    "url",
+    [
+        "",
+        "dog.png",
+        "http://images.example.com/dog.png",
+        "https://[",
+        "https://" + "x" * 3000,
+        "https://images.example.com/dog.png?X-Amz-Expires=900&X-Amz-Signature=ab",
+        "https://images.example.com/dog.png?Expires=1764000000&Signature=ab",
+    ],
 )
 def test_a_picture_without_an_address_is_named_and_told(url: str) -> None:
     found = read_customization(tree(IMAGE | {"image": {"imageName": "dog.png", "imageUrl": url}}))
