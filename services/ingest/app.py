@@ -85,6 +85,9 @@ _TOPICS = (
 #: A webhook must be refused before its platform stops waiting, so Kafka gets less time than that.
 _PUBLISH_WITHIN_SECONDS = 3.0
 _AGAIN_AFTER_SECONDS = 1.0
+#: A page or a file makes thousands of objects and few cycles; looking for cycles as often as Python does by itself
+#: costs a sixth of what giving an order costs.
+_GC_THRESHOLDS = (50_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,7 @@ async def serve(
         # no webhook is answered.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         log.info("ingest.started", platforms=sorted(reached.at_once), port=server.port)
         try:
             await _run(parts, stop)
