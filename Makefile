@@ -17,9 +17,9 @@ ARCHIVE := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/classes.jsa)
 KAFKA_TOOLS := $(if $(KAFKA_BOOTSTRAP_SERVERS),,java maven)
 PAGE_TOOLS := $(if $(wildcard $(ASSETS)),npm)
 
-# Two cores, three processes: what runs together, and in which turn, says tests/conftest.py; one of them mostly waits
+# Two cores, three processes: what runs together, and in which turn, says tests/turns.py; one of them mostly waits
 # for the running world, one for single services. Name files, or -x, to run fewer.
-PYTEST_ARGS ?= -n 3 --dist loadgroup --no-loadscope-reorder
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test tested check up down sandbox bench faults clean imports lock schemas assets packages types lint
 .PHONY: generated collected

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis  # noqa: F401 - imported late, from within pytest's summary, it overflows CPython 3.11's parser
 import pytest
 import structlog
+from xdist.remote import Producer
 
 from deploy.local.kafka.broker import KafkaBroker
 from deploy.local.kafka.jars import ensure_jars
@@ -16,11 +18,10 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.stack import JARS, VAR, running
 from deploy.local.throwaway import throwaway_directory
 from tests.databases import Databases
+from tests.turns import Turns, turn_of
 
 #: Tests with one of these marks may talk to this machine, and to nothing else.
 ON_LOOPBACK = ("integration", "e2e", "browser", "faults", "bench")
-#: Tests with one of these marks share the one running world of the process that runs them.
-ONE_WORLD = ("e2e", "browser")
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 OWN_CHOICE = ("disable_socket", "enable_socket", "allow_hosts")
 
@@ -31,15 +32,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Close the network to unit tests, and all but loopback to the others."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Close the network to unit tests, and all but loopback to the others; after the shuffle, say whose turn it is."""
     for item in items:
-        if any(item.get_closest_marker(name) for name in ONE_WORLD):
-            item.add_marker(pytest.mark.xdist_group("world"))
-        if any(item.get_closest_marker(name) for name in OWN_CHOICE):
-            continue
-        local = any(item.get_closest_marker(name) for name in ON_LOOPBACK)
-        item.add_marker(pytest.mark.allow_hosts(LOOPBACK) if local else pytest.mark.disable_socket)
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks.isdisjoint(OWN_CHOICE):
+            local = not marks.isdisjoint(ON_LOOPBACK)
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK) if local else pytest.mark.disable_socket)
+    yield
+    items.sort(key=lambda item: turn_of(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Turns:
+    """Whatever `--dist` says: tests that share a running world run in one process."""
+    return Turns(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
