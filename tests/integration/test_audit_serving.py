@@ -24,7 +24,7 @@ from services.kit.kafka.publisher import KafkaPublisher, Message
 from services.kit.kafka.subscriber import KafkaSubscriber
 from services.kit.metrics import Metrics
 from services.reporting.comparer import Comparer
-from services.reporting.comparing import HeldOrder
+from services.reporting.comparing import HeldCount, HeldOrder
 from tests.ingest.processes import PARTITIONS, Ingest, ingest, seller_key, twin, until
 from tests.ingest.twin_platform import TwinConnector
 
@@ -50,6 +50,13 @@ class Reported:
             for order in self.platform.orders.values()
             if order.external_id not in lacking
         }
+
+    async def held_in(self, seller_id: str, store_id: str, span: Span) -> HeldCount:
+        """Of all orders of the store, whatever the seller."""
+        del seller_id, store_id
+        changed = [at for order in self.platform.orders.values() if span.start <= (at := order.changed_at) < span.end]
+        placed = sum(span.start <= order.placed_at < span.end for order in self.platform.orders.values())
+        return HeldCount(len(changed), placed, max(changed, default=None))
 
 
 @asynccontextmanager
