@@ -32,7 +32,7 @@ from services.ingest.adapters.postgres import SCHEMA
 from services.ingest.composing.answering import routes, routes_document, subscriber, webhooks_of
 from services.ingest.composing.foundation import Foundation, Kept, Reached
 from services.ingest.composing.schedules import Schedules, audit_planner, schedules
-from services.ingest.connector import Connector
+from services.ingest.contract.connector import Connector
 from services.ingest.outgoing.sending import ANSWER_LIMIT_BYTES, Sending
 from services.ingest.relaying import Relay
 from services.ingest.settings import IngestSettings

@@ -20,7 +20,7 @@ from services.ingest.audits.audit import Audit, new_audit
 from services.ingest.audits.ports import Audits
 from services.ingest.audits.telling import told_end as told_audit_end
 from services.ingest.audits.telling import told_start as told_audit_start
-from services.ingest.connector import Connector
+from services.ingest.contract.connector import Connector
 from services.ingest.ports import Stores, Syncs, WebhookBooks
 from services.ingest.registry import is_read
 from services.ingest.sessions import told_end, told_start

@@ -12,7 +12,8 @@ from schemas.ids import OrderKey, SessionId, order_key
 from schemas.order import OrderRevised, RawOrder, order_revised
 from schemas.sessions import OrderOutcome, OrderResult
 from schemas.topics import ORDERS_RAW
-from services.ingest.connector import StoreRef, Unreadable
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.stores import StoreRef
 from services.ingest.ports import Seen
 from services.kit.kafka.dead_letters import DETAIL, GROUP, REASON, SOURCE_TOPIC, TIME
 from services.kit.kafka.publisher import Message

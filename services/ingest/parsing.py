@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from schemas.money import Money, MoneyError
 from schemas.order import NameValue
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from schemas.ids import fact_id, order_key
 from schemas.privacy import PrivacyKind, PrivacyRequested
 from schemas.topics import PRIVACY_REQUESTS
-from services.ingest.connector import BuyerForgotten, DataRequested, StoreForgotten, StoreRef
+from services.ingest.contract.stores import StoreRef
+from services.ingest.contract.webhooks import BuyerForgotten, DataRequested, StoreForgotten
 from services.kit.kafka.publisher import Message
 
 PrivacyFact = DataRequested | BuyerForgotten | StoreForgotten

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from services.ingest import platforms as folders
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.kit.errors import SettingsError
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from schemas.order import RawOrder
 from schemas.sessions import OrderOutcome
-from services.ingest.connector import Connector, Unreadable
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Unreadable
 from services.ingest.listing import judge_page
 from services.ingest.ports import SeenOrders, WebhookBooks
 from services.ingest.stores.store import Store

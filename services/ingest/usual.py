@@ -7,21 +7,10 @@ from datetime import datetime
 from typing import Protocol
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import (
-    Access,
-    AppFact,
-    Delivery,
-    Grant,
-    Greeting,
-    LinkingRefused,
-    ListedChange,
-    Listing,
-    NotOurs,
-    Page,
-    Unreadable,
-    Window,
-)
-from services.ingest.parcels import ParcelWriter
+from services.ingest.contract.parcels import ParcelWriter
+from services.ingest.contract.reading import ListedChange, Listing, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, Grant, LinkingRefused
+from services.ingest.contract.webhooks import AppFact, Delivery, Greeting, NotOurs
 
 
 class _Reads(Protocol):
@@ -33,7 +22,7 @@ class _Reads(Protocol):
 
 
 class UsualConnector:
-    """The answers of a platform without peculiarities; see `services.ingest.connector.Connector`."""
+    """The answers of a platform without peculiarities; see `services.ingest.contract.connector.Connector`."""
 
     name: str
     ids_at_once = 1

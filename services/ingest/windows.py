@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from schemas.sessions import Window
-from services.ingest.connector import Pace
-from services.ingest.connector import Window as Asked
+from services.ingest.contract.reading import Pace
+from services.ingest.contract.reading import Window as Asked
 
 #: The wait after the first failed poll of a store; doubled with each further one.
 FIRST_BACKOFF = timedelta(seconds=5)

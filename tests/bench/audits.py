@@ -21,7 +21,8 @@ from rich.console import Console
 
 from deploy.local.stack import VAR, local_stack
 from deploy.local.throwaway import throwaway_directory
-from services.ingest.connector import Access, Listing, Window
+from services.ingest.contract.reading import Listing, Window
+from services.ingest.contract.stores import Access
 from services.kit.clock import SystemClock
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.publisher import KafkaPublisher

@@ -16,7 +16,7 @@ import orjson
 from pydantic import BaseModel
 
 from schemas.order import RawOrder
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 from services.ingest.parsing import answer_object, exact_object, parsed
 from services.ingest.registry import slugs_read
 from tests.bench.figures import Figure

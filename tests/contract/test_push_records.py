@@ -15,7 +15,7 @@ from services.ingest.adapters.memory.webhook_health import MemoryPushRecords
 from services.ingest.adapters.postgres import MIGRATIONS, SCHEMA
 from services.ingest.adapters.postgres.stores import PostgresStores
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
-from services.ingest.connector import Mended
+from services.ingest.contract.webhooks import Mended
 from services.ingest.webhooks.ports import Healing, PushHealth, PushRecords
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import create_pool

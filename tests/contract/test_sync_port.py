@@ -21,7 +21,7 @@ from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresSeenOrders
 from services.ingest.adapters.postgres.stores import PostgresStores
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
-from services.ingest.connector import Page, Window
+from services.ingest.contract.reading import Page, Window
 from services.ingest.ports import LeaseLost, Outbox, Seen, SeenOrders, Stores, SyncLease, Syncs
 from services.ingest.sessions import told_end, told_start
 from services.ingest.syncs.sync import Asked, Sync, cancelled, new_sync, paused, resumed

@@ -12,7 +12,7 @@ from schemas.topics import SYNC_COMPARISONS, SYNC_LISTINGS
 from services.ingest.audits.audit import Audit, new_audit
 from services.ingest.audits.planning import new_audit_id
 from services.ingest.audits.ports import AuditLease
-from services.ingest.connector import By
+from services.ingest.contract.reading import By
 from services.kit.kafka.records import Record
 from services.reporting.comparing import HeldCount, counted
 from tests.ingest.workbench import LEASE, START, STORE, Workbench

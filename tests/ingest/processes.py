@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.order import RAW_ORDER_EVENT, OrderRevised
 from services.ingest import app
-from services.ingest.connector import Connector
+from services.ingest.contract.connector import Connector
 from services.ingest.settings import IngestSettings
 from services.kit.clock import SystemClock
 from services.kit.keys import ACCESS_MIGRATIONS, ACCESS_SCHEMA, create_key

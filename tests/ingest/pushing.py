@@ -21,8 +21,8 @@ from schemas.production import (
 from schemas.stores import StoreSettings
 from schemas.topics import PRODUCTION_UPDATES, TRACKING_PUSHES
 from schemas.tracking import TrackingPushed
-from services.ingest.connector import Access
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
+from services.ingest.contract.stores import Access
 from services.ingest.tracking.ports import PushLease, PushStorage
 from services.ingest.tracking.push import Push
 from services.ingest.tracking.runs import PushRunner

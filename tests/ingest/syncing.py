@@ -7,7 +7,7 @@ import itertools
 from datetime import datetime, timedelta
 
 from schemas.sessions import OrderOutcome
-from services.ingest.connector import By
+from services.ingest.contract.reading import By
 from services.ingest.ports import SyncLease
 from services.ingest.syncs.sync import Asked, Sync, new_sync
 from services.kit.periods import Period

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.privacy import PrivacyRequested
-from services.ingest.connector import Delivery
+from services.ingest.contract.webhooks import Delivery
 from services.kit.http.problems import Problem
 from tests.ingest.twin_platform import webhook
 from tests.ingest.workbench import STORE, Workbench

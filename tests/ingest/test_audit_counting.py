@@ -13,7 +13,7 @@ from schemas.sessions import Window as Span
 from services.ingest.audits.audit import Audit, new_audit
 from services.ingest.audits.counting import LISTED_EVERY, in_seconds
 from services.ingest.audits.planning import new_audit_id
-from services.ingest.connector import Window
+from services.ingest.contract.reading import Window
 from tests.ingest.auditing import Report, asked, kept, last_step, run, run_to_the_end, told
 from tests.ingest.workbench import START, Workbench
 

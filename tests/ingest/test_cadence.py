@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.connector import Pace
+from services.ingest.contract.reading import Pace
 from services.ingest.polls.cadence import (
     AUDIT_SHARE,
     LONGEST,

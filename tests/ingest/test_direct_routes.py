@@ -13,7 +13,7 @@ import pytest
 from schemas.sessions import SESSION_EVENT, SessionFinished, SessionProgressed, SessionStarted
 from schemas.stores import StoreSettings
 from services.ingest.adapters.memory.given import MemoryGivenOrders
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.direct.batches import Batches
 from services.ingest.direct.giving import Giving
 from services.ingest.direct.routes import DirectApi, direct_routes

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from schemas.stores import Capability, StoreRecord, StoreSettings
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.ports import LeaseLost
 from services.ingest.stores.linking import NewStore, read_callback
 from services.ingest.stores.store import Store

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.connector import Hint, MisreadHint, Unreadable
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.webhooks import Hint, MisreadHint
 from services.ingest.webhooks.listening import Listening
 from services.kit.errors import TransientError
 from services.kit.kafka.dead_letters import DETAIL

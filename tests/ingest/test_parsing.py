@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object, exact_object, json_object, money, plain, text
 
 

@@ -13,7 +13,8 @@ import pytest
 from schemas.order import Way
 from schemas.stores import StoreSettings
 from services.ingest.adapters.memory import Poll
-from services.ingest.connector import Access, Page, Window
+from services.ingest.contract.reading import Page, Window
+from services.ingest.contract.stores import Access
 from services.ingest.polls.cadence import LONGEST, chance
 from services.ingest.ports import Progress
 from services.ingest.reserve import Counted

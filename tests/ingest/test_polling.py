@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.connector import Grant
+from services.ingest.contract.stores import Grant
 from services.ingest.ports import LeaseLost
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.workbench import LEASE, START, STORE, Workbench

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.ids import SellerId, order_key
 from schemas.stores import StoreSettings
-from services.ingest.parcels import KnownParcel, Shipping
+from services.ingest.contract.parcels import KnownParcel, Shipping
 from services.ingest.tracking.deciding import MOST_UNANSWERED, Rules, Write, after_refusal, before_reading, decide
 from services.ingest.tracking.push import Push, PushOrder, Stand
 from services.kit.clock import ManualClock

@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from services.ingest.connector import Access
-from services.ingest.parcels import READ_FIRST, KnownParcel, Parcel, PushRefused, Shipping
+from services.ingest.contract.parcels import READ_FIRST, KnownParcel, Parcel, PushRefused, Shipping
+from services.ingest.contract.stores import Access
 from services.ingest.ports import LeaseLost
 from services.ingest.schedule import LEASE, Schedule
 from services.ingest.tracking.ports import PushFilter, PushLease, PushStorage

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.connector import Window
+from services.ingest.contract.reading import Window
 from services.ingest.ports import LeaseLost
 from services.ingest.syncs.runs import GIVE_UP
 from services.ingest.syncs.sync import CURSOR_LIFE, Asked, Sync, cancelled, new_sync, paused, resumed

@@ -8,7 +8,8 @@ import pytest
 
 from schemas.ids import SellerId, StoreId
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, By, ListedChange, Page, StoreRef, Unreadable, Window
+from services.ingest.contract.reading import By, ListedChange, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.usual import UsualConnector
 from tests.schemas.orders import raw_order
 

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.sessions import OrderOutcome, SessionFinished
 from schemas.stores import StoreSettings
-from services.ingest.connector import Delivery, Mended
+from services.ingest.contract.webhooks import Delivery, Mended
 from services.ingest.ports import LeaseLost
 from services.ingest.webhooks.health import doubt, healed, silence_is_unlikely, unheard
 from services.ingest.webhooks.ports import Healing, PushHealth

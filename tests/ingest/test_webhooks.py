@@ -8,7 +8,8 @@ import pytest
 
 from schemas.sessions import SessionProgressed
 from services.ingest.adapters.memory.stores import MemoryStores
-from services.ingest.connector import Delivery, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.webhooks import Delivery
 from services.ingest.ports import StoredAccess
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from services.ingest.connector import Tools
+from services.ingest.contract.connector import Tools
 from services.kit.clock import Clock, ManualClock
 from services.kit.limits import MemoryLimits
 

@@ -13,32 +13,24 @@ import orjson
 from schemas.ids import order_key
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import (
+from services.ingest.contract.reading import By, Pace, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
+from services.ingest.contract.webhooks import (
     AboutStore,
-    Access,
     Ailment,
     AppFact,
-    AuthorizationStart,
     BuyerForgotten,
-    By,
     Delivery,
-    Grant,
     Greeting,
-    LinkingRefused,
     Mended,
     NotOurs,
     OrderHinted,
     OrderTold,
-    Pace,
-    Page,
     SignatureRefused,
     StoreClosed,
     StoreForgotten,
-    StoreRef,
     Subscribed,
-    Unreadable,
     WebhookFact,
-    Window,
 )
 from services.ingest.usual import UsualConnector
 from services.kit.clock import Clock

@@ -24,7 +24,7 @@ from services.ingest.adapters.memory.webhook_health import MemoryPushRecords
 from services.ingest.asking import Asking
 from services.ingest.audits.planning import Planner
 from services.ingest.audits.runs import AuditRunner
-from services.ingest.connector import Connector
+from services.ingest.contract.connector import Connector
 from services.ingest.polls.planning import Planning
 from services.ingest.polls.polling import Poller
 from services.ingest.ports import Lease

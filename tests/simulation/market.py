@@ -18,23 +18,10 @@ import orjson
 from schemas.ids import order_key
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import (
-    Access,
-    AuthorizationStart,
-    By,
-    Delivery,
-    Grant,
-    Listing,
-    Mended,
-    OrderTold,
-    Pace,
-    Page,
-    StoreRef,
-    Subscribed,
-    Tools,
-    WebhookFact,
-    Window,
-)
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import By, Listing, Pace, Page, Window
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, StoreRef
+from services.ingest.contract.webhooks import Delivery, Mended, OrderTold, Subscribed, WebhookFact
 from services.ingest.usual import UsualConnector
 from services.kit.clock import Clock
 from services.kit.errors import TransientError

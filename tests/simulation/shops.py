@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from services.ingest.connector import Pace, Tools
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Pace
 from services.ingest.reserve import Counted, Reserve
 from services.kit.limits import MemoryLimits
 from tests.simulation.market import DAY, OVER_BUDGET, Chaos, Market

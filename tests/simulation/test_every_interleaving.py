@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.ingest.connector import Pace, Tools
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Pace
 from services.ingest.reserve import Counted, Reserve
 from services.kit.limits import MemoryLimits
 from tests.simulation.market import Chaos, Market

@@ -34,7 +34,7 @@ from services.eligibility.adapters.memory_tables import Tables
 from services.eligibility.decisions import DECISIONS
 from services.eligibility.judging import Arrival, Judge
 from services.eligibility.sealing import Sealer
-from services.ingest.connector import Delivery
+from services.ingest.contract.webhooks import Delivery
 from services.ingest.ports import Lease
 from services.ingest.schedule import LEASE
 from services.ingest.stores.store import Store

@@ -10,7 +10,7 @@ from typing import Literal
 from schemas.audits import AuditScope, AuditState, CountsCompared, Explanation, Finding, FoundOrder
 from schemas.ids import SellerId, StoreId
 from schemas.sessions import Window as Span
-from services.ingest.connector import By
+from services.ingest.contract.reading import By
 from services.ingest.stores.store import Store
 
 #: What an audit does next: list the platform's orders; have the whole list compared; wait for the report's answers; see

@@ -13,7 +13,8 @@ from schemas.audits import AuditScope, CountedOrders, CountsCompared
 from schemas.sessions import Window as Span
 from services.ingest.audits.audit import Audit
 from services.ingest.audits.ports import Audits
-from services.ingest.connector import By, Connector, Window
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import By, Window
 from services.ingest.stores.reading import StoreReading
 from services.kit.clock import Clock
 

@@ -10,7 +10,9 @@ from schemas.ids import OrderKey, order_key
 from schemas.order import RawOrder, order_gone, order_revised
 from schemas.topics import ORDERS_RAW
 from services.ingest.audits.audit import IN_FLIGHT, Audit, Difference, has_no_time
-from services.ingest.connector import Connector, StoreRef, Unreadable
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.stores import StoreRef
 from services.ingest.listing import UNPAID, dead_letter, event_message, result_of, seen_as, too_large
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Seen, SeenOrders

@@ -20,7 +20,7 @@ import structlog
 from schemas.audits import AuditScope
 from services.ingest.audits.audit import SCHEDULED, Audit, new_audit
 from services.ingest.audits.ports import AuditCost, Audits, Unplanned
-from services.ingest.connector import Connector
+from services.ingest.contract.connector import Connector
 from services.ingest.polls.cadence import allowance, audit_calls
 from services.kit.clock import Clock
 from services.kit.errors import TransientError

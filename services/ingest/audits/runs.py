@@ -45,7 +45,8 @@ from services.ingest.audits.telling import (
     told_start,
     wanted_of,
 )
-from services.ingest.connector import Connector, Window
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Window
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Polls, SeenOrders, Stores
 from services.ingest.reserve import spending

@@ -19,7 +19,8 @@ from services.ingest.adapters.postgres.pushes import PostgresPushes
 from services.ingest.adapters.postgres.stores import PostgresAuthorizations, PostgresSecrets, PostgresStores
 from services.ingest.adapters.postgres.syncs import PostgresSyncs
 from services.ingest.adapters.postgres.webhook_health import PostgresPushRecords
-from services.ingest.connector import Connector, Listener, Platform, Tools
+from services.ingest.contract.connector import Connector, Platform, Tools
+from services.ingest.contract.webhooks import Listener
 from services.ingest.direct.giving import Giving
 from services.ingest.imports.files import ImportFiles
 from services.ingest.registry import find_platforms, platform_of

@@ -11,7 +11,7 @@ from typing import Literal
 from schemas.ids import SessionId
 from schemas.order import Way
 from schemas.sessions import OrderOutcome, Window
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 from services.ingest.direct.giving import Giving, Refused, Taken
 from services.ingest.platforms.direct.orders import DirectOrder
 from services.ingest.platforms.direct.problems import FieldProblem

@@ -14,7 +14,7 @@ import orjson
 
 from schemas.ids import OrderKey, StoreId, fact_id, order_key
 from schemas.order import Payload, RawOrder, Way
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 from services.ingest.platforms.direct.orders import FORM, DirectOrder, to_raw_order, verbatim
 
 _TICK = timedelta(microseconds=1)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from schemas.ids import OrderKey, SessionId
 from schemas.order import RawOrder, Way
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 from services.ingest.direct.given import Given, GivenOrders, content_of, first_form, key_of
 from services.ingest.listing import Listed, judge_page
 from services.ingest.platforms.direct.orders import DirectOrder, timely, to_raw_order

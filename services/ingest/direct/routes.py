@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from schemas.ids import SessionId
 from schemas.order import order_revised
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 from services.ingest.direct.batches import Batches
 from services.ingest.direct.given import NotChangeable
 from services.ingest.direct.giving import Giving, Refused, Taken

@@ -15,7 +15,7 @@ from typing import Literal, TypeGuard
 import structlog
 
 from schemas.sessions import OrderOutcome
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 from services.ingest.direct.given import GivenOrders, NotChangeable, content_of, key_of
 from services.ingest.direct.giving import Giving, Refused, Taken
 from services.ingest.imports.files import FileGone, ImportFiles

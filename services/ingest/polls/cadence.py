@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
 
-from services.ingest.connector import Pace
+from services.ingest.contract.reading import Pace
 from services.kit.limits import Available, Limit
 
 #: A store is planned to rest no longer than this: with a busy moment it stays below 8 hours.

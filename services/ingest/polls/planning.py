@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.ingest.connector import Connector
+from services.ingest.contract.connector import Connector
 from services.ingest.polls.cadence import (
     LONGEST,
     PRIOR,

@@ -19,7 +19,8 @@ import structlog
 from schemas.ids import SessionId, fact_id
 from schemas.order import RawOrder
 from schemas.sessions import OrderOutcome
-from services.ingest.connector import Connector, Page
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Page
 from services.ingest.listing import judge_page, results
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.polls.cadence import changed, cost_of_polls, length

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.ingest.ports import Stores
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import open_access

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.ingest.connector import Connector, History
+from services.ingest.contract.connector import Connector, History
 from services.ingest.ports import Stores
 from services.ingest.stores.routes import refuse_unread
 from services.ingest.stores.store import Store

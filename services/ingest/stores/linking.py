@@ -13,7 +13,8 @@ import structlog
 
 from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
-from services.ingest.connector import Access, Connector, Grant, LinkingRefused
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.stores import Access, Grant, LinkingRefused
 from services.ingest.ports import AlreadyLinked, Authorization, Authorizations, Polls, Stores
 from services.ingest.stores.probing import Probing
 from services.ingest.stores.store import Store

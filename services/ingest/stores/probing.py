@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.ingest.connector import Access, Connector
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.stores import Access
 from services.ingest.ports import Stores
 from services.ingest.stores.store import Store
 from services.ingest.webhooks.subscriptions import LINKING_TAKES

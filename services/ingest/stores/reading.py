@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Connector, Listing, Page, Unreadable, Window
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Listing, Page, Unreadable, Window
+from services.ingest.contract.stores import Access
 from services.ingest.patience import ENOUGH_SECONDS, patiently
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import Tokens

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from schemas.stores import StoreSettings
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.ports import Lease, Polls, Progress, Stores
 from services.ingest.registry import is_read
 from services.ingest.rereading import Rereading

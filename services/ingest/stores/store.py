@@ -9,7 +9,7 @@ from typing import Literal
 from schemas.ids import SellerId, StoreId
 from schemas.stores import Capability, SellerRecord, StoreRecord, StoreSettings
 from schemas.topics import SELLERS, STORES
-from services.ingest.connector import Grant, StoreRef
+from services.ingest.contract.stores import Grant, StoreRef
 from services.ingest.registry import name_of
 from services.kit.kafka.publisher import Message
 

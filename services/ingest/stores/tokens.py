@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import orjson
 import structlog
 
-from services.ingest.connector import Access, Connector
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.stores import Access
 from services.ingest.ports import Secrets, StoredAccess, Stores
 from services.ingest.stores.store import Store
 from services.kit.clock import Clock

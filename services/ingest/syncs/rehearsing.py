@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.order import RawOrder
-from services.ingest.connector import Connector, Unreadable
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Unreadable
 from services.ingest.listing import UNPAID
 from services.ingest.patience import OutOfPatience
 from services.ingest.ports import SeenOrders

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from services.ingest.connector import Connector
+from services.ingest.contract.connector import Connector
 from services.ingest.ports import SyncLease, Syncs
 from services.ingest.schedule import Schedule
 from services.ingest.stores.choosing import Choosing, Reach

@@ -15,7 +15,8 @@ from typing import Literal
 import structlog
 
 from schemas.order import RawOrder
-from services.ingest.connector import Connector, Page, Unreadable, Window
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Page, Unreadable, Window
 from services.ingest.listing import Listed, judge_page, results
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import SeenOrders, Stores, SyncLease, Syncs

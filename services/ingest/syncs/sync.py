@@ -11,7 +11,7 @@ from schemas.ids import SessionId
 from schemas.order import RawOrder
 from schemas.sessions import OrderOutcome
 from schemas.sessions import Window as Span
-from services.ingest.connector import By, Pace, Page, Unreadable, Window
+from services.ingest.contract.reading import By, Pace, Page, Unreadable, Window
 from services.ingest.sessions import Session, told_end
 from services.ingest.stores.store import Store
 from services.kit.kafka.publisher import Message

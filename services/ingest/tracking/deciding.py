@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from schemas.stores import StoreSettings
 from schemas.tracking import PushState
-from services.ingest.parcels import READ_FIRST, Parcel, ParcelWriter, PushRefused, Shipping, plain_number
+from services.ingest.contract.parcels import READ_FIRST, Parcel, ParcelWriter, PushRefused, Shipping, plain_number
 from services.ingest.tracking.push import (
     NO_ANSWER,
     NOT_SHOWN_YET,

@@ -84,7 +84,7 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One parcel as its platform is told of it; see `services.ingest.parcels.Parcel` for what a parcel is.
+    """One parcel as its platform is told of it; see `services.ingest.contract.parcels.Parcel` for what a parcel is.
 
     `step` counts what was told of it. `attempts` counts calls, `writes` those that the platform took since the seller
     last asked, `unanswered` those without an answer in a row, `failures` anything else that did not work in a row.

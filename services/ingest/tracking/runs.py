@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import structlog
 
-from services.ingest.connector import Access, Connector
-from services.ingest.parcels import READ_FIRST, ParcelWriter, PushRefused, Shipping, ShownLater, UnreadWriter
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.parcels import READ_FIRST, ParcelWriter, PushRefused, Shipping, ShownLater, UnreadWriter
+from services.ingest.contract.stores import Access
 from services.ingest.ports import Stores
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import Tokens

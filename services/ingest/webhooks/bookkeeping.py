@@ -19,7 +19,8 @@ import structlog
 from schemas.ids import OrderKey, SessionId
 from schemas.order import OrderRevised
 from schemas.sessions import OrderOutcome
-from services.ingest.connector import StoreRef, Unreadable
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.stores import StoreRef
 from services.ingest.listing import failed_outcome, outcome_of, result_of, seen_as
 from services.ingest.ports import Seen, SeenOrders, WebhookBooks
 from services.ingest.sessions import (

@@ -18,7 +18,9 @@ from typing import Literal
 import structlog
 
 from schemas.sessions import OrderOutcome
-from services.ingest.connector import Access, Ailment, Connector, Mended
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Ailment, Mended
 from services.ingest.ports import Polls
 from services.ingest.sessions import Session
 from services.ingest.stores.store import Store

@@ -13,7 +13,9 @@ from datetime import timedelta
 import structlog
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import Hint, Listener, MisreadHint, StoreRef, Unreadable
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.stores import StoreRef
+from services.ingest.contract.webhooks import Hint, Listener, MisreadHint
 from services.ingest.listing import dead_letter
 from services.ingest.webhooks.receiving import Webhooks
 from services.kit.clock import Clock

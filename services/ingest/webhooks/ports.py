@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from schemas.ids import SessionId
-from services.ingest.connector import Mended
+from services.ingest.contract.webhooks import Mended
 
 
 @dataclass(frozen=True, slots=True)

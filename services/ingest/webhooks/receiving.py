@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import structlog
 
 from schemas.order import RawOrder, order_revised
-from services.ingest.connector import (
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.stores import Access, StoreRef
+from services.ingest.contract.webhooks import (
     AboutStore,
-    Access,
     BuyerForgotten,
-    Connector,
     DataRequested,
     Delivery,
     Greeting,
@@ -25,9 +26,6 @@ from services.ingest.connector import (
     SignatureRefused,
     StoreClosed,
     StoreForgotten,
-    StoreRef,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.listing import UNPAID, dead_letter, event_message, too_large

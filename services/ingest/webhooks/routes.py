@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
-from services.ingest.connector import Delivery
+from services.ingest.contract.webhooks import Delivery
 from services.ingest.webhooks.receiving import Webhooks
 from services.kit.errors import TransientError
 from services.kit.http.bodies import read_body

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.ingest.connector import Access, Connector, Subscribed
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Subscribed
 from services.ingest.ports import Stores
 from services.ingest.stores.store import Store
 from services.kit.clock import Clock

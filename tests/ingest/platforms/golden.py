@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.ids import SellerId, StoreId
 from schemas.order import RawOrder
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 
 DIRECTORY = Path(__file__).parents[2] / "platforms"
 FETCHED_AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from services.ingest.parcels import Remedy
+from services.ingest.contract.parcels import Remedy
 from services.ingest.registry import slugs
 
 

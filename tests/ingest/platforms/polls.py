@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.order import RawOrder, order_revised
-from services.ingest.connector import Access, Connector, Page, Window
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Page, Window
+from services.ingest.contract.stores import Access
 from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer, HttpClient

@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 from deploy.sandbox.app import RunningSandbox, discover, running_sandbox
 from schemas.ids import SellerId, StoreId
 from schemas.order import RawOrder
-from services.ingest.connector import Access, Connector, Grant, StoreRef, Unreadable, Window
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import Unreadable, Window
+from services.ingest.contract.stores import Access, Grant, StoreRef
 from services.kit.clock import SystemClock
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpClient

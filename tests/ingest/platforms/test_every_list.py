@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import pytest
 
 from schemas.order import RawOrder, order_revised
-from services.ingest.connector import Access, By, Connector, ListedChange, Unreadable, Window
+from services.ingest.contract.connector import Connector
+from services.ingest.contract.reading import By, ListedChange, Unreadable, Window
+from services.ingest.contract.stores import Access
 from services.kit.errors import TransientError
 from tests.ingest.platforms.sandboxes import read_window, readable
 from tests.ingest.platforms.test_every_platform import FAULTS, ORDERS, PLATFORMS, Shop, linked

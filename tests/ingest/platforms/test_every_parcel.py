@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import Access
-from services.ingest.parcels import Parcel, ParcelWriter, PushRefused, Shipping
+from services.ingest.contract.parcels import Parcel, ParcelWriter, PushRefused, Shipping
+from services.ingest.contract.stores import Access
 from services.ingest.tracking.carriers import BY_ID, CARRIERS
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.parcel_ways import Refusal, Ways, find_ways, slug_of, writing_slugs

@@ -20,7 +20,7 @@ from aiohttp.test_utils import TestServer
 from deploy.sandbox.app import discover
 from schemas.ids import SellerId, StoreId
 from schemas.stores import StoreSettings
-from services.ingest.connector import Delivery
+from services.ingest.contract.webhooks import Delivery
 from services.ingest.registry import find_platforms
 from services.ingest.reserve import Counted
 from services.ingest.stores.linking import NewStore, read_callback

@@ -13,7 +13,7 @@ from services.ingest.adapters.postgres import SQL, Connection
 from services.ingest.adapters.postgres.outbox import put
 from services.ingest.adapters.postgres.polls import keep_seen
 from services.ingest.adapters.postgres.stores import store_of
-from services.ingest.connector import Window
+from services.ingest.contract.reading import Window
 from services.ingest.ports import LeaseLost, Seen, SyncLease
 from services.ingest.sessions import Counts, Session
 from services.ingest.syncs.sync import Asked, Place, Sync

@@ -5,7 +5,7 @@ budget of each operation, `reading` pages closed windows, `linking` holds the au
 Amazon calls nobody: its notifications go to an SQS queue, which `queue` reads and `subscriptions` asks for.
 """
 
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.ingest.platforms.amazon.connector import AmazonConnector, connect, listen
 from services.ingest.platforms.amazon.reading import reaches_back_to
 from services.ingest.platforms.amazon.settings import AmazonSettings

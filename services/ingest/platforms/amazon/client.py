@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 import structlog
 
-from services.ingest.connector import Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.kit.errors import AuthorizationError, TransientError

@@ -9,24 +9,10 @@ from pydantic_settings import BaseSettings
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import (
-    Access,
-    AuthorizationStart,
-    Delivery,
-    Grant,
-    Listener,
-    Listing,
-    NotOurs,
-    Pace,
-    Page,
-    SignatureRefused,
-    StoreRef,
-    Subscribed,
-    Tools,
-    Unreadable,
-    WebhookFact,
-    Window,
-)
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Listing, Pace, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, StoreRef
+from services.ingest.contract.webhooks import Delivery, Listener, NotOurs, SignatureRefused, Subscribed, WebhookFact
 from services.ingest.platforms.amazon import linking, probing
 from services.ingest.platforms.amazon.client import AmazonClient
 from services.ingest.platforms.amazon.custom_files import CustomFiles
@@ -41,7 +27,7 @@ _NEVER_CALLS = "Amazon calls no address of ours"
 
 
 class AmazonConnector(UsualConnector):
-    """See the contract, `services.ingest.connector.Connector`."""
+    """See the contract, `services.ingest.contract.connector.Connector`."""
 
     parcels: AmazonParcels
     slug = "amazon"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import urlsplit
 
 from schemas.order import Design, NameValue
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import text
 from services.ingest.platforms.amazon.payloads import AmazonLine
 

@@ -17,7 +17,8 @@ from urllib.parse import urljoin, urlsplit
 import structlog
 
 from schemas.order import Way
-from services.ingest.connector import Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object
 from services.ingest.platforms.amazon.custom import Customization, Customizations, link_of, read_customization
 from services.ingest.platforms.amazon.payloads import AmazonLine, AmazonOrder

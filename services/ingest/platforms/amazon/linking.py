@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from services.ingest.connector import AuthorizationStart, Grant, LinkingRefused, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import AuthorizationStart, Grant, LinkingRefused
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import Account, AmazonClient, RequestRefused, iso
 from services.ingest.platforms.amazon.marketplaces import REGIONS, Marketplace, find_marketplace, first_marketplace

@@ -11,7 +11,8 @@ from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
 from schemas.order import UNREAD, FulfilmentState, OrderItem, Payload, PaymentState, RawOrder, Way
-from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import StoreRef
 from services.ingest.parsing import named, text, unreadable
 from services.ingest.platforms.amazon.custom import Customizations, link_of
 from services.ingest.platforms.amazon.lines import cancellation_is_asked_for, gift_of, priced, to_items

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-from services.ingest.connector import Access
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.payloads import AmazonDispatch, AmazonDispatchedLine, AmazonPackage
 from services.ingest.tracking.carriers import BY_ID
 

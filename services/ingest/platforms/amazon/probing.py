@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.stores import Capability
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.client import AmazonClient, RequestRefused, iso
 from services.ingest.platforms.amazon.linking import account_of
 from services.ingest.platforms.amazon.reading import ORDERS

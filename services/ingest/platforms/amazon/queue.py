@@ -15,7 +15,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from services.ingest.connector import Hint, MisreadHint, Unreadable, UnreadablePayload
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.webhooks import Hint, MisreadHint
 from services.ingest.parsing import json_object, parsed
 from services.ingest.platforms.amazon.payloads import AmazonNotice
 from services.ingest.platforms.amazon.settings import AmazonSettings

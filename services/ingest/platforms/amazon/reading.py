@@ -19,7 +19,8 @@ import orjson
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import Access, By, Listing, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.reading import By, Listing, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import AmazonClient, RequestRefused, iso
 from services.ingest.platforms.amazon.custom import Customizations

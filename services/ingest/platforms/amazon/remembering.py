@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.ingest.connector import UnreadablePayload
-from services.ingest.parcels import plain_number
+from services.ingest.contract.parcels import plain_number
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.payloads import AmazonDispatch
 from services.ingest.platforms.amazon.reading import LATEST, LIMIT

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from services.ingest.connector import Access, Ailment, Mended, Subscribed, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Ailment, Mended, Subscribed
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import Account, AmazonClient, RequestRefused
 from services.ingest.platforms.amazon.linking import account_of

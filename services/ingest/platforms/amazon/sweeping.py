@@ -15,8 +15,8 @@ from typing import Any
 
 import structlog
 
-from services.ingest.connector import Access
-from services.ingest.parcels import ShownLater
+from services.ingest.contract.parcels import ShownLater
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.client import USAGE_PLANS, AmazonClient, RequestRefused, iso
 from services.ingest.platforms.amazon.linking import account_of
 from services.ingest.platforms.amazon.payloads import AmazonDispatch

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from services.ingest.connector import Access, UnreadablePayload
-from services.ingest.parcels import READ_FIRST, Parcel, PushRefused, Shipping
+from services.ingest.contract.parcels import READ_FIRST, Parcel, PushRefused, Shipping
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import AmazonClient, NotSent, RequestRefused, RightMissing
 from services.ingest.platforms.amazon.linking import account_of
@@ -61,7 +62,7 @@ class _Read:
 
 
 class AmazonParcels:
-    """See `services.ingest.parcels.ParcelWriter`."""
+    """See `services.ingest.contract.parcels.ParcelWriter`."""
 
     #: Amazon takes a confirmation with 204, and may show it later, or drop it.
     proves_at_once = False
@@ -73,7 +74,7 @@ class AmazonParcels:
         self._sweeps = sweeps
 
     async def unread(self, access: Access, parcel: Parcel) -> Shipping | None:
-        """See `services.ingest.parcels.UnreadWriter`: while few calls to read by are left, those read back by."""
+        """See `UnreadWriter`: while few calls to read by are left, those read back by."""
         order_id = parcel.order_external_id
         if parcel.replaces or not parcel.lines or not ORDER_ID.fullmatch(order_id):
             return None

@@ -4,7 +4,7 @@
 `files` reads orders from spreadsheets.
 """
 
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.ingest.platforms.direct.connector import DirectConnector, connect
 from services.ingest.platforms.direct.settings import DirectSettings
 

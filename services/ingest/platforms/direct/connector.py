@@ -11,23 +11,10 @@ from pydantic_settings import BaseSettings
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import (
-    Access,
-    AuthorizationStart,
-    Delivery,
-    Grant,
-    LinkingRefused,
-    NotOurs,
-    Pace,
-    Page,
-    SignatureRefused,
-    StoreRef,
-    Subscribed,
-    Tools,
-    Unreadable,
-    WebhookFact,
-    Window,
-)
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Pace, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
+from services.ingest.contract.webhooks import Delivery, NotOurs, SignatureRefused, Subscribed, WebhookFact
 from services.ingest.usual import UsualConnector
 from services.kit.errors import TransientError
 
@@ -48,7 +35,7 @@ _CAPABILITIES = (
 
 
 class DirectConnector(UsualConnector):
-    """See the contract, `services.ingest.connector.Connector`."""
+    """See the contract, `services.ingest.contract.connector.Connector`."""
 
     slug = "direct"
     name = "Direct"

@@ -21,7 +21,7 @@ from schemas.currencies import MINOR_DIGITS
 from schemas.ids import order_key
 from schemas.money import Money, MoneyError
 from schemas.order import Design, NameValue, OrderItem, Payload, RawOrder, Way
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 from services.ingest.platforms.direct.countries import COUNTRIES, MEANT
 from services.ingest.platforms.direct.problems import FieldProblem, wrong
 

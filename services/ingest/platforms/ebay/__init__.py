@@ -6,7 +6,7 @@ through closed windows, `slices` decides where to go on. `subscribing` keeps the
 proves them, `webhook` says what they tell, `probing` finds out what a seller's account may do.
 """
 
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.ingest.platforms.ebay.connector import EbayConnector, connect
 from services.ingest.platforms.ebay.reading import reaches_back_to
 from services.ingest.platforms.ebay.settings import EbaySettings

@@ -10,7 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from services.ingest.connector import Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object, parsed
 from services.ingest.platforms.ebay.budgets import FULFILLMENT, NOTIFICATION, DailyBudgets, DailyQuota
 from services.ingest.platforms.ebay.payloads import EbayRateLimits

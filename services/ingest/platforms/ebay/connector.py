@@ -9,24 +9,10 @@ from pydantic_settings import BaseSettings
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import (
-    Access,
-    AppFact,
-    AuthorizationStart,
-    Delivery,
-    Grant,
-    Greeting,
-    LinkingRefused,
-    Listing,
-    Pace,
-    Page,
-    StoreRef,
-    Subscribed,
-    Tools,
-    Unreadable,
-    WebhookFact,
-    Window,
-)
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Listing, Pace, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
+from services.ingest.contract.webhooks import AppFact, Delivery, Greeting, Subscribed, WebhookFact
 from services.ingest.platforms.ebay import linking, probing, webhook
 from services.ingest.platforms.ebay.client import EbayClient
 from services.ingest.platforms.ebay.reading import OrderReader
@@ -39,7 +25,7 @@ from services.kit.errors import AuthorizationError
 
 
 class EbayConnector(UsualConnector):
-    """See the contract, `services.ingest.connector.Connector`."""
+    """See the contract, `services.ingest.contract.connector.Connector`."""
 
     parcels: EbayParcels
     slug = "ebay"

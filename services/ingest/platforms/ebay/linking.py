@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from services.ingest.connector import Access, AuthorizationStart, Grant, LinkingRefused, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused
 from services.ingest.parsing import parsed
 from services.ingest.platforms.ebay.client import IDENTITY, Declined, EbayClient
 from services.ingest.platforms.ebay.payloads import EbayTokens, EbayUser

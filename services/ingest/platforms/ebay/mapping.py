@@ -13,7 +13,8 @@ from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
 from schemas.order import FulfilmentState, ItemKind, OrderItem, Payload, PaymentState, RawOrder, Way
-from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import StoreRef
 from services.ingest.parsing import money, named, text, unreadable
 from services.ingest.platforms.ebay.payloads import (
     EbayAmount,

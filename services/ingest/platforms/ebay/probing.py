@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.stores import Capability
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.ebay.client import NOTIFY, SELL, Declined, EbayClient
 from services.ingest.platforms.ebay.linking import SCOPES
 from services.ingest.platforms.ebay.settings import EbaySettings

@@ -15,7 +15,8 @@ import structlog
 from schemas.ids import fact_id
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import Access, By, Listing, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.reading import By, Listing, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.ebay import slices
 from services.ingest.platforms.ebay.client import SELL, Declined, EbayClient

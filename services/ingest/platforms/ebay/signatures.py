@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from services.ingest.connector import Delivery, SignatureRefused, Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.webhooks import Delivery, SignatureRefused
 from services.ingest.parsing import json_object, parsed
 from services.ingest.platforms.ebay.client import NOTIFY, Declined, EbayClient
 from services.ingest.platforms.ebay.payloads import EbayPublicKey, EbaySignature

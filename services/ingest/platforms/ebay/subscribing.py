@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from services.ingest.connector import Access, Ailment, Mended, Subscribed, Tools
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Ailment, Mended, Subscribed
 from services.ingest.platforms.ebay.client import NOTIFY, Declined, EbayClient, Reply
 from services.ingest.platforms.ebay.settings import EbaySettings
 from services.ingest.platforms.ebay.webhook import ACCOUNT_DELETION, ORDER_CONFIRMATION, REVOCATION

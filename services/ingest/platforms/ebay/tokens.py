@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.ingest.connector import Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object, parsed
 from services.ingest.platforms.ebay.budgets import never_above
 from services.ingest.platforms.ebay.payloads import EbayTokens

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, NoReturn
 
-from services.ingest.connector import Access, UnreadablePayload
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.ebay.client import (
     DECLINED_WAIT,
@@ -92,7 +93,7 @@ class _Told:
 
 
 class EbayParcels:
-    """See `services.ingest.parcels.ParcelWriter`."""
+    """See `services.ingest.contract.parcels.ParcelWriter`."""
 
     proves_at_once = True
     #: eBay has no call that changes or takes back a parcel; another number is another parcel.

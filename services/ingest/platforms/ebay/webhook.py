@@ -6,7 +6,9 @@ import hashlib
 
 import orjson
 
-from services.ingest.connector import (
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.stores import StoreRef
+from services.ingest.contract.webhooks import (
     AboutStore,
     AppFact,
     BuyerForgotten,
@@ -16,9 +18,6 @@ from services.ingest.connector import (
     OrderHinted,
     OrderTold,
     StoreClosed,
-    StoreRef,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.parsing import json_object, parsed

@@ -4,7 +4,7 @@
 second and a day, `reading` pages by time, `linking` holds the authorization with PKCE, `tracking` tells of parcels.
 """
 
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.ingest.platforms.etsy.connector import EtsyConnector, connect
 from services.ingest.platforms.etsy.settings import EtsySettings
 

@@ -10,23 +10,10 @@ from pydantic_settings import BaseSettings
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import (
-    Access,
-    AppFact,
-    AuthorizationStart,
-    Delivery,
-    Grant,
-    LinkingRefused,
-    Listing,
-    Pace,
-    Page,
-    StoreRef,
-    Subscribed,
-    Tools,
-    Unreadable,
-    WebhookFact,
-    Window,
-)
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Listing, Pace, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
+from services.ingest.contract.webhooks import AppFact, Delivery, Subscribed, WebhookFact
 from services.ingest.platforms.etsy import linking, probing, webhook
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.reading import ReceiptReader
@@ -37,7 +24,7 @@ from services.kit.errors import AuthorizationError
 
 
 class EtsyConnector(UsualConnector):
-    """See the contract, `services.ingest.connector.Connector`."""
+    """See the contract, `services.ingest.contract.connector.Connector`."""
 
     parcels: EtsyParcels
     slug = "etsy"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from services.ingest.connector import Access, AuthorizationStart, Grant, LinkingRefused, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused
 from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.payloads import EtsySelf, EtsyShop, EtsyTokens

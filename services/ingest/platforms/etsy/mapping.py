@@ -13,7 +13,8 @@ from schemas.currencies import MINOR_DIGITS
 from schemas.ids import order_key
 from schemas.money import Money
 from schemas.order import FulfilmentState, NameValue, OrderItem, Payload, PaymentState, RawOrder, Way
-from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import StoreRef
 from services.ingest.parsing import text, unreadable
 from services.ingest.platforms.etsy.payloads import EtsyMoney, EtsyReceipt, EtsyTransaction, EtsyVariation
 

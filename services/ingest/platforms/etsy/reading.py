@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, By, Listing, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.reading import By, Listing, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.client import RETRY_AFTER, EtsyClient
 from services.ingest.platforms.etsy.mapping import LAST_SECOND, to_raw_order

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
-from services.ingest.connector import Access, UnreadablePayload
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing, plain_number
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing, plain_number
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.etsy.client import RETRY_AFTER, Declined, EtsyClient, NotSent
 from services.ingest.platforms.etsy.mapping import is_over, ship_by
@@ -47,7 +48,7 @@ _SCOPE_MISSING = "insufficient_scope"
 
 
 class EtsyParcels:
-    """See `services.ingest.parcels.ParcelWriter`."""
+    """See `services.ingest.contract.parcels.ParcelWriter`."""
 
     proves_at_once = True
     #: Etsy has no call that changes or takes back a shipment; another number is another one.

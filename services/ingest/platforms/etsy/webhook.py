@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from services.ingest.connector import (
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.stores import StoreRef
+from services.ingest.contract.webhooks import (
     AboutStore,
     AppFact,
     NotOurs,
     OrderHinted,
     OrderTold,
     SignatureRefused,
-    StoreRef,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.parsing import json_object, parsed

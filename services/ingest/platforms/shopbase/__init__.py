@@ -6,7 +6,7 @@ of it fits one page, `reading` reads those. `payloads` are the fields we read, `
 raw order. `signatures` checks ShopBase's, `linking`, `probing` and `subscriptions` set a store up.
 """
 
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.ingest.platforms.shopbase.connector import ShopbaseConnector, connect
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
 

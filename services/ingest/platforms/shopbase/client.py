@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from services.ingest.connector import Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
 from services.kit.errors import AuthorizationError, TransientError

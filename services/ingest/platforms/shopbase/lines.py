@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.currencies import MINOR_DIGITS
 from schemas.money import Money
 from schemas.order import ItemKind, NameValue, OrderItem
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import pair, text
 from services.ingest.platforms.shopbase.payloads import (
     ShopbaseAttribute,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
-from services.ingest.connector import Access, AuthorizationStart, Grant, LinkingRefused, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused
 from services.ingest.parsing import parsed, text
 from services.ingest.platforms.shopbase.client import AccessRefused, ShopbaseClient, answered
 from services.ingest.platforms.shopbase.payloads import ShopbaseShop

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from services.ingest.connector import By, UnreadablePayload
+from services.ingest.contract.reading import By, UnreadablePayload
 from services.ingest.parsing import answer_object, exact_object
 from services.ingest.platforms.shopbase.client import ShopbaseClient, TooDeep, answered
 from services.ingest.platforms.shopbase.slices import (

@@ -10,7 +10,8 @@ from schemas.address import Address
 from schemas.ids import order_key
 from schemas.money import Money
 from schemas.order import FulfilmentState, Payload, PaymentState, RawOrder, Risk, Way
-from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import StoreRef
 from services.ingest.parsing import text, unreadable
 from services.ingest.platforms.shopbase.lines import amount, to_items, words
 from services.ingest.platforms.shopbase.payloads import ShopbaseAddress, ShopbaseOrder

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, Listing, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.reading import Listing, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopbase.client import ShopbaseClient
 from services.ingest.platforms.shopbase.listing import THIN, SliceLister, rows_of

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from services.ingest.connector import By
+from services.ingest.contract.reading import By
 
 #: ShopBase's largest page.
 LIMIT = 250

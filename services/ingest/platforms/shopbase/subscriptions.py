@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from services.ingest.connector import Access, Ailment, Mended, Subscribed, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Ailment, Mended, Subscribed
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopbase.client import InputRefused, ShopbaseClient, answered
 from services.ingest.platforms.shopbase.payloads import ShopbaseWebhook

@@ -11,8 +11,9 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
-from services.ingest.connector import Access, UnreadablePayload
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing, plain_number
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopbase.client import InputRefused, NotTaken, RightMissing, ShopbaseClient, answered
 from services.ingest.platforms.shopbase.payloads import ShopbaseParcel, ShopbaseParcelList, ShopbaseShipping
@@ -63,7 +64,7 @@ class _Told:
 
 
 class ShopbaseParcels:
-    """See `services.ingest.parcels.ParcelWriter`."""
+    """See `services.ingest.contract.parcels.ParcelWriter`."""
 
     proves_at_once = True
     replaces = True

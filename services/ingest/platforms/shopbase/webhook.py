@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.ingest.connector import (
-    Access,
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.stores import Access, StoreRef
+from services.ingest.contract.webhooks import (
     Delivery,
     NotOurs,
     OrderHinted,
     OrderTold,
     SignatureRefused,
     StoreClosed,
-    StoreRef,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.parsing import json_object, parsed

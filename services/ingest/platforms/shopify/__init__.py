@@ -4,7 +4,7 @@
 into the same raw order. `client` keeps to the store's points, `reading` pages, `linking` and `subscriptions` set up.
 """
 
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.ingest.platforms.shopify.connector import ShopifyConnector, connect
 from services.ingest.platforms.shopify.reading import reaches_back_to
 from services.ingest.platforms.shopify.settings import ShopifySettings

@@ -7,7 +7,8 @@ from typing import Any
 
 import structlog
 
-from services.ingest.connector import Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.errors import AuthorizationError, TransientError

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import RightMissing, ShopifyClient
 from services.ingest.platforms.shopify.paging import as_object, next_cursor, nodes_of

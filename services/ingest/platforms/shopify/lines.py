@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.money import Money
 from schemas.order import ItemKind, NameValue, OrderItem
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import money, pair, text
 from services.ingest.platforms.shopify.naming import number_in
 from services.ingest.platforms.shopify.payloads import GraphqlLine, GraphqlMoney, RestLine, RestMoney

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from services.ingest.connector import Access, AuthorizationStart, Grant, LinkingRefused
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient
 from services.ingest.platforms.shopify.settings import ShopifySettings

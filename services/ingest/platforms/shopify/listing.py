@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.ingest.connector import Access, Listing, UnreadablePayload, Window
+from services.ingest.contract.reading import Listing, UnreadablePayload, Window
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear

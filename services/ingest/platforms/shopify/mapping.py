@@ -18,7 +18,8 @@ from schemas.order import (
     Risk,
     Way,
 )
-from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import StoreRef
 from services.ingest.parsing import money, pair, text, unreadable
 from services.ingest.platforms.shopify.lines import Line, graphql_line, graphql_money, in_order, rest_line, rest_money
 from services.ingest.platforms.shopify.naming import number_in

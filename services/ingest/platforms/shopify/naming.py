@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 
 ORDER = "gid://shopify/Order/"
 FULFILLMENT_ORDER = "gid://shopify/FulfillmentOrder/"

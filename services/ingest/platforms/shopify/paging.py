@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from services.ingest.connector import By, Window
+from services.ingest.contract.reading import By, Window
 from services.kit.errors import TransientError
 
 #: Shopify's largest page.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.stores import Capability
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient
 

@@ -11,7 +11,8 @@ import orjson
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import Access, Page, StoreRef, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.reading import Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient, TooDear

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from services.ingest.connector import Access, UnreadablePayload
-from services.ingest.parcels import KnownParcel, Shipping, Standing
+from services.ingest.contract.parcels import KnownParcel, Shipping, Standing
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import FieldDenied, ShopifyClient, TooDear

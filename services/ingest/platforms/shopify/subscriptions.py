@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from services.ingest.connector import Access, Mended, Subscribed
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Mended, Subscribed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import ShopifyClient
 from services.kit.errors import AuthorizationError, TransientError

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from services.ingest.connector import Access
-from services.ingest.parcels import Parcel, PushRefused, Shipping, plain_number
+from services.ingest.contract.parcels import Parcel, PushRefused, Shipping, plain_number
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import NotTaken, RightMissing, ShopifyClient
 from services.ingest.platforms.shopify.paging import as_object
@@ -45,7 +45,7 @@ _Units = tuple[GraphqlPart, GraphqlPartLine, int]
 
 
 class ShopifyParcels:
-    """See `services.ingest.parcels.ParcelWriter`."""
+    """See `services.ingest.contract.parcels.ParcelWriter`."""
 
     proves_at_once = True
     replaces = True

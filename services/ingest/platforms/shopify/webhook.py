@@ -12,9 +12,10 @@ from datetime import datetime
 import orjson
 from pydantic import ValidationError
 
-from services.ingest.connector import (
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.stores import Access, StoreRef
+from services.ingest.contract.webhooks import (
     AboutStore,
-    Access,
     AppFact,
     BuyerForgotten,
     DataRequested,
@@ -24,9 +25,6 @@ from services.ingest.connector import (
     SignatureRefused,
     StoreClosed,
     StoreForgotten,
-    StoreRef,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.parsing import json_object, parsed

@@ -5,7 +5,7 @@ keeps to two calls at a time a store. `discovery` finds the API and the way, `li
 and `reading` follow the orders by change time. Webhooks (`subscriptions`, `webhook`) only say what to read again.
 """
 
-from services.ingest.connector import Platform
+from services.ingest.contract.connector import Platform
 from services.ingest.platforms.woocommerce.connector import WooCommerceConnector, connect
 from services.ingest.platforms.woocommerce.settings import WooCommerceSettings
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 
 #: What sellers copy along with the address: the pages of WordPress behind it.
 _BEHIND = re.compile(r"/(wp-json|wp-admin|wp-login\.php|wc-auth|wc-api|index\.php|my-account)(/.*)?$")

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from services.ingest.connector import Tools, UnreadablePayload
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import answer_object
 from services.ingest.platforms.woocommerce.addresses import StoreAddress
 from services.ingest.platforms.woocommerce.signing import Door, Method, Permalinks, Signed, api_url, sign

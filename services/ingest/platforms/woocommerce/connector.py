@@ -9,22 +9,10 @@ from pydantic_settings import BaseSettings
 
 from schemas.order import RawOrder, Way
 from schemas.stores import Capability
-from services.ingest.connector import (
-    Access,
-    AuthorizationStart,
-    Delivery,
-    Grant,
-    Greeting,
-    Listing,
-    Pace,
-    Page,
-    StoreRef,
-    Subscribed,
-    Tools,
-    Unreadable,
-    WebhookFact,
-    Window,
-)
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Listing, Pace, Page, Unreadable, Window
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, StoreRef
+from services.ingest.contract.webhooks import Delivery, Greeting, Subscribed, WebhookFact
 from services.ingest.platforms.woocommerce import linking, probing, subscriptions, webhook
 from services.ingest.platforms.woocommerce.client import WooCommerceClient
 from services.ingest.platforms.woocommerce.reading import OrderReader
@@ -34,7 +22,7 @@ from services.ingest.usual import UsualConnector
 
 
 class WooCommerceConnector(UsualConnector):
-    """See the contract, `services.ingest.connector.Connector`."""
+    """See the contract, `services.ingest.contract.connector.Connector`."""
 
     parcels: WooCommerceParcels
     slug = "woocommerce"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.woocommerce.addresses import StoreAddress, leads_to
 from services.ingest.platforms.woocommerce.client import KeyRefused, NotUnderstood, WooCommerceClient, json_of
 from services.ingest.platforms.woocommerce.signing import PERMALINKS, Door, Permalinks, ways_to

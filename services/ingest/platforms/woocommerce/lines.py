@@ -12,7 +12,7 @@ from typing import Any
 from schemas.currencies import MINOR_DIGITS
 from schemas.money import Money
 from schemas.order import ItemKind, NameValue, OrderItem
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import pair
 from services.ingest.platforms.woocommerce.payloads import WooFee, WooLine, WooMeta, WooRefund
 

@@ -10,7 +10,7 @@ import secrets as random_bytes
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
-from services.ingest.connector import Access, AuthorizationStart, Grant, LinkingRefused
+from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused
 from services.ingest.platforms.woocommerce.addresses import StoreAddress, store_address
 from services.ingest.platforms.woocommerce.client import KeyRefused, NotUnderstood, WooCommerceClient
 from services.ingest.platforms.woocommerce.discovery import find_api, prove

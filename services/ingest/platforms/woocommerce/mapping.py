@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from schemas.address import Address
 from schemas.ids import order_key
 from schemas.order import FulfilmentState, OrderItem, Payload, PaymentState, RawOrder, Way
-from services.ingest.connector import StoreRef, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import StoreRef
 from services.ingest.parsing import unreadable
 from services.ingest.platforms.woocommerce.lines import amount, refunded_units, to_fee_item, to_item, visible, words
 from services.ingest.platforms.woocommerce.payloads import WooOrder, WooShippingLine

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from services.ingest.connector import By
+from services.ingest.contract.reading import By
 
 #: WooCommerce's largest page.
 LIMIT = 100

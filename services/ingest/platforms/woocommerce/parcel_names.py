@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.ingest.parcels import Parcel, PushRefused, plain_number
+from services.ingest.contract.parcels import Parcel, PushRefused, plain_number
 from services.ingest.tracking.carriers import BY_ID
 
 OTHER = "other"

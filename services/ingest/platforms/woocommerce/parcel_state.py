@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from services.ingest.connector import UnreadablePayload
-from services.ingest.parcels import KnownParcel, Parcel, Standing, plain_number
+from services.ingest.contract.parcels import KnownParcel, Parcel, Standing, plain_number
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.woocommerce.lines import refunded_units, to_item
 from services.ingest.platforms.woocommerce.mapping import OUR_PARCELS, PARCELS, ships_nothing

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.stores import Capability
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.woocommerce.client import KeyRefused, NotUnderstood, WooCommerceClient, json_of
 from services.ingest.platforms.woocommerce.signing import Door
 

@@ -11,7 +11,8 @@ from typing import Any, get_args
 import orjson
 
 from schemas.order import RawOrder, Way
-from services.ingest.connector import Access, By, Listing, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.reading import By, Listing, Page, Unreadable, UnreadablePayload, Window
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.woocommerce.client import NotUnderstood, StoreAnswer, WooCommerceClient
 from services.ingest.platforms.woocommerce.mapping import to_raw_order

@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from services.ingest.connector import Access, Ailment, Mended, Subscribed, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Ailment, Mended, Subscribed
 from services.ingest.parsing import parsed
 from services.ingest.platforms.woocommerce.client import KeyRefused, NotUnderstood, WooCommerceClient
 from services.ingest.platforms.woocommerce.payloads import WooWebhook

@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from services.ingest.connector import Access, UnreadablePayload
-from services.ingest.parcels import Parcel, PushRefused, Shipping, plain_number
+from services.ingest.contract.parcels import Parcel, PushRefused, Shipping, plain_number
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.woocommerce.client import (
     KeyRefused,
     NotSent,
@@ -64,7 +65,7 @@ _READS_ONLY = ("authentication_error", "cannot_edit", "cannot_create", "cannot_d
 
 
 class WooCommerceParcels:
-    """See `services.ingest.parcels.ParcelWriter`."""
+    """See `services.ingest.contract.parcels.ParcelWriter`."""
 
     proves_at_once = True
     replaces = True

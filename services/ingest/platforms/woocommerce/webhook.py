@@ -15,16 +15,15 @@ import html
 import re
 from collections.abc import Mapping
 
-from services.ingest.connector import (
-    Access,
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import (
     Delivery,
     Greeting,
     NotOurs,
     OrderHinted,
     OrderTold,
     SignatureRefused,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.parsing import json_object

@@ -22,7 +22,8 @@ from schemas.ids import OrderKey, order_key
 from schemas.production import Shipment, ShippedItem, UpdateShipped
 from services.ingest.adapters.memory import Memory
 from services.ingest.adapters.memory.pushes import MemoryPushes
-from services.ingest.connector import Access, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.client import MARGIN
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.ingest.platforms.amazon.settings import AmazonSettings

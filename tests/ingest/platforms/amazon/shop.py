@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import Access, StoreRef
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.platforms.amazon.client import iso
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.ingest.platforms.amazon.settings import AmazonSettings

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from services.ingest.connector import Access, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.client import USAGE_PLANS
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import OversizedAnswer, RefusedAddress

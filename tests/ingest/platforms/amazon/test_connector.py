@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.connector import Delivery, NotOurs, SignatureRefused
+from services.ingest.contract.webhooks import Delivery, NotOurs, SignatureRefused
 from services.ingest.platforms.amazon import PLATFORM
 from services.ingest.platforms.amazon.queue import AmazonQueue
 from services.ingest.platforms.amazon.settings import AmazonSettings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.order import Design, NameValue, RawOrder
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.custom import MOST_ANSWERS, Customization, read_customization
 from services.ingest.platforms.amazon.mapping import to_raw_order

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.connector import Access, LinkingRefused
+from services.ingest.contract.stores import Access, LinkingRefused
 from services.ingest.platforms.amazon.marketplaces import MARKETPLACES, REGIONS, find_marketplace, first_marketplace
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.amazon.shop import ACCESS, EMPTY, NOW, SECRETS, connector, tokens

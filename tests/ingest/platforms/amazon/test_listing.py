@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.connector import ListedChange, Window
+from services.ingest.contract.reading import ListedChange, Window
 from services.kit.errors import TransientError
 from tests.ingest.platforms.amazon.shop import ACCESS, LATEST, NOW, Shop, order_id, reader
 

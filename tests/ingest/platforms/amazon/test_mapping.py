@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.mapping import to_raw_order
 from services.ingest.platforms.amazon.payloads import AmazonOrder

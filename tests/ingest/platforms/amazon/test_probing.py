@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from schemas.stores import Capability
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.amazon.shop import ACCESS, EMPTY, SECRETS, STORE, connector
 from tests.ingest.platforms.twin_http import Reply, answer

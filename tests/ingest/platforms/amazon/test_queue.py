@@ -11,7 +11,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
-from services.ingest.connector import Hint, MisreadHint, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.webhooks import Hint, MisreadHint
 from services.ingest.platforms.amazon.queue import AmazonQueue, order_named
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.kit.errors import TransientError

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import Access, Page, Unreadable, Window
+from services.ingest.contract.reading import Page, Unreadable, Window
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon import place
 from services.ingest.platforms.amazon.client import USAGE_PLANS
 from services.ingest.platforms.amazon.connector import AmazonConnector

@@ -12,8 +12,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from schemas.order import RawOrder, fingerprint, order_revised
-from services.ingest.connector import Access, Ailment, Hint, Mended, Window
-from services.ingest.parcels import Parcel
+from services.ingest.contract.parcels import Parcel
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Ailment, Hint, Mended
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.ingest.platforms.amazon.queue import AmazonQueue
 from services.ingest.platforms.amazon.settings import AmazonSettings

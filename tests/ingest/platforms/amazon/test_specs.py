@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.order import RawOrder
-from services.ingest.connector import Access, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon import payloads
 from services.ingest.platforms.amazon.client import USAGE_PLANS

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.ingest.connector import Access, Mended, Subscribed
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Mended, Subscribed
 from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.ingest.platforms.amazon.subscriptions import queue_arn
 from services.kit.errors import TransientError

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.connector import Access, Window
-from services.ingest.parcels import READ_FIRST, PushRefused, ShownLater
+from services.ingest.contract.parcels import READ_FIRST, PushRefused, ShownLater
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.client import USAGE_PLANS
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.kit.limits import Limit

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.connector import Access
-from services.ingest.parcels import Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.contract.parcels import Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.connector import AmazonConnector
 from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import StoreRef
+from services.ingest.contract.stores import StoreRef
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 STORE = StoreRef(store_id=StoreId("st-1"), seller_id=SellerId("seller-1"), platform="direct", external_id="d-1")

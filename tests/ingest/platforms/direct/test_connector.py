@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Access, Delivery, LinkingRefused, SignatureRefused, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access, LinkingRefused
+from services.ingest.contract.webhooks import Delivery, SignatureRefused
 from services.ingest.platforms.direct import PLATFORM
 from services.ingest.platforms.direct.connector import DirectConnector
 from services.ingest.registry import is_read, slugs, slugs_read

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from services.ingest.connector import Delivery
+from services.ingest.contract.webhooks import Delivery
 
 APP_URL = "https://sync.example.com/webhooks/ebay"
 KID = "9936261a-7d7b-4621-a0f1-96ccb428af49"

@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import Access, StoreRef, Tools
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.platforms.ebay.connector import EbayConnector
 from services.ingest.platforms.ebay.linking import SCOPES
 from services.ingest.platforms.ebay.settings import EbaySettings

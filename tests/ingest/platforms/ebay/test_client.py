@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Tools, Window
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Window
 from services.ingest.platforms.ebay.budgets import never_above
 from services.ingest.platforms.ebay.connector import EbayConnector
 from services.ingest.platforms.ebay.settings import EbaySettings

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.connector import Access, Grant, LinkingRefused
+from services.ingest.contract.stores import Access, Grant, LinkingRefused
 from services.ingest.platforms.ebay import tokens
 from services.ingest.platforms.ebay.linking import SCOPES
 from services.ingest.platforms.ebay.settings import EbaySettings

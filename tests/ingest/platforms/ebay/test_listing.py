@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import ListedChange, Window
+from services.ingest.contract.reading import ListedChange, Window
 from services.kit.errors import TransientError
 from tests.ingest.platforms.ebay.shop import ACCESS, HOUR_AGO, NOW, Shop, reader
 from tests.ingest.platforms.twin_http import answer

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.stores import Capability
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.kit.errors import AuthorizationError
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.ebay.shop import ACCESS, Shop, connector

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import Page, Unreadable, Window
+from services.ingest.contract.reading import Page, Unreadable, Window
 from services.ingest.platforms.ebay import slices
 from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError

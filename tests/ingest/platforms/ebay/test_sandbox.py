@@ -16,16 +16,15 @@ from aiohttp import web
 from deploy.sandbox.app import running_sandbox
 from deploy.sandbox.ebay import SANDBOX
 from schemas.order import RawOrder
-from services.ingest.connector import (
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access, LinkingRefused
+from services.ingest.contract.webhooks import (
     AboutStore,
-    Access,
     BuyerForgotten,
     Delivery,
-    LinkingRefused,
     OrderHinted,
     SignatureRefused,
     StoreClosed,
-    Window,
 )
 from services.ingest.platforms.ebay.connector import EbayConnector
 from services.ingest.platforms.ebay.settings import EbaySettings

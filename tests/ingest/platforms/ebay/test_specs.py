@@ -15,7 +15,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from services.ingest.connector import Delivery, Greeting, OrderHinted, SignatureRefused, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.webhooks import Delivery, Greeting, OrderHinted, SignatureRefused
 from services.ingest.platforms.ebay import payloads
 from services.ingest.platforms.ebay.client import ANALYTICS, NOTIFY, SELL
 from services.ingest.platforms.ebay.connector import EbayConnector

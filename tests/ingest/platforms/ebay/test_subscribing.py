@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Access, Ailment, Mended, Subscribed
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Ailment, Mended, Subscribed
 from services.ingest.platforms.ebay.connector import EbayConnector
 from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
 from services.ingest.platforms.ebay.budgets import FULFILLMENT
 from services.ingest.platforms.ebay.tracking import _REFUSALS
 from services.kit.errors import AuthorizationError, TransientError

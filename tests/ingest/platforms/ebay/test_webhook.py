@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from services.ingest.connector import (
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.webhooks import (
     AboutStore,
     BuyerForgotten,
     Delivery,
@@ -21,7 +22,6 @@ from services.ingest.connector import (
     OrderTold,
     SignatureRefused,
     StoreClosed,
-    UnreadablePayload,
 )
 from services.ingest.platforms.ebay.connector import EbayConnector
 from services.kit.errors import TransientError

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import Access, StoreRef
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.clock import ManualClock

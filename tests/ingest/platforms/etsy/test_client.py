@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Window
+from services.ingest.contract.reading import Window
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import OversizedAnswer, RefusedAddress
 from tests.ingest.platforms.etsy.shop import ACCESS, NOW, connector

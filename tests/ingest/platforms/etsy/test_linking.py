@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.connector import Access, LinkingRefused
+from services.ingest.contract.stores import Access, LinkingRefused
 from services.ingest.platforms.etsy.linking import challenge
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.etsy.shop import ACCESS, NOW, connector

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.ingest.connector import ListedChange, Window
+from services.ingest.contract.reading import ListedChange, Window
 from services.kit.errors import TransientError
 from tests.ingest.platforms.etsy.shop import ACCESS, HOUR_AGO, NOW, Shop, connector, reader
 from tests.ingest.platforms.twin_http import answer

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.order import RawOrder
-from services.ingest.connector import Page, Unreadable, Window
+from services.ingest.contract.reading import Page, Unreadable, Window
 from services.ingest.platforms.etsy import reading
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.kit.errors import TransientError

@@ -9,8 +9,8 @@ import pytest
 
 from deploy.sandbox.etsy import query
 from schemas.order import RawOrder, order_revised
-from services.ingest.connector import LinkingRefused
-from services.ingest.parcels import Parcel, PushRefused
+from services.ingest.contract.parcels import Parcel, PushRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.errors import AuthorizationError, TransientError

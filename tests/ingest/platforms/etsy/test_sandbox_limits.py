@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from deploy.sandbox.etsy.quota import DAY, Quota
-from services.ingest.connector import Access, Tools
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings

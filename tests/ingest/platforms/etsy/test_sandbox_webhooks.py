@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from schemas.order import RawOrder, order_revised
-from services.ingest.connector import AboutStore, Delivery, NotOurs, OrderHinted, SignatureRefused
+from services.ingest.contract.webhooks import AboutStore, Delivery, NotOurs, OrderHinted, SignatureRefused
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings
 from tests.ingest.platforms.etsy.world import CLOCK, World, world

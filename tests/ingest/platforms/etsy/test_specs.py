@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 from pydantic import AliasChoices, BaseModel
 
-from services.ingest.connector import OrderHinted, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.webhooks import OrderHinted
 from services.ingest.platforms.etsy.linking import SCOPES
 from services.ingest.platforms.etsy.payloads import (
     EtsyMoney,

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
 from services.ingest.platforms.etsy.tracking import CARRIER_NAMES
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer

@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import (
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.webhooks import (
     AboutStore,
     Delivery,
     NotOurs,
     OrderHinted,
     OrderTold,
     SignatureRefused,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.platforms.etsy.webhook import read_webhook, verify_webhook

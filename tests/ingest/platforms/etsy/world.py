@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from schemas.order import RawOrder
-from services.ingest.connector import Access, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.etsy.connector import EtsyConnector
 from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.clock import SystemClock

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import Access, StoreRef, Tools
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.platforms.shopbase.connector import ShopbaseConnector
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
 from services.kit.clock import ManualClock

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.shopbase.linking import shop_domain
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.shopbase.shop import ACCESS, DOMAIN, NOW, PRIVATE_ACCESS, SHOP, connector

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import ListedChange, Window
+from services.ingest.contract.reading import ListedChange, Window
 from services.kit.errors import TransientError
 from tests.ingest.platforms.shopbase.shop import ACCESS, HOUR_AGO, NOW, Shop, connector
 from tests.ingest.platforms.twin_http import Asked

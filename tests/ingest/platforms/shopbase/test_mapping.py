@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder, fingerprint
-from services.ingest.connector import Delivery, OrderTold, UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
+from services.ingest.contract.webhooks import Delivery, OrderTold
 from services.ingest.parsing import exact_object, parsed
 from services.ingest.platforms.shopbase.mapping import to_raw_order
 from services.ingest.platforms.shopbase.payloads import ShopbaseOrder

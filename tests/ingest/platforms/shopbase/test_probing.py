@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.stores import Capability
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from tests.ingest.platforms.golden import payload
 from tests.ingest.platforms.shopbase.shop import ACCESS, KEYS, PRIVATE_ACCESS, STORE, TOKEN, connector
 from tests.ingest.platforms.twin_http import answer

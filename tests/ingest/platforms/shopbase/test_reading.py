@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import Page, Unreadable, Window
+from services.ingest.contract.reading import Page, Unreadable, Window
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.shopbase.shop import ACCESS, HOUR_AGO, NOW, Shop, connector, reader

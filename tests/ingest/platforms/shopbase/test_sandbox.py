@@ -15,16 +15,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from schemas.order import RawOrder, fingerprint
-from services.ingest.connector import (
-    Access,
-    Delivery,
-    LinkingRefused,
-    OrderHinted,
-    OrderTold,
-    SignatureRefused,
-    StoreClosed,
-    Window,
-)
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access, LinkingRefused
+from services.ingest.contract.webhooks import Delivery, OrderHinted, OrderTold, SignatureRefused, StoreClosed
 from services.ingest.platforms.shopbase.connector import ShopbaseConnector
 from services.ingest.platforms.shopbase.settings import ShopbaseSettings
 from services.kit.clock import SystemClock

@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.order import RawOrder
-from services.ingest.connector import Delivery, OrderTold, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.webhooks import Delivery, OrderTold
 from services.ingest.platforms.shopbase import payloads
 from services.ingest.platforms.shopbase.subscriptions import TOPICS
 from services.ingest.platforms.shopbase.webhook import read_webhook

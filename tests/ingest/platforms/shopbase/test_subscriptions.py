@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Access, Mended, Subscribed
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Mended, Subscribed
 from services.ingest.platforms.shopbase.subscriptions import TOPICS
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpAnswer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Remedy, Shipping, Standing
 from services.ingest.platforms.shopbase.connector import ShopbaseConnector
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer

@@ -11,16 +11,9 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import (
-    Access,
-    Delivery,
-    NotOurs,
-    OrderHinted,
-    OrderTold,
-    SignatureRefused,
-    StoreClosed,
-    Unreadable,
-)
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Delivery, NotOurs, OrderHinted, OrderTold, SignatureRefused, StoreClosed
 from services.ingest.platforms.shopbase.subscriptions import TOPICS, address_of
 from tests.ingest.platforms.golden import payload
 from tests.ingest.platforms.shopbase.shop import ACCESS, DOMAIN, NOW, PRIVATE_ACCESS, STORE, TOKEN, connector

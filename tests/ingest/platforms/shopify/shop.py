@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.ids import SellerId, StoreId
-from services.ingest.connector import Access, StoreRef
+from services.ingest.contract.stores import Access, StoreRef
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.clock import ManualClock

@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.shopify.linking import is_signed
 from tests.ingest.platforms.shopify.shop import DOMAIN, NOW
 from tests.ingest.platforms.shopify.test_linking import CALLBACK, connector

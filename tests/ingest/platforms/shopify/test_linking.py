@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from services.ingest.connector import Access, LinkingRefused
+from services.ingest.contract.stores import Access, LinkingRefused
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.ingest.platforms.shopify.linking import is_signed
 from services.ingest.platforms.shopify.settings import ShopifySettings

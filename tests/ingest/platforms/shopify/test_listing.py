@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import Listing, Unreadable, Window
+from services.ingest.contract.reading import Listing, Unreadable, Window
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.kit.errors import TransientError

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder, fingerprint, order_revised
-from services.ingest.connector import OrderHinted, OrderTold, Unreadable, UnreadablePayload
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.webhooks import OrderHinted, OrderTold
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify.mapping import to_raw_order
 from services.ingest.platforms.shopify.payloads import GraphqlOrder

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import (
+from services.ingest.contract.reading import Unreadable, UnreadablePayload
+from services.ingest.contract.webhooks import (
     AboutStore,
     BuyerForgotten,
     DataRequested,
@@ -19,8 +20,6 @@ from services.ingest.connector import (
     OrderTold,
     SignatureRefused,
     StoreForgotten,
-    Unreadable,
-    UnreadablePayload,
     WebhookFact,
 )
 from services.ingest.platforms.shopify.connector import ShopifyConnector

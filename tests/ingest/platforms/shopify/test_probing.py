@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.ingest.platforms.shopify.linking import SCOPES
 from services.ingest.platforms.shopify.settings import ShopifySettings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import Page, Unreadable, Window
+from services.ingest.contract.reading import Page, Unreadable, Window
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.naming import by_fulfillment_order
 from services.kit.errors import TransientError

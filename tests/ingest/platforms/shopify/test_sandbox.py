@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.errors import AuthorizationError, TransientError

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.connector import Tools, Window
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Window
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.limits import Limits

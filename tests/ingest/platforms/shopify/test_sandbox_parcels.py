@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.ingest.parcels import PushRefused
+from services.ingest.contract.parcels import PushRefused
 from services.kit.errors import TransientError
 from tests.ingest.platforms.test_every_parcel import NUMBER, desk, units
 

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.sandbox.shopify.sandbox import ShopifySandbox
 from schemas.order import RawOrder, fingerprint, order_revised
-from services.ingest.connector import (
+from services.ingest.contract.webhooks import (
     AboutStore,
     BuyerForgotten,
     DataRequested,

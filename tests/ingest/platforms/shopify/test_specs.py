@@ -9,7 +9,7 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLSchema, NoDeprecatedCustomRule, build_client_schema, parse, validate
 
 from schemas.order import RawOrder, Risk
-from services.ingest.connector import NotOurs, OrderHinted, OrderTold, StoreClosed
+from services.ingest.contract.webhooks import NotOurs, OrderHinted, OrderTold, StoreClosed
 from services.ingest.parsing import parsed
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.mapping import to_raw_order

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.connector import Access, Mended, Subscribed
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import Mended, Subscribed
 from services.ingest.platforms.shopify.subscriptions import OPTIONAL, TOPICS
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.shopify.shop import ACCESS, Shop, connector

@@ -10,7 +10,7 @@ import pytest
 from graphql import build_client_schema, parse
 from graphql.execution.values import get_variable_values
 
-from services.ingest.parcels import Parcel, PushRefused, Remedy, Shipping, Standing
+from services.ingest.contract.parcels import Parcel, PushRefused, Remedy, Shipping, Standing
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import NotTaken, ShopifyClient
 from services.ingest.platforms.shopify.settings import ShopifySettings

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.order import RawOrder, order_revised
-from services.ingest.connector import (
-    Access,
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.stores import Access
+from services.ingest.contract.webhooks import (
     NotOurs,
     OrderHinted,
     OrderTold,
     SignatureRefused,
     StoreClosed,
-    Unreadable,
     WebhookFact,
 )
 from services.ingest.platforms.shopify.webhook import read_webhook, verify_webhook

@@ -12,7 +12,8 @@ from typing import Any
 from aiohttp import web
 
 from schemas.order import RawOrder
-from services.ingest.connector import Access, Window
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.shopify.connector import ShopifyConnector
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.clock import SystemClock

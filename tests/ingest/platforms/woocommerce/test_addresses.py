@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.woocommerce.addresses import leads_to, store_address
 from services.ingest.platforms.woocommerce.signing import ways_to
 

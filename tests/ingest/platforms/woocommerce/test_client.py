@@ -11,7 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from oauthlib import oauth1
 
-from services.ingest.connector import Access, Tools, Window
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access
 from services.ingest.platforms.woocommerce.connector import WooCommerceConnector
 from services.ingest.platforms.woocommerce.signing import Door, sign
 from services.kit.clock import ManualClock

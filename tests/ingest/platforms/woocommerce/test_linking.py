@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.twin_http import Asked, Reply, answer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import ListedChange, Window
+from services.ingest.contract.reading import ListedChange, Window
 from services.kit.errors import TransientError
 from tests.ingest.platforms.twin_http import answer
 from tests.ingest.platforms.woocommerce.shop import ACCESS, HOUR_AGO, NOW, Shop, asked_of, connector, reader

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from schemas.order import RawOrder
-from services.ingest.connector import UnreadablePayload
+from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.woocommerce.mapping import to_raw_order
 from services.ingest.platforms.woocommerce.payloads import WooOrder

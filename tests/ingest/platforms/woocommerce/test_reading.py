@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.order import RawOrder
-from services.ingest.connector import Page, Unreadable, Window
+from services.ingest.contract.reading import Page, Unreadable, Window
 from services.ingest.platforms.woocommerce.connector import WooCommerceConnector
 from services.kit.errors import TransientError
 from services.kit.http.client import HttpAnswer

@@ -16,7 +16,10 @@ from aiohttp import web
 from deploy.sandbox.app import running_sandbox
 from deploy.sandbox.woocommerce import SANDBOX
 from schemas.order import RawOrder
-from services.ingest.connector import Access, Delivery, LinkingRefused, OrderHinted, Tools, Window
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.reading import Window
+from services.ingest.contract.stores import Access, LinkingRefused
+from services.ingest.contract.webhooks import Delivery, OrderHinted
 from services.ingest.platforms.woocommerce.connector import WooCommerceConnector
 from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError, TransientError

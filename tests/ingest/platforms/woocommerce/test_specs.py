@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.order import RawOrder
-from services.ingest.connector import Delivery, OrderHinted
+from services.ingest.contract.webhooks import Delivery, OrderHinted
 from services.ingest.parsing import parsed
 from services.ingest.platforms.woocommerce.lines import refunded_units
 from services.ingest.platforms.woocommerce.mapping import to_raw_order

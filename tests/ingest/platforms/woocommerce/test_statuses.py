@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.connector import LinkingRefused
+from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.woocommerce.statuses import meaning, read_statuses, written_statuses
 
 

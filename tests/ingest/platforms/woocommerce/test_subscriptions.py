@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Ailment, Mended
+from services.ingest.contract.webhooks import Ailment, Mended
 from services.ingest.platforms.woocommerce.connector import WooCommerceConnector
 from services.ingest.platforms.woocommerce.subscriptions import TOPICS
 from services.kit.errors import AuthorizationError, TransientError

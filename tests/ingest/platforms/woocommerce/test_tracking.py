@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Tools
-from services.ingest.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
+from services.ingest.contract.connector import Tools
+from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
 from services.ingest.platforms.woocommerce.connector import WooCommerceConnector
 from services.ingest.platforms.woocommerce.parcel_names import PROVIDERS, plugin_name
 from services.ingest.platforms.woocommerce.parcel_ways import BELIEVED_FOR, PLUGINS

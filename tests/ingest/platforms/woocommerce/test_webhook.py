@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.connector import Delivery, Greeting, NotOurs, OrderHinted, OrderTold, SignatureRefused, Unreadable
+from services.ingest.contract.reading import Unreadable
+from services.ingest.contract.webhooks import Delivery, Greeting, NotOurs, OrderHinted, OrderTold, SignatureRefused
 from services.ingest.platforms.woocommerce.webhook import greet, is_signed, read_webhook
 from tests.ingest.platforms.golden import payload
 from tests.ingest.platforms.twin_http import answer

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
-from services.ingest.connector import Access
+from services.ingest.contract.stores import Access
 from services.kit.errors import TransientError
 
 #: Who helps when a platform refuses a parcel: time (a hold that ends, a call too many), the seller, or nobody.
