@@ -36,6 +36,7 @@ from services.eligibility.subscriber import Reading, Topics
 from services.kit.clock import Clock, SystemClock
 from services.kit.health import Health, postgres_check
 from services.kit.http.idempotency import Idempotency
+from services.kit.http.openapi import document
 from services.kit.http.routes import Routes
 from services.kit.http.server import build_app
 from services.kit.http.server import serve as serve_http
@@ -109,7 +110,7 @@ async def serve(
 def routes_document() -> dict[str, Any]:
     """Return the OpenAPI document of the API; needs neither Kafka nor Postgres."""
     nothing: Any = None
-    return _routes(nothing, nothing, CatalogApi(nothing), CopyApi(nothing, nothing)).openapi()
+    return document(_routes(nothing, nothing, CatalogApi(nothing), CopyApi(nothing, nothing)))
 
 
 def _routes(api: Api, privacy: PrivacyApi, catalog: CatalogApi, copies: CopyApi) -> Routes:

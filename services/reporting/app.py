@@ -18,6 +18,7 @@ from services.kit.clock import Clock, SystemClock
 from services.kit.health import Health, postgres_check
 from services.kit.http.auth import SESSION_COOKIE
 from services.kit.http.client import HttpClient
+from services.kit.http.openapi import document
 from services.kit.http.routes import Routes
 from services.kit.http.server import build_app
 from services.kit.http.server import serve as serve_http
@@ -156,7 +157,7 @@ def routes_document() -> dict[str, Any]:
         still_admitted=nobody,
         clock=clock,
     )
-    return routes.openapi()
+    return document(routes)
 
 
 @contextlib.asynccontextmanager

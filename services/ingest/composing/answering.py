@@ -25,6 +25,7 @@ from services.ingest.tracking.routes import PushApi, push_routes
 from services.ingest.tracking.shipping_news import ShippingNews
 from services.ingest.webhooks.receiving import Webhooks
 from services.ingest.webhooks.routes import WebhookApi, webhook_routes
+from services.kit.http.openapi import document
 from services.kit.http.routes import Routes
 from services.kit.kafka.dead_letters import DeadLetters
 from services.kit.kafka.subscriber import KafkaSubscriber
@@ -53,17 +54,19 @@ def routes(on: Foundation, schedules: Schedules, webhooks: Webhooks, sending: Se
 def routes_document() -> dict[str, Any]:
     """The OpenAPI document of ingest; needs neither Kafka nor Postgres."""
     nothing: Any = None
-    return _together(
-        StoreApi(nothing, nothing, nothing, nothing, nothing, nothing),
-        SyncApi(nothing, nothing, nothing, nothing, nothing, nothing, nothing),
-        AuditApi(nothing, nothing, nothing, nothing),
-        WebhookApi(nothing, nothing, ""),
-        DirectApi(nothing, nothing, nothing, nothing, nothing),
-        ImportApi(nothing, nothing, nothing, nothing, nothing, nothing),
-        OutgoingApi(nothing, nothing, nothing, nothing, allow_private_addresses=False),
-        tracking=PushApi(nothing, nothing, nothing, nothing),
-        drafts=DraftApi(nothing, nothing, nothing, nothing),
-    ).openapi()
+    return document(
+        _together(
+            StoreApi(nothing, nothing, nothing, nothing, nothing, nothing),
+            SyncApi(nothing, nothing, nothing, nothing, nothing, nothing, nothing),
+            AuditApi(nothing, nothing, nothing, nothing),
+            WebhookApi(nothing, nothing, ""),
+            DirectApi(nothing, nothing, nothing, nothing, nothing),
+            ImportApi(nothing, nothing, nothing, nothing, nothing, nothing),
+            OutgoingApi(nothing, nothing, nothing, nothing, allow_private_addresses=False),
+            tracking=PushApi(nothing, nothing, nothing, nothing),
+            drafts=DraftApi(nothing, nothing, nothing, nothing),
+        )
+    )
 
 
 def webhooks_of(on: Foundation) -> Webhooks:

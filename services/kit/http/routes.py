@@ -213,12 +213,6 @@ class Routes:
         """Take over another's routes, so that each area of a service declares its own."""
         self._routes.extend(other)
 
-    def openapi(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 document of all routes that belong in it."""
-        from services.kit.http.openapi import document  # noqa: PLC0415 - it reads Route, which is defined here
-
-        return document(self)
-
 
 def _model(annotation: Any) -> type[BaseModel] | None:
     if annotation is None:

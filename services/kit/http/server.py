@@ -24,7 +24,7 @@ from services.kit import trace
 from services.kit.errors import TransientError
 from services.kit.health import Health
 from services.kit.http.auth import Gate, SessionReader
-from services.kit.http.openapi import PAGE_POLICY, page
+from services.kit.http.openapi import PAGE_POLICY, document, page
 from services.kit.http.problems import Problem, too_large, unavailable
 from services.kit.http.routes import Repeat, Route, Routes
 from services.kit.keys import Authenticator
@@ -246,7 +246,7 @@ async def _harden(_request: web.Request, response: web.StreamResponse) -> None:
 
 def _add_own_routes(app: web.Application, routes: Routes, metrics: Metrics, health: Health) -> None:
     # Made when it is first asked for: it takes longer than all else at a start.
-    api = cache(routes.openapi)
+    api = cache(partial(document, routes))
 
     async def livez(_request: web.Request) -> web.Response:
         problems = health.liveness()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.kit.errors import TransientError
 from services.kit.http.auth import SESSION_COOKIE, principal
+from services.kit.http.openapi import document
 from services.kit.http.problems import Problem, not_found
 from services.kit.http.routes import Routes
 from services.kit.keys import Principal
@@ -203,7 +204,7 @@ async def test_the_description_is_valid_and_served(served: Serve) -> None:
     text = await docs.text()
 
     validate(api)
-    assert api == routes.openapi()
+    assert api == document(routes)
     assert api["paths"]["/v1/things"]["post"]["x-scope"] == "things:write"
     assert set(api["components"]["schemas"]) >= {"Thing", "NewThing", "Problem"}
     parameters = api["paths"]["/v1/things/{thing_id}"]["get"]["parameters"]
@@ -228,10 +229,10 @@ async def test_a_route_that_takes_a_file_reads_it_itself_and_is_described_so(ser
     files = await served(routes, repeat=never)
     answer = await files.session.post("/v1/files", data=b"a,b", headers={**files.authorization, "Idempotency-Key": "k"})
     refused = await files.session.post("/v1/files", data=b"x" * 11, headers=files.authorization, expect100=True)
-    operation = routes.openapi()["paths"]["/v1/files"]["post"]
+    operation = document(routes)["paths"]["/v1/files"]["post"]
 
     assert (answer.status, await answer.read(), refused.status) == (200, b"a,b", 413)
-    validate(routes.openapi())
+    validate(document(routes))
     assert operation["requestBody"]["content"] == {"text/csv": {"schema": {"type": "string", "format": "binary"}}}
     assert operation["responses"]["200"]["content"].keys() == {"text/csv"}
     assert operation["parameters"] == []
