@@ -17,8 +17,8 @@ ARCHIVE := $(if $(KAFKA_BOOTSTRAP_SERVERS),,var/kafka-jars/classes.jsa)
 KAFKA_TOOLS := $(if $(KAFKA_BOOTSTRAP_SERVERS),,java maven)
 PAGE_TOOLS := $(if $(wildcard $(ASSETS)),npm)
 
-# Two cores, three processes: what runs together, and in which turn, says tests/turns.py; one of them mostly waits
-# for the running world, one for single services. Name files, or -x, to run fewer.
+# Two cores, three processes, for many tests mostly wait: what runs together, and in which turn, says tests/turns.py.
+# Name files, or -x, to run fewer.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test tested check up down sandbox bench faults clean imports lock schemas assets packages types lint

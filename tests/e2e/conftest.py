@@ -23,11 +23,15 @@ from tests.e2e.everywhere import everywhere
 
 #: eBay's clock is a little slow here: what changes there is then old enough to be read in a moment, not in a minute.
 EBAY = {"clock_skew": -57}
+#: No word that a log may say anyway.
+SQS_SECRET = "queue-7c1e4f0a9b52"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
     """Everything, started once, with two ingest processes; each test opens stores of its own.
+
+    It stops with the last of these tests: left running, it would take time from all that come after.
 
     Retries of webhooks pass sixty times as fast; polls come often; both so that a test need not wait. A topic has few
     partitions: enough for two processes, and half the files to make.
@@ -72,7 +76,7 @@ def _amazons_queue(directory: Path) -> Iterator[Mapping[str, str]]:
     """
     port = free_port()
     endpoint = f"http://{LOOPBACK}:{port}"
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": SQS_SECRET}
     with Supervisor(directory / "queue") as supervisor:
         supervisor.start_python("queue", "moto.server", "-H", LOOPBACK, "-p", str(port)).wait_ready(endpoint)
         client = get_session().create_client("sqs", region_name="us-east-1", endpoint_url=endpoint, **keys)
@@ -80,7 +84,7 @@ def _amazons_queue(directory: Path) -> Iterator[Mapping[str, str]]:
             "AMAZON_SQS_QUEUE_URL": str(client.create_queue(QueueName="orders")["QueueUrl"]),
             "AMAZON_SQS_ENDPOINT": endpoint,
             "AMAZON_AWS_ACCESS_KEY_ID": "key",
-            "AMAZON_AWS_SECRET_ACCESS_KEY": "secret",
+            "AMAZON_AWS_SECRET_ACCESS_KEY": SQS_SECRET,
         }
 
 
