@@ -9,6 +9,7 @@ from schemas.ids import OrderKey, PlatformSlug, SessionId, StoreId
 
 #: new: first time seen. updated: a newer revision. existing: nothing new. failed: could not be read (a dead letter).
 OrderResult = Literal["new", "updated", "existing", "failed"]
+SessionWay = Literal["webhook", "poll", "backfill", "api", "import", "form"]
 SessionState = Literal["running", "succeeded", "partial", "failed", "cancelled"]
 
 
@@ -38,7 +39,7 @@ class SessionStarted(Event):
     session_id: SessionId
     store_id: StoreId
     platform: PlatformSlug
-    way: Literal["webhook", "poll", "backfill", "api", "import", "form"]
+    way: SessionWay
     automatic: bool
     started_by: str
     window: Window | None = None
@@ -47,7 +48,8 @@ class SessionStarted(Event):
 class SessionProgressed(Event):
     """Orders were read. `part` numbers the parts of a session from 1, so that a repeated part counts once.
 
-    `total` is what the platform says the window holds, where it says so.
+    `total` is what the platform says the window holds, where it says so. `way` is how they came, as the session's start
+    says; None of who does not say it again.
     """
 
     type: Literal["session.progressed"] = "session.progressed"
@@ -55,6 +57,7 @@ class SessionProgressed(Event):
     store_id: StoreId
     part: int = Field(ge=1)
     total: int | None = None
+    way: SessionWay | None = None
     outcomes: tuple[OrderOutcome, ...] = ()
 
 

@@ -147,6 +147,7 @@ def told_part(session: Session, outcomes: Sequence[OrderOutcome], *, now: dateti
             store_id=session.store_id,
             part=session.part,
             total=session.total,
+            way=session.way,
             outcomes=tuple(outcomes),
         )
     )

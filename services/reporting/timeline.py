@@ -137,6 +137,7 @@ def entries_of_decision(decided: OrderDecided) -> Iterator[Entry]:
 
 def entries_of_session(fact: SessionProgressed) -> Iterator[Entry]:
     """Yield an entry for every order that the session brought: the first time, or as a newer revision."""
+    brought = {"session_id": fact.session_id} | ({"way": fact.way} if fact.way else {})
     for position, outcome in enumerate(fact.outcomes):
         if outcome.order_key is None or outcome.result not in {"new", "updated"}:
             continue
@@ -144,7 +145,7 @@ def entries_of_session(fact: SessionProgressed) -> Iterator[Entry]:
             continue
         revised_at = outcome.revised_at if outcome.result == "updated" else None
         source = f"1{fact.event_id}.{position:06d}"
-        yield _revision(outcome.order_key, revised_at, fact.occurred_at, source, {"session_id": fact.session_id})
+        yield _revision(outcome.order_key, revised_at, fact.occurred_at, source, brought)
 
 
 def entry_of_update(update: Update) -> Entry:

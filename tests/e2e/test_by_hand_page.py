@@ -66,7 +66,7 @@ async def test_an_order_is_typed_mended_left_gone_on_with_given_and_made(
     await expect(page.get_by_role("link", name="Its session in the report")).to_be_visible(timeout=WITHIN_MS)
     await _press(page, "To the order")
     await expect(page.get_by_text("Released to production.")).to_be_visible(timeout=WITHIN_MS)
-    await expect(page.get_by_text("typed in by hand").first).to_be_visible()
+    await expect(page.get_by_text("typed in by hand").first).to_be_visible(timeout=WITHIN_MS)
     await _press(page, "Order the same again")
     await expect(page.get_by_label("Street and number")).to_have_value("12 Example Street", timeout=WITHIN_MS)
     assert (await api.call("ingest", "GET", "/v1/drafts"))["items"] == []

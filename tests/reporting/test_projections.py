@@ -55,6 +55,14 @@ def test_an_import_told_by_session_and_by_decision_is_one_entry() -> None:
     assert [entry.at for entry in imported] == [at(1)]
 
 
+def test_how_an_order_came_is_told_whoever_tells_first() -> None:
+    changes = reduce_facts([progressed(outcome(), minute=0, way="form"), decided()])
+
+    imported = [entry for entry in changes.timeline.values() if entry.kind == "imported"]
+
+    assert [(entry.at, entry.data["way"]) for entry in imported] == [(at(0), "form")]
+
+
 def test_a_revision_told_by_session_and_by_decision_is_one_entry() -> None:
     told = progressed(outcome(1, "updated", revised_at=at(3)), minute=4)
     judged = decided(number=2, minute=5, summary=summary(key(), revised_at=at(3)))

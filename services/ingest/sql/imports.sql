@@ -80,7 +80,7 @@ FROM (
             AND other.state IN ('checking', 'running')
             AND (other.import_id < due.import_id OR COALESCE(other.lease_expires_at, '-infinity') > $4)
       )
-    ORDER BY due.due_at
+    ORDER BY due.due_at, due.import_id
     LIMIT $3
     FOR UPDATE OF due SKIP LOCKED
 ) AS chosen
