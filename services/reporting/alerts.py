@@ -93,7 +93,8 @@ class _Teller:
                 date=day(access.ends_at),
             )
         for capability in store.capabilities:
-            if capability.allowed is False and capability.name in _REFUSALS:
+            # A store that has nothing to be read from has no platform behind it that could allow anything.
+            if capability.allowed is False and capability.name in _REFUSALS and not _is_refused(store, "sync"):
                 yield self._of_refusal(store, capability)
         if store.problem and not _is_refused(store, "webhooks"):
             # A linked store's problem is that its platform does not push, whatever a probe found.

@@ -103,6 +103,12 @@ def test_what_a_store_may_not_do_is_told_with_the_probes_own_advice(name: str, c
     assert (alert.code, alert.severity, alert.remedy) == (code, severity, "Grant the scope.")
 
 
+def test_a_store_without_a_platform_behind_it_is_not_refused_anything() -> None:
+    nothing = tuple(Capability(name=name, allowed=False) for name in ("sync", "tracking"))
+
+    assert told(stores=(store(capabilities=nothing),)) == ()
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_platform_that_does_not_push_at_present_is_told_once(*, allowed: bool) -> None:
     webhooks = Capability(name="webhooks", allowed=allowed)
