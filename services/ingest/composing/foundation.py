@@ -23,7 +23,7 @@ from services.ingest.contract.connector import Connector, Platform, Tools
 from services.ingest.contract.webhooks import Listener
 from services.ingest.direct.giving import Giving
 from services.ingest.imports.files import ImportFiles
-from services.ingest.registry import find_platforms, platform_of
+from services.ingest.registry import find_platforms, is_read, platform_of
 from services.ingest.reserve import Counted, Patient, Reserve
 from services.ingest.settings import IngestSettings
 from services.ingest.stores.access import AccessCache
@@ -99,6 +99,11 @@ class Reached:
     patient: Mapping[str, Connector]
     listeners: Mapping[str, Listener]
     limits: Limits
+
+    @property
+    def audited(self) -> dict[str, Connector]:
+        """Those, unhurried, whose platforms have orders to read: a list of theirs can be held against the report."""
+        return {slug: connector for slug, connector in self.unhurried.items() if is_read(slug)}
 
     @classmethod
     def registered(cls, slugs: Sequence[str], http: HttpClient, clock: Clock, counted: Limits) -> Self:

@@ -54,8 +54,7 @@ def audit_planner(on: Foundation) -> Planner | None:
         week=timedelta(seconds=settings.audit_week_seconds),
         open=timedelta(seconds=settings.audit_open_seconds),
     )
-    audited = {slug: connector for slug, connector in on.reached.unhurried.items() if is_read(slug)}
-    return Planner(audited, on.kept.audits, on.reached.limits, on.clock, intervals)
+    return Planner(on.reached.audited, on.kept.audits, on.reached.limits, on.clock, intervals)
 
 
 def _polls(on: Foundation) -> Schedule[Lease]:
@@ -94,8 +93,7 @@ def _syncs(on: Foundation) -> Schedule[SyncLease]:
 
 
 def _audits(on: Foundation) -> Schedule[AuditLease]:
-    kept = on.kept
-    audited = {slug: connector for slug, connector in on.reached.unhurried.items() if is_read(slug)}
+    kept, audited = on.kept, on.reached.audited
     runner = AuditRunner(
         connectors=audited,
         stores=kept.stores,
