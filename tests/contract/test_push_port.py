@@ -20,7 +20,7 @@ from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.pushes import PostgresPushes
 from services.ingest.adapters.postgres.stores import PostgresStores
 from services.ingest.ports import LeaseLost, Outbox, Stores
-from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, PushFilter, PushLease, PushStorage
+from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, News, PushFilter, PushLease, PushStorage
 from services.ingest.tracking.push import Push, PushOrder, Stand
 from services.ingest.tracking.shipping_news import after_update
 from services.kit.kafka.publisher import Message
@@ -54,7 +54,7 @@ class Ports:
         key = order_key("twin", store_id, number)
         order = PushOrder(key, number, linked_store(store_id).store_id, SELLER, "twin", ship_by)
         update = shipped(number, shipment_id=number)
-        await self.pushes.take(order, lambda pushes: after_update(pushes, update, order, now=now), now=now)
+        await self.pushes.take([News(order, lambda pushes: after_update(pushes, update, order, now=now))], now=now)
         [push] = (await self.pushes.of_order(key)).values()
         return push
 
@@ -112,6 +112,23 @@ async def test_a_push_is_kept_whole_and_told_of_once(ports: Ports) -> None:
     assert (told.state, told.step, told.ship_by) == ("queued", 1, START + HOUR)
 
 
+async def test_news_of_many_orders_are_taken_in_turn_and_once(ports: Ports) -> None:
+    heard = [("o2", "s-1"), ("o1", "s-2"), ("o2", "s-3"), ("o2", "s-1")]
+
+    def news(number: str, shipment_id: str) -> News:
+        order = PushOrder(order_key("twin", STORE, number), number, linked_store(STORE).store_id, SELLER, "twin", None)
+        update = shipped(number, shipment_id=shipment_id)
+        return News(order, lambda pushes: after_update(pushes, update, order, now=START))
+
+    await ports.pushes.take([news(*each) for each in heard], now=START)
+    await ports.pushes.take([news("o1", "s-2")], now=START)
+
+    kept = await ports.pushes.of_order(order_key("twin", STORE, "o2"))
+    assert [(told.shipment_id, told.step) for told in await ports.told()] == [("s-1", 1), ("s-2", 1), ("s-3", 1)]
+    assert sorted((push.shipment_id, push.number) for push in kept.values()) == [("s-1", 1), ("s-3", 2)]
+    assert sorted(keys(await ports.claim())) == ["o1", "o2"]
+
+
 async def test_an_order_is_leased_to_one_at_a_time_and_to_the_next_when_that_ends(ports: Ports) -> None:
     await ports.ship()
 
@@ -164,7 +181,9 @@ async def test_what_is_done_holds_for_the_push_as_it_is_now(ports: Ports) -> Non
     lease = await ports.leased()
     key = push.order.order_key
 
-    await ports.pushes.take(push.order, lambda pushes: [pushes[push.push_id].voided("Twin", now=START)], now=START)
+    await ports.pushes.take(
+        [News(push.order, lambda pushes: [pushes[push.push_id].voided("Twin", now=START)])], now=START
+    )
     kept = await ports.stand(lease, Stand("verified"))
 
     assert (kept.state, kept.code, (await ports.pushes.of_order(key))[push.push_id]) == (

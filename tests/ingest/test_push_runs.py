@@ -14,7 +14,7 @@ from services.ingest.contract.parcels import READ_FIRST, KnownParcel, Parcel, Pu
 from services.ingest.contract.stores import Access
 from services.ingest.ports import LeaseLost
 from services.ingest.schedule import LEASE, Schedule
-from services.ingest.tracking.ports import PushFilter, PushLease, PushStorage
+from services.ingest.tracking.ports import News, PushFilter, PushLease, PushStorage
 from services.ingest.tracking.push import PushOrder
 from services.ingest.tracking.runs import PushRunner
 from services.ingest.tracking.shipping_news import after_update
@@ -361,7 +361,7 @@ async def _waiting(bench: PushBench, number: str, deadline: datetime) -> None:
     bench.writer.orders[number] = Told()
     update = shipped(number, shipment_id=number)
     order = PushOrder(update.order_key, number, STORE, SELLER, "twin", deadline)
-    await bench.pushes.take(order, lambda pushes: after_update(pushes, update, order, now=START), now=START)
+    await bench.pushes.take([News(order, lambda pushes: after_update(pushes, update, order, now=START))], now=START)
 
 
 async def _run_for(schedule: Schedule[PushLease], bench: PushBench, *, seconds: int) -> None:

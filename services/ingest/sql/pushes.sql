@@ -1,7 +1,12 @@
--- name: open_push_order
--- Makes an order known; a deadline that is told later replaces none by itself.
-INSERT INTO push_orders (order_key, store_id, platform, queued_at, ship_by) VALUES ($1, $2, $3, $4, $5)
+-- name: open_push_orders
+-- Makes orders known; a deadline that is told later replaces none by itself.
+INSERT INTO push_orders (order_key, store_id, platform, queued_at, ship_by)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
 ON CONFLICT (order_key) DO NOTHING;
+
+-- name: lock_push_orders
+-- Orders whose pushes nobody else changes until this transaction ends, locked in the order of their keys.
+SELECT order_key FROM push_orders WHERE order_key = ANY($1::text[]) ORDER BY order_key FOR UPDATE;
 
 -- name: lock_push_order
 -- One order, whose pushes nobody else changes until this transaction ends.
@@ -15,15 +20,26 @@ SELECT order_key FROM push_orders WHERE order_key = $1 AND lease_owner = $2 AND 
 -- The pushes of an order.
 SELECT held FROM pushes WHERE order_key = $1;
 
--- name: keep_push
--- Keeps a push as it is now.
-INSERT INTO pushes (push_id, order_key, store_id, seller_id, state, code, created_at, held)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (push_id) DO UPDATE SET state = excluded.state, code = excluded.code, held = excluded.held;
-
--- name: set_push_order_due
--- Keeps when an order has something to do.
-UPDATE push_orders SET due_at = $2, after_grant = $3, ship_by = COALESCE($4, ship_by) WHERE order_key = $1;
+-- name: keep_pushes
+-- Keeps pushes as they are now ($1 to $8), when their orders have something to do ($9 to $12), and what is told of it
+-- ($13 to $15): one statement, for most changes are of one push.
+WITH kept AS (
+    INSERT INTO pushes (push_id, order_key, store_id, seller_id, state, code, created_at, held)
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::jsonb[]
+    )
+    ON CONFLICT (push_id) DO UPDATE SET state = excluded.state, code = excluded.code, held = excluded.held
+), due AS (
+    UPDATE push_orders AS held
+    SET due_at = now.due_at, after_grant = now.after_grant, ship_by = COALESCE(now.ship_by, held.ship_by)
+    FROM unnest($9::text[], $10::timestamptz[], $11::integer[], $12::timestamptz[])
+        AS now (order_key, due_at, after_grant, ship_by)
+    WHERE held.order_key = now.order_key
+)
+INSERT INTO outbox (topic, key, value)
+SELECT topic, key, value
+FROM unnest($13::text[], $14::text[], $15::bytea[]) WITH ORDINALITY AS told (topic, key, value, place)
+ORDER BY place;
 
 -- name: claim_push_orders
 -- Leases orders with something to do to $1: of each store those with the nearest deadline first, no more than $6 at once
@@ -120,6 +136,10 @@ FOR UPDATE;
 -- name: pushes_of_orders
 -- The pushes of some orders.
 SELECT held FROM pushes WHERE order_key = ANY($1::text[]);
+
+-- name: has_push_block
+-- Whether a store's platform said that it takes none.
+SELECT EXISTS (SELECT FROM push_blocks WHERE store_id = $1);
 
 -- name: lock_push_block
 -- What a store's platform said, which nobody else changes until this transaction ends.

@@ -52,14 +52,22 @@ class PushFilter:
     store_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was heard of an order's parcels: how it changes the order's pushes."""
+
+    order: PushOrder
+    change: Change
+
+
 class PushStorage(Protocol):
     """The pushes.
 
     What takes a lease raises `LeaseLost` once somebody else holds the order, and then changes nothing.
     """
 
-    async def take(self, order: PushOrder, change: Change, *, now: datetime) -> None:
-        """Apply news to an order's pushes, alone; the first makes the order known."""
+    async def take(self, news: Sequence[News], *, now: datetime) -> None:
+        """Apply news to orders' pushes, in turn and all or none; the first of an order makes it known."""
         ...
 
     async def claim(

@@ -103,11 +103,12 @@ class PushRunner:
             LeaseLost: another process holds the order.
             TransientError: Postgres is away; the next holder goes on.
         """
-        store = await self.stores.get(lease.store.store_id) or lease.store
-        connector = self.connectors[lease.store.platform]
-        run = _Run(lease, connector, store, await self.pushes.of_order(lease.order_key))
+        # The store came with the lease, just now.
+        run = _Run(
+            lease, self.connectors[lease.store.platform], lease.store, await self.pushes.of_order(lease.order_key)
+        )
         for push in sorted(run.pushes.values(), key=lambda push: push.number):
-            if push.is_due(now=self.clock.now(), grants=store.grants):
+            if push.is_due(now=self.clock.now(), grants=lease.store.grants):
                 await self._go_on(run, push)
         await self.pushes.leave(lease)
 

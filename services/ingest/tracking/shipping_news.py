@@ -5,7 +5,7 @@ Only the pushes are written here. Whoever serves the platform tells it; see `ser
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 
-from schemas.ids import split_order_key
+from schemas.ids import OrderKeyParts, split_order_key
 from schemas.production import (
     PRODUCTION_UPDATE,
     ProductionUpdate,
@@ -25,10 +25,11 @@ from schemas.production import (
     UpdateShipped,
 )
 from schemas.topics import PRODUCTION_UPDATES
-from services.ingest.ports import SeenOrders, Stores
+from services.ingest.ports import Seen, SeenOrders, Stores
 from services.ingest.registry import name_of as registered_name
+from services.ingest.stores.store import Store
 from services.ingest.tracking.carriers import carrier_of, tracking_url_of
-from services.ingest.tracking.ports import Pushes, PushStorage
+from services.ingest.tracking.ports import News, Pushes, PushStorage
 from services.ingest.tracking.push import Push, PushOrder, push_id_of
 from services.kit.clock import Clock
 from services.kit.errors import UnreadableMessage
@@ -76,23 +77,36 @@ class ShippingNews:
         if not updates:
             return
         seen = await self.seen.seen({update.order_key for update in updates})
-        for update in updates:
-            known = seen.get(update.order_key)
-            await self._take(update, ship_by=known.ship_by if known else None)
-        self.schedule.wake()
+        stores = await self._stores(updates)
+        news = [
+            one
+            for update in updates
+            if (one := self._news(update, stores, known=seen.get(update.order_key))) is not None
+        ]
+        if news:
+            await self.pushes.take(news, now=self.clock.now())
+            self.schedule.wake()
 
-    async def _take(self, update: ParcelUpdate, *, ship_by: datetime | None) -> None:
-        try:
-            parts = split_order_key(update.order_key)
-        except ValueError as error:
-            raise UnreadableMessage("order_key", "is not an order key") from error
-        store = await self.stores.get(parts.store_id)
+    async def _stores(self, updates: Sequence[ParcelUpdate]) -> Mapping[str, Store | None]:
+        ids = {_parts(update).store_id for update in updates}
+        return {store_id: await self.stores.get(store_id) for store_id in ids}
+
+    def _news(self, update: ParcelUpdate, stores: Mapping[str, Store | None], *, known: Seen | None) -> News | None:
+        parts = _parts(update)
+        store = stores[parts.store_id]
         if store is None or store.seller_id != update.seller_id or store.platform != parts.platform:
             log.warning("shipping_news.of_no_store", type=update.type, store_id=parts.store_id)
-            return
+            return None
+        ship_by, now = known.ship_by if known else None, self.clock.now()
         order = PushOrder(update.order_key, parts.external_id, store.store_id, store.seller_id, store.platform, ship_by)
-        now = self.clock.now()
-        await self.pushes.take(order, lambda pushes: after_update(pushes, update, order, now=now), now=now)
+        return News(order, lambda pushes: after_update(pushes, update, order, now=now))
+
+
+def _parts(update: ParcelUpdate) -> OrderKeyParts:
+    try:
+        return split_order_key(update.order_key)
+    except ValueError as error:
+        raise UnreadableMessage("order_key", "is not an order key") from error
 
 
 def after_update(pushes: Pushes, update: ParcelUpdate, order: PushOrder, *, now: datetime) -> Sequence[Push]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import nsmallest
@@ -12,7 +12,7 @@ from schemas.ids import OrderKey
 from services.ingest.adapters.memory import Memory
 from services.ingest.ports import LeaseLost
 from services.ingest.stores.store import Store
-from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, Change, Pushes, PushFilter, PushLease
+from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, Change, News, Pushes, PushFilter, PushLease
 from services.ingest.tracking.push import Push, PushOrder, push_order_due, told, wanted_again
 
 _NEXT_PROBE = timedelta(days=1)
@@ -47,10 +47,11 @@ class MemoryPushes:
         self.orders: dict[OrderKey, _Order] = {}
         self.blocks: dict[str, Block] = {}
 
-    async def take(self, order: PushOrder, change: Change, *, now: datetime) -> None:
+    async def take(self, news: Sequence[News], *, now: datetime) -> None:
         """At once."""
-        row = self.orders.setdefault(order.order_key, _Order(order, now, order.ship_by))
-        self._apply(row, change, now=now)
+        for each in news:
+            row = self.orders.setdefault(each.order.order_key, _Order(each.order, now, each.order.ship_by))
+            self._apply(row, each.change, now=now)
 
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime

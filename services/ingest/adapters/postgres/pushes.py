@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -10,11 +11,11 @@ from pydantic import TypeAdapter
 
 from schemas.ids import OrderKey
 from services.ingest.adapters.postgres import SQL, Connection
-from services.ingest.adapters.postgres.outbox import put
+from services.ingest.adapters.postgres.outbox import message_columns
 from services.ingest.adapters.postgres.stores import store_of
 from services.ingest.ports import LeaseLost
 from services.ingest.stores.store import Store
-from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, Change, Pushes, PushFilter, PushLease
+from services.ingest.tracking.ports import ORDERS_OF_A_STORE, Block, Change, News, Pushes, PushFilter, PushLease
 from services.ingest.tracking.push import Push, PushOrder, push_order_due, told, wanted_again
 from services.kit.kafka.publisher import Message
 from services.kit.postgres.pool import translated_errors
@@ -31,14 +32,20 @@ class PostgresPushes:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def take(self, order: PushOrder, change: Change, *, now: datetime) -> None:
-        """Under the order's lock, in one transaction."""
-        identity = (order.order_key, order.store_id, order.platform, now, order.ship_by)
+    async def take(self, news: Sequence[News], *, now: datetime) -> None:
+        """Under the orders' locks, in one transaction."""
+        orders = {each.order.order_key: each.order for each in reversed(news)}
+        # Whoever locks several does it in the order of their keys.
+        keys = sorted(orders)
         with translated_errors():
             async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute(_SQL.open_push_order, *identity)
-                await connection.execute(_SQL.lock_push_order, order.order_key)
-                await _apply(connection, order.order_key, change, now=now)
+                await connection.execute(_SQL.open_push_orders, *_opened([orders[key] for key in keys], now))
+                await connection.execute(_SQL.lock_push_orders, keys)
+                pushes = _by_order(keys, await connection.fetch(_SQL.pushes_of_orders, keys))
+                kept = _Kept()
+                for each in news:
+                    kept.apply(pushes[each.order.order_key], each.change, now=now)
+                await kept.write(connection, {key: pushes[key] for key in keys})
 
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
@@ -122,8 +129,10 @@ class PostgresPushes:
                 return await _retry(connection, keys, lambda push: wanted_again(push, wanted.state, wanted.code), now)
 
     async def blocked(self, store: Store, *, now: datetime) -> Block | None:
-        """Under the block's lock."""
+        """Under the block's lock, where there is one: most stores have none, and their parcels ask each time."""
         with translated_errors():
+            if not await self._pool.fetchval(_SQL.has_push_block, store.store_id):
+                return None
             async with self._pool.acquire() as connection, connection.transaction():
                 row = await connection.fetchrow(_SQL.lock_push_block, store.store_id)
                 if row is None:
@@ -147,6 +156,8 @@ class PostgresPushes:
     async def lift(self, store_id: str, *, now: datetime) -> None:
         """In one transaction; nothing where there is no block."""
         with translated_errors():
+            if not await self._pool.fetchval(_SQL.has_push_block, store_id):
+                return
             async with self._pool.acquire() as connection, connection.transaction():
                 if await connection.fetchval(_SQL.drop_push_block, store_id) is None:
                     return
@@ -159,40 +170,52 @@ class PostgresPushes:
             await self._pool.execute(_SQL.forget_push_orders, before)
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What changed of pushes, and what is to be told of it."""
+
+    pushes: dict[str, Push] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+
+    def apply(self, held: dict[str, Push], change: Change, *, now: datetime) -> None:
+        """Change an order's pushes where they are held."""
+        for push in change(dict(held)):
+            before = held.get(push.push_id)
+            if push == before:
+                continue
+            after, news = told(before, push, now=now)
+            held[after.push_id] = self.pushes[after.push_id] = after
+            self.messages += news
+
+    async def write(self, connection: Connection, orders: Mapping[str, Pushes]) -> None:
+        """Keep it, with when these orders have something to do, if anything changed of them."""
+        if not self.pushes:
+            return
+        changed = {push.order.order_key for push in self.pushes.values()}
+        due = [(key, *push_order_due(pushes)) for key, pushes in orders.items() if key in changed]
+        columns = (*_columns(map(_written, self.pushes.values())), *_columns(due), *message_columns(self.messages))
+        await connection.execute(_SQL.keep_pushes, *columns)
+
+
 async def _apply(connection: Connection, order_key: str, change: Change, *, now: datetime) -> Pushes:
-    before = _by_id(await connection.fetch(_SQL.pushes_of_order, order_key))
-    changed = [push for push in change(before) if push != before.get(push.push_id)]
-    kept = await _keep(connection, before, changed, now=now)
-    pushes = {**before, **kept}
-    if changed:
-        await connection.execute(_SQL.set_push_order_due, order_key, *push_order_due(pushes))
-    return pushes
-
-
-async def _keep(connection: Connection, before: Pushes, changed: Iterable[Push], *, now: datetime) -> dict[str, Push]:
-    """Keep pushes and what is to be told of them."""
-    kept: dict[str, Push] = {}
-    messages: list[Message] = []
-    for push in changed:
-        after, news = told(before.get(push.push_id), push, now=now)
-        kept[after.push_id] = after
-        messages += news
-    if kept:
-        await connection.executemany(_SQL.keep_push, [_written(push) for push in kept.values()])
-    await put(connection, messages)
-    return kept
+    held, kept = _by_id(await connection.fetch(_SQL.pushes_of_order, order_key)), _Kept()
+    kept.apply(held, change, now=now)
+    await kept.write(connection, {order_key: held})
+    return held
 
 
 async def _retry(
     connection: Connection, rows: Sequence[asyncpg.Record], wanted: Callable[[Push], bool], now: datetime
 ) -> int:
     """Have the wanted pushes of these locked orders tried again."""
-    before = _by_id(await connection.fetch(_SQL.pushes_of_orders, [row["order_key"] for row in rows]))
-    again = [push.retried(now=now) for push in before.values() if wanted(push)]
-    kept = await _keep(connection, before, [push for push in again if push != before[push.push_id]], now=now)
-    keys = {push.order.order_key for push in kept.values()}
-    await connection.execute(_SQL.make_push_orders_due, list(keys), now)
-    return len(kept)
+    keys = [row["order_key"] for row in rows]
+    orders, kept = _by_order(keys, await connection.fetch(_SQL.pushes_of_orders, keys)), _Kept()
+    for held in orders.values():
+        kept.apply(held, lambda pushes: [push.retried(now=now) for push in pushes.values() if wanted(push)], now=now)
+    await kept.write(connection, orders)
+    again = {push.order.order_key for push in kept.pushes.values()}
+    await connection.execute(_SQL.make_push_orders_due, list(again), now)
+    return len(kept.pushes)
 
 
 async def _drop_blocks(connection: Connection, wanted: PushFilter) -> None:
@@ -215,6 +238,22 @@ def _filter(wanted: PushFilter) -> tuple[str, str | None, str | None, str | None
 
 def _by_id(rows: Sequence[asyncpg.Record]) -> dict[str, Push]:
     return {push.push_id: push for push in map(_read, rows)}
+
+
+def _by_order(keys: Collection[str], rows: Sequence[asyncpg.Record]) -> dict[str, dict[str, Push]]:
+    found: dict[str, dict[str, Push]] = {key: {} for key in keys}
+    for push in map(_read, rows):
+        found[push.order.order_key][push.push_id] = push
+    return found
+
+
+def _opened(orders: Sequence[PushOrder], now: datetime) -> tuple[list[object], ...]:
+    return _columns((order.order_key, order.store_id, order.platform, now, order.ship_by) for order in orders)
+
+
+def _columns(rows: Iterable[tuple[object, ...]]) -> tuple[list[object], ...]:
+    """Rows as `unnest` takes them; at least one."""
+    return tuple(list(column) for column in zip(*rows, strict=True))
 
 
 def _written(push: Push) -> tuple[object, ...]:

@@ -30,7 +30,7 @@ from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.ingest.schedule import Schedule
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import seal_secrets
-from services.ingest.tracking.ports import ORDERS_OF_A_STORE, PushLease
+from services.ingest.tracking.ports import ORDERS_OF_A_STORE, News, PushLease
 from services.ingest.tracking.push import Push, PushOrder
 from services.ingest.tracking.runs import PushRunner
 from services.ingest.tracking.shipping_news import after_update
@@ -226,7 +226,7 @@ class Day:
             event_id=f"{key}-shipped", occurred_at=START, seller_id=SELLER, order_key=key, shipment=shipment
         )
         order = PushOrder(key, number, STORE, SELLER, "amazon", self.deadlines[number])
-        await self.pushes.take(order, lambda pushes: after_update(pushes, update, order, now=START), now=START)
+        await self.pushes.take([News(order, lambda pushes: after_update(pushes, update, order, now=START))], now=START)
         self.pushes.wait(key)
 
     def _schedule(self) -> Schedule[PushLease]:
