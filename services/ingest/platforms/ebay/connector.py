@@ -123,8 +123,7 @@ class EbayConnector(UsualConnector):
 
     def read_webhook(self, store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
         """Say which order to read again, or that the seller's access ended."""
-        del now
-        return webhook.read_webhook(store, delivery)
+        return webhook.read_webhook(store, delivery, now=now)
 
     def read_app_webhook(self, delivery: Delivery, *, now: datetime) -> AppFact:
         """Say whose notification it is, or which buyer asks to be forgotten."""

@@ -294,6 +294,7 @@ class EbayNoticeData(_Payload):
     username: str | None = None
     user_id: str | None = Field(default=None, alias="userId")
     reason: str | None = Field(default=None, alias="revokeReason")
+    revoked_at: str | None = Field(default=None, alias="revocationDate")
 
 
 class EbayNoticeMeta(_Payload):
@@ -306,6 +307,7 @@ class EbayNoticeBody(_Payload):
     """The notification itself; a resend has the same id."""
 
     id: str = Field(alias="notificationId", min_length=1)
+    happened_at: str | None = Field(default=None, alias="eventDate")
     data: EbayNoticeData
 
 

@@ -41,8 +41,9 @@ _ENABLED = "ENABLED"
 _AILMENTS: Mapping[str, Ailment] = {"DISABLED": "paused", "MARKED_DOWN": "disabled"}
 #: eBay's largest page of subscriptions and destinations, and how many pages of them we read at most.
 _LIMIT, _PAGES = 100, 50
-#: eBay's numbers of: nothing configured, not authorized for the topic, the subscription exists, the challenge failed.
-_NO_CONFIGURATION, _NOT_AUTHORIZED, _EXISTS, _CHALLENGE_FAILED = 195003, 195011, 195012, 195020
+#: eBay's numbers of: nothing configured, not authorized for the topic, the subscription exists, its destination is not
+#: enabled, the challenge failed.
+_NO_CONFIGURATION, _NOT_AUTHORIZED, _EXISTS, _NOT_ENABLED, _CHALLENGE_FAILED = 195003, 195011, 195012, 195015, 195020
 _SCHEMA_VERSION = "1.0"
 
 
@@ -208,6 +209,9 @@ class Subscriber:
         if _NOT_AUTHORIZED in declined.errors:
             log.warning("ebay.topic_refused", topic=topic)
             return False
+        if _NOT_ENABLED in declined.errors:
+            # It was marked down since we looked: whoever tries again looks first.
+            self._destinations.clear()
         raise declined
 
     async def _version(self, topic: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -35,6 +36,9 @@ _REVOKED = {
     "PASSWORD_CHANGE": "The eBay account's password was changed, which ends our access. Link the store again.",
 }
 _REVOKED_SOMEHOW = "eBay ended our access. Link the store again."
+#: A revocation that is older is not taken at its word: eBay sends again and in no order, and the seller may have linked
+#: the store again since. If it still holds, polls find by now that our access is refused.
+REVOCATION_BELIEVED = timedelta(minutes=10)
 
 
 def greet(delivery: Delivery, *, verification_token: str) -> Greeting | None:
@@ -67,13 +71,15 @@ def read_app_webhook(delivery: Delivery) -> AppFact:
     return NotOurs("another topic than ours")
 
 
-def read_webhook(store: StoreRef, delivery: Delivery) -> WebhookFact:
+def read_webhook(store: StoreRef, delivery: Delivery, *, now: datetime) -> WebhookFact:
     """Say what a notification tells this store. Raises UnreadablePayload."""
     notice = _notice(delivery)
     if read_app_webhook(delivery) != AboutStore(store.external_id):
         return NotOurs("another seller's")
     data = notice.notification.data
     if notice.metadata.topic == REVOCATION:
+        if _is_old(data.revoked_at or notice.notification.happened_at, now=now):
+            return NotOurs("a revocation of long ago")
         return StoreClosed(_REVOKED.get(data.reason or "", _REVOKED_SOMEHOW))
     order_id = data.order.order_id if data.order else None
     if order_id is None or not ORDER_ID.fullmatch(order_id):
@@ -85,6 +91,15 @@ def read_webhook(store: StoreRef, delivery: Delivery) -> WebhookFact:
 
 def _notice(delivery: Delivery) -> EbayNotice:
     return parsed(EbayNotice, json_object(delivery.body))
+
+
+def _is_old(told: str | None, *, now: datetime) -> bool:
+    """Tell whether a revocation is too old to be believed; one that does not say when it was is believed."""
+    try:
+        at = datetime.fromisoformat(told or "")
+    except ValueError:
+        return False
+    return at.tzinfo is not None and now - at > REVOCATION_BELIEVED
 
 
 def _about(user_id: str | None) -> AppFact:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from deploy.sandbox.ebay.quotas import PER_DAY
 from services.ingest.contract.connector import Tools
 from services.ingest.contract.reading import Window
-from services.ingest.platforms.ebay.budgets import never_above
+from services.ingest.platforms.ebay.budgets import FULFILLMENT, NOTIFICATION, never_above
 from services.ingest.platforms.ebay.connector import EbayConnector
 from services.ingest.platforms.ebay.settings import EbaySettings
+from services.ingest.platforms.ebay.tokens import A_DAY
 from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer, OversizedAnswer, RefusedAddress
@@ -240,6 +242,12 @@ async def test_the_apps_own_token_is_kept_for_its_two_hours() -> None:
     tokens = [asked for asked in shop.asked if asked.url.endswith("/oauth2/token")]
     assert len(tokens) == 1
     assert tokens[0].form == {"grant_type": "client_credentials", "scope": "https://api.ebay.com/oauth/api_scope"}
+
+
+def test_the_calls_of_a_day_are_those_that_the_stand_in_counts_by_the_documents() -> None:
+    ours = {"fulfillment": FULFILLMENT.a_day, "notification": NOTIFICATION.a_day, **A_DAY}
+
+    assert {name: PER_DAY[name] for name in ours} == ours
 
 
 def test_no_24_hours_hold_more_calls_than_a_day_has() -> None:

@@ -106,10 +106,10 @@ async def test_the_account_is_known_by_its_immutable_id() -> None:
 
 async def test_the_seller_is_told_when_consent_ends_by_ebays_own_number() -> None:
     grant, _ = await complete(answer(TOKENS | {"refresh_token_expires_in": 86_400}), answer(USER))
-    told, _ = await complete(answer(TOKENS), answer(USER))
+    untold, _ = await complete(answer({**TOKENS, "refresh_token_expires_in": None}), answer(USER))
 
     assert grant.access_ends_at == NOW + timedelta(days=1)
-    assert told.access_ends_at == NOW + timedelta(seconds=47_304_000)
+    assert untold.access_ends_at == NOW + timedelta(seconds=47_304_000)
 
 
 async def test_secrets_stay_out_of_what_is_printed() -> None:
@@ -159,12 +159,12 @@ async def test_what_may_pass_is_no_refusal(replies: tuple[Reply, ...]) -> None:
 
 
 async def test_a_refresh_keeps_the_first_refresh_token() -> None:
-    reply = {"access_token": "newer", "expires_in": 7200, "token_type": "User Access Token"}
+    reply = {"access_token": "newer", "expires_in": 600, "token_type": "User Access Token"}
 
     secrets, http = await refreshed(answer(reply))
 
     assert (secrets["access_token"], secrets["refresh_token"]) == ("newer", "refresh-token")
-    assert secrets["expires_at"] == (NOW + timedelta(hours=2)).isoformat()
+    assert secrets["expires_at"] == (NOW + timedelta(minutes=10)).isoformat()
     assert http.asked[0].form["refresh_token"] == "refresh-token"
 
 

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from deploy.sandbox.ebay.filtering import MAX_IDS
 from schemas.order import RawOrder
 from services.ingest.contract.reading import ListedChange, Window
+from services.ingest.platforms.ebay.connector import EbayConnector
 from services.kit.errors import TransientError
 from tests.ingest.platforms.ebay.shop import ACCESS, HOUR_AGO, NOW, Shop, reader
 from tests.ingest.platforms.twin_http import answer
@@ -52,6 +54,7 @@ async def test_orders_are_read_by_their_ids_and_one_that_is_being_cancelled_by_i
     assert [number for number, order in found.items() if isinstance(order, RawOrder)] == ["2", "1"]
     assert (found["9"], found["../user"]) == (None, None)
     assert [query["orderIds"] for query in shop.queries] == ["2,1,9"]
+    assert EbayConnector.ids_at_once == MAX_IDS
     assert sorted(orders_asked_for(shop)) == ["1", "9"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.order import RawOrder
+from schemas.order import RawOrder, fingerprint
 from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.parsing import parsed
 from services.ingest.platforms.ebay.mapping import to_raw_order
@@ -112,6 +112,52 @@ def test_a_cancelled_order_says_when_and_why_as_well_as_ebay_does(case: str, hou
 
     assert found.cancelled_at is not None
     assert (found.cancelled_at.isoformat(), found.cancel_reason) == (hour, reason)
+
+
+def test_ebays_own_time_of_the_cancellation_counts_and_a_rejected_wish_gives_no_reason() -> None:
+    done = {
+        "cancelRequestState": "COMPLETED",
+        "cancelReason": "BUYER_ASKED",
+        "cancelCompletedDate": "2026-11-22T17:00:00Z",
+    }
+    refused = {"cancelRequestState": "REJECTED", "cancelReason": "ORDER_MISTAKE"}
+    status = {"cancelState": "CANCELED", "cancelledDate": "2026-11-22T16:00:00Z", "cancelRequests": [done, refused]}
+
+    found = order("paid", cancelStatus=status)
+
+    assert found.cancelled_at is not None
+    assert (found.cancelled_at.isoformat(), found.cancel_reason) == ("2026-11-22T16:00:00+00:00", "BUYER_ASKED")
+
+
+@pytest.mark.parametrize(("status", "payment"), [("REFUNDED", "partially_refunded"), ("FAILED", "paid")])
+def test_a_refund_of_the_whole_order_counts_before_its_status_says_so_unless_it_failed(
+    status: str, payment: str
+) -> None:
+    refund = {"amount": {"value": "1.0", "currency": "USD"}, "refundStatus": status}
+
+    assert order("paid", paymentSummary={"refunds": [refund]}).payment == payment
+
+
+def test_a_tax_number_is_told_where_the_single_order_tells_it_and_makes_no_other_revision() -> None:
+    buyer = {"username": "example_buyer", "taxIdentifier": {"taxpayerId": "IT00000000000"}}
+    listed, single = order("paid", buyer={"username": "example_buyer"}), order("paid", buyer=buyer)
+
+    assert (listed.tax_number, single.tax_number) == (None, "IT00000000000")
+    assert fingerprint(listed) == fingerprint(single)
+
+
+def test_what_ebay_ships_by_a_programme_is_not_made_whatever_the_way_of_delivery_says() -> None:
+    [item] = order("paid", program={"fulfillmentProgram": {"fulfilledBy": "EBAY"}}).items
+
+    assert (item.quantity, item.quantity_to_make) == (3, 0)
+
+
+def test_a_line_that_is_sent_is_not_made_again_while_the_others_are() -> None:
+    lines = line(lineItemFulfillmentStatus="FULFILLED") + line(lineItemId="2")
+
+    found = order("paid", lineItems=lines, orderFulfillmentStatus="IN_PROGRESS")
+
+    assert [item.quantity_to_make for item in found.items] == [0, 3]
 
 
 def test_a_parcel_goes_to_the_hub_and_never_to_the_home_behind_it() -> None:

@@ -221,6 +221,22 @@ async def test_a_destination_that_is_refused_says_what_to_set(number: int, word:
         await subscribe(at(desk))
 
 
+async def test_a_destination_that_is_marked_down_while_a_seller_is_subscribed_is_looked_at_at_once() -> None:
+    desk = Desk()
+    found = at(desk)
+    await subscribe(found)
+    desk.destinations["destination-1"]["status"] = "MARKED_DOWN"
+    desk.instead[("POST", "/subscription")] = refusal(195015, status=409)
+    other = Access(replace(ACCESS.store, external_id="Other"), {**ACCESS.secrets, "access_token": "other-token"})
+
+    with pytest.raises(TransientError, match="195015"):
+        await subscribe(found, other)
+    desk.instead.clear()
+
+    assert await subscribe(found, other) == TOPICS
+    assert desk.destinations["destination-1"]["status"] == "ENABLED"
+
+
 async def test_without_a_verification_token_nothing_is_subscribed() -> None:
     desk = Desk()
 

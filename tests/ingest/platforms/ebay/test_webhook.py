@@ -276,6 +276,27 @@ def test_a_revocation_closes_the_store_and_says_why(reason: str | None, word: st
     assert "Link the store again" in fact.problem
 
 
+@pytest.mark.parametrize(
+    ("minutes", "told", "closes"),
+    [
+        (9, {"revocationDate": "2026-11-23T08:59:00.000Z"}, True),
+        (12, {"revocationDate": "2026-11-23T08:59:00.000Z"}, False),
+        (12, {}, False),
+        (12, {"revocationDate": "2026-11-23T09:10:00.000Z"}, True),
+        (12, {"revocationDate": "lately"}, True),
+    ],
+)
+def test_an_old_revocation_that_comes_again_does_not_close_a_store_that_was_linked_again_since(
+    minutes: int, told: dict[str, str], *, closes: bool
+) -> None:
+    found, _ = connector()
+    sent = delivery(notice("AUTHORIZATION_REVOCATION", {"userId": "AbCdEfGhIjK"} | told))
+
+    fact = found.read_webhook(STORE, sent, now=NOW + timedelta(minutes=minutes))
+
+    assert isinstance(fact, StoreClosed if closes else NotOurs)
+
+
 def test_another_topic_asks_nothing_of_us() -> None:
     found, _ = connector()
 
