@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
+from zlib import crc32
 
 from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.contract.stores import Access
@@ -27,7 +28,8 @@ ORDER_CHANGE = "ORDER_CHANGE"
 CHANGES = ("OrderStatusChange", "BuyerRequestedChange")
 
 _BASE = "/notifications/v1"
-_DESTINATION = "sync-order"
+#: Each queue is a destination of its own: Amazon may refuse a second one of the same name.
+_DESTINATION = "sync-order-{:08x}"
 _SCOPE = "sellingpartnerapi::notifications"
 _REFRESH_AHEAD = timedelta(minutes=5)
 _CONFLICT = 409
@@ -81,7 +83,7 @@ class Notifications:
         found = await self._find_destination(region, arn)
         if found is not None:
             return found
-        body = {"name": _DESTINATION, "resourceSpecification": {"sqs": {"arn": arn}}}
+        body = {"name": _DESTINATION.format(crc32(arn.encode())), "resourceSpecification": {"sqs": {"arn": arn}}}
         try:
             answer = await self._as_app(region, "createDestination", f"{_BASE}/destinations", method="POST", body=body)
         except RequestRefused as error:

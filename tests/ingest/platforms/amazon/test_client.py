@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from structlog.testing import capture_logs
 
+from deploy.sandbox.amazon.usage import PLANS, Operation
 from services.ingest.contract.reading import Window
 from services.ingest.contract.stores import Access
 from services.ingest.platforms.amazon.client import USAGE_PLANS
@@ -158,6 +159,10 @@ async def test_the_burst_is_spent_and_then_the_next_call_waits_for_its_interval(
             await call()
         assert refused.value.retry_after == pytest.approx(1 / (0.0056 * 0.95))
         assert len(http.asked) == burst
+
+
+def test_the_usage_plans_are_those_that_the_stand_in_keeps_by_the_documents() -> None:
+    assert {operation: PLANS[operation] for operation in get_args(Operation) if operation in USAGE_PLANS} == USAGE_PLANS
 
 
 async def test_the_rate_that_amazon_tells_replaces_the_documented_one_and_the_burst_stays() -> None:

@@ -26,10 +26,11 @@ async def test_whatever_comes_to_a_webhook_address_is_not_amazons() -> None:
     assert isinstance(found.read_app_webhook(DELIVERY, now=NOW), NotOurs)
 
 
-def test_windows_end_before_what_amazon_does_not_look_at_yet() -> None:
+def test_windows_end_before_what_amazon_does_not_look_at_yet_and_begin_before_what_it_lists_late() -> None:
     found, _ = connector()
 
     assert found.pace.settle > timedelta(minutes=2)
+    assert found.pace.overlap >= timedelta(minutes=10)
 
 
 def test_a_change_is_listed_within_five_minutes_where_the_budget_allows() -> None:

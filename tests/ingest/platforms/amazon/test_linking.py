@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from deploy.sandbox.amazon.markets import MARKETS
 from services.ingest.contract.stores import Access, LinkingRefused
 from services.ingest.platforms.amazon.marketplaces import MARKETPLACES, REGIONS, find_marketplace, first_marketplace
 from services.kit.errors import AuthorizationError, TransientError
@@ -86,8 +87,11 @@ def test_an_installation_without_an_app_says_which_settings_are_missing(missing:
         start({"region": "na"}, **{missing: ""})
 
 
-def test_every_documented_marketplace_is_known() -> None:
-    assert len(MARKETPLACES) == 23
+def test_every_documented_marketplace_is_known_as_the_stand_in_knows_it_by_the_documents() -> None:
+    ours = {(one.marketplace_id, one.country, one.region, one.currency) for one in MARKETPLACES.values()}
+
+    assert ours == {(one.id, one.code, one.region, one.currency) for one in MARKETS}
+    assert len(ours) == 23
     assert {market.region for market in MARKETPLACES.values()} == set(REGIONS)
     assert find_marketplace("atvpdkikx0der") == find_marketplace("us")
     assert [first_marketplace(region).country for region in REGIONS] == ["US", "UK", "JP"]
@@ -210,7 +214,7 @@ async def test_a_refresh_token_that_was_taken_back_is_refused() -> None:
 
 
 async def test_the_access_token_is_renewed_before_it_ends_and_the_refresh_token_stays() -> None:
-    found, http = connector(tokens(access_token="Atza|2", refresh_token=None))
+    found, http = connector(tokens(access_token="Atza|2", refresh_token=None, expires_in=600))
 
     assert not found.refresh_due(SECRETS, now=NOW + timedelta(minutes=50))
     assert found.refresh_due(SECRETS, now=NOW + timedelta(minutes=56))
@@ -223,7 +227,7 @@ async def test_the_access_token_is_renewed_before_it_ends_and_the_refresh_token_
         "client_secret": "secret",
     }
     assert (renewed["access_token"], renewed["refresh_token"]) == ("Atza|2", "Atzr|r")
-    assert datetime.fromisoformat(renewed["expires_at"]) == NOW + timedelta(hours=1)
+    assert datetime.fromisoformat(renewed["expires_at"]) == NOW + timedelta(minutes=10)
 
 
 async def test_a_refresh_token_that_amazon_replaces_is_kept() -> None:

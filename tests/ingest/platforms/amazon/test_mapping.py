@@ -94,6 +94,31 @@ def test_a_cancelled_order_says_when_and_why() -> None:
     assert (found.cancelled_at, found.cancel_reason) == (found.revised_at, "Buyer requested cancellation")
 
 
+def test_a_cancelled_order_without_a_reason_says_who_cancelled_it() -> None:
+    lines = json.loads(payload("amazon", "cancelled.json"))["orderItems"]
+    lines[0]["cancellation"] = {"cancellationExecution": {"cancelledBy": "SYSTEM"}}
+
+    assert order("cancelled", orderItems=lines[:1]).cancel_reason == "SYSTEM"
+
+
+@pytest.mark.parametrize(
+    ("counts", "left"),
+    [
+        ({}, 3),
+        ({"quantityFulfilled": 1}, 2),
+        ({"quantityUnfulfilled": 1}, 1),
+        ({"quantityFulfilled": 2, "quantityUnfulfilled": 3}, 1),
+        ({"quantityFulfilled": 5}, 0),
+    ],
+)
+def test_what_is_left_to_make_is_the_least_that_the_counts_of_a_line_allow(counts: dict[str, int], left: int) -> None:
+    line = {"orderItemId": "1", "quantityOrdered": 3, "product": {}, "fulfillment": counts}
+
+    [item] = order("partially_shipped", orderItems=[line]).items
+
+    assert item.quantity_to_make == left
+
+
 @pytest.mark.parametrize("name", ["PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED"])
 def test_a_buyers_wish_to_cancel_holds_what_is_not_sent_yet(name: str) -> None:
     assert order("cancellation_requested", **status(name)).holds == ("BUYER_CANCELLATION_REQUESTED",)
@@ -219,6 +244,20 @@ def test_the_sellers_own_number_and_the_promised_days_are_kept() -> None:
 
     assert facts["seller_order_id"] == "WEB-1001"
     assert facts["ship_by"] == "2026-11-24T07:59:59+00:00"
+
+
+def test_both_ends_of_each_promised_period_are_kept() -> None:
+    ends = {"earliestDateTime": "2026-11-23T08:00:00Z", "latestDateTime": "2026-11-24T08:00:00Z"}
+    windows = dict.fromkeys(("shipByWindow", "deliverByWindow", "labelPrintingWindow"), ends)
+
+    fulfillment = status("UNSHIPPED")["fulfillment"] | windows
+
+    found = order("unshipped", fulfillment=fulfillment)
+
+    facts = {fact.name: fact.value for fact in found.attributes}
+    for period in ("ship", "deliver", "print_label"):
+        assert facts[f"{period}_from"] == "2026-11-23T08:00:00+00:00"
+        assert facts[f"{period}_by"] == "2026-11-24T08:00:00+00:00"
 
 
 def test_programs_are_tags_even_those_that_are_not_known_yet() -> None:

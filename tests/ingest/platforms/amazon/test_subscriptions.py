@@ -51,9 +51,10 @@ class Amazon:
             self.hides_destinations -= 1
             return answer({"payload": [] if self.hides_destinations >= 0 else self.destinations})
         self.bodies.append(asked.json)
-        if self.destinations:
+        name, resource = asked.json["name"], asked.json["resourceSpecification"]
+        if any(held["name"] == name or held["resource"] == resource for held in self.destinations):
             return answer({"errors": [{"code": "Conflict", "message": ""}]}, status=409)
-        made = {"destinationId": "d-1", "name": asked.json["name"], "resource": asked.json["resourceSpecification"]}
+        made = {"destinationId": f"d-{len(self.destinations) + 1}", "name": name, "resource": resource}
         self.destinations.append(made)
         return answer({"payload": made})
 
@@ -129,6 +130,16 @@ async def test_a_queue_that_another_process_made_known_meanwhile_is_used() -> No
     await subscribed(amazon)
 
     assert amazon.subscriptions[0]["destinationId"] == "d-9"
+
+
+async def test_another_queue_is_another_destination_to_which_the_seller_is_moved() -> None:
+    amazon = Amazon()
+    await subscribed(amazon)
+
+    told = await looked(amazon, amazon_sqs_queue_url=QUEUE.replace("queue1", "queue2"))
+
+    assert [one["destinationId"] for one in amazon.subscriptions] == ["d-2"]
+    assert told.mended == (Mended("ORDER_CHANGE", "wrong_address"),)
 
 
 async def test_a_subscription_that_leads_elsewhere_is_replaced() -> None:

@@ -177,6 +177,15 @@ async def test_a_package_that_was_cancelled_counts_for_nothing_but_its_reference
     assert sent["packageReferenceId"] == str(int(REFERENCE) + 1000)
 
 
+@pytest.mark.parametrize(
+    "status", ["PENDING", "IN_TRANSIT", "SHIPPED", "DELIVERED", "UNDELIVERABLE", "A_NEW_ONE", None]
+)
+async def test_a_number_is_confirmed_in_a_package_of_any_status_but_cancelled(status: str | None) -> None:
+    there = packages({"packageReferenceId": REFERENCE, "packageStatus": {"status": status}, "trackingNumber": "N-1"})
+
+    assert (await read(**there)).has("N1")
+
+
 async def test_what_is_left_is_told_where_a_line_became_less() -> None:
     sent = await package_of(parcel(lines={LINE: 3, "60519841730002": 1, "gone": 2}), case="partially_shipped")
 
