@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -229,6 +229,24 @@ async def test_a_step_is_kept_once_with_what_it_found(ports: Ports) -> None:
     assert await ports.imports.faulty_orders(ready.import_id, after=0, limit=9) == [
         (4, "Row 9, ZIP: It is short. Write it whole.")
     ]
+
+
+async def test_an_order_that_is_given_once_more_has_only_the_problems_that_it_has_now(ports: Ports) -> None:
+    held = await ports.uploaded()
+    lease = await ports.leased()
+    first = held.gathered(FINDINGS, rows=9, orders=9, now=START)
+    await ports.imports.record(lease, first, problems=[*PROBLEMS, replace(PROBLEMS[2], order=5)])
+    refused = [
+        await ports.imports.refused(held.import_id, first=first, last=last)
+        for first, last in ((0, 9), (0, 5), (5, 9), (6, 9))
+    ]
+
+    now = replace(PROBLEMS[2], order=5, problem="It is too long")
+    await ports.imports.record(lease, replace(first, part=1), problems=[now], retried=[4, 5])
+
+    assert refused == [{4, 5}, {4}, {5}, set()]
+    found = await ports.imports.problems(held.import_id, after=(-1, 0), limit=9)
+    assert [problem for _, problem in found] == [*PROBLEMS[:2], now]
 
 
 async def test_what_is_given_back_or_rests_goes_on_when_it_is_due(ports: Ports) -> None:

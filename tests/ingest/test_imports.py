@@ -22,6 +22,7 @@ from services.ingest.imports.ports import ImportLease
 from services.ingest.imports.routes import ImportApi, import_routes
 from services.ingest.imports.runs import GONE, ImportRunner
 from services.ingest.platforms.direct.connector import DirectConnector
+from services.ingest.ports import LeaseLost
 from services.ingest.schedule import Schedule
 from services.ingest.stores.linking import NewStore
 from services.kit.clock import ManualClock
@@ -79,6 +80,10 @@ class Importer:
 
     async def start(self, import_id: str, **how: str) -> tuple[int, Any]:
         return await self.call("POST", f"/v1/imports/{import_id}/start", json=how)
+
+    async def steered(self, held: Any, step: str, **how: str) -> tuple[int, Any]:
+        path = f"/v1/imports/{held['import_id']}/{step}"
+        return await self.call("POST", path, json=None if step == "cancel" else how)
 
     async def imported(self, file: bytes, **how: str) -> Any:
         """The import of a file, at its end."""
@@ -353,6 +358,100 @@ async def test_a_cancelled_import_gives_no_more_orders_and_keeps_what_it_brought
     assert (await importer.sessions())[-1].state == "cancelled"
     assert await importer.lease() is None
     assert (await importer.start(held["import_id"]))[0] == 409
+
+
+async def test_a_cancelled_import_goes_on_with_what_it_did_not_come_to(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ingest.imports.runs.GIVEN_AT_ONCE", 2)
+    rows = [row(Reference=f"W-{number}", Quantity="none" if number == 1 else "1") for number in range(7)]
+    held = await importer.checked(csv_of(*rows))
+    record = importer.imports.record
+    for _ in range(2):
+        await importer.steered(held, "start" if importer.references == [] else "resume")
+        steps = 0
+
+        async def cancelling(*args: Any, **kept: Any) -> None:
+            nonlocal steps
+            steps += 1
+            await record(*args, **kept)
+            if steps == 2:
+                await importer.steered(held, "cancel")
+
+        monkeypatch.setattr(importer.imports, "record", cancelling)
+        with pytest.raises(LeaseLost):
+            await importer.run()
+    monkeypatch.setattr(importer.imports, "record", record)
+    status, resumed = await importer.steered(held, "resume")
+    await importer.steered(held, "resume")
+    await importer.run()
+
+    whole = await importer.shown(held["import_id"])
+    assert (status, resumed["state"], resumed["resumable"]) == (200, "running", False)
+    assert (whole["state"], whole["resumable"]) == ("partial", False)
+    assert whole["results"] == {"new": 6, "updated": 0, "existing": 0, "failed": 1}
+    # What was being given when it was cancelled is told once more, and is the same fact.
+    told = {event.event_id: event.order.external_id for event in importer.ingest.told}
+    assert sorted(told.values()) == ["W-0", *(f"W-{number}" for number in range(2, 7))]
+    begun = [event for event in await importer.sessions() if isinstance(event, SessionStarted)]
+    parts = [event for event in await importer.sessions() if isinstance(event, SessionProgressed)]
+    assert whole["session_id"] == begun[-1].session_id == f"{held['import_id']}-3"
+    assert len({event.session_id for event in begun}) == 3
+    last = [outcome for part in parts if part.session_id == begun[-1].session_id for outcome in part.outcomes]
+    assert {part.total for part in parts if part.session_id == begun[-1].session_id} == {len(last)}
+
+
+async def test_a_resumed_import_gives_refused_orders_once_more_and_no_others(importer: Importer) -> None:
+    await importer.imported(csv_of(row(Reference="W-2")))
+    held = await importer.imported(csv_of(row(), row(Reference="W-2", City="Shelbyville"), row(Reference="W-3")))
+    before = list(importer.references)
+
+    status, _ = await importer.steered(held, "resume", on_changed="update")
+    await importer.run()
+
+    whole = await importer.shown(held["import_id"])
+    assert (held["state"], held["resumable"], status) == ("partial", True, 200)
+    assert (whole["state"], whole["problem"]) == ("succeeded", None)
+    assert whole["results"] == {"new": 2, "updated": 1, "existing": 0, "failed": 0}
+    assert importer.references == [*before, "W-2"]
+    _, problems = await importer.call("GET", f"/v1/imports/{held['import_id']}/problems")
+    assert problems["items"] == []
+
+
+@pytest.mark.parametrize(("checked", "goes_on"), [(False, "checking"), (True, "ready")])
+async def test_an_import_that_was_discarded_goes_on_where_it_was(
+    importer: Importer, *, checked: bool, goes_on: str
+) -> None:
+    _, held = await importer.upload(ORDERS)
+    if checked:
+        await importer.run()
+    await importer.steered(held, "cancel")
+
+    _, shown = await importer.steered(held, "resume")
+
+    assert (shown["state"], shown["problem"], shown["finished_at"]) == (goes_on, None, None)
+
+
+async def test_an_import_that_cannot_go_on_says_what_to_do_instead(importer: Importer) -> None:
+    faulty = await importer.imported(ORDERS)
+    ready = await importer.checked(ORDERS)
+    gone = await importer.checked(csv_of(row(Reference="W-9")))
+    await importer.steered(gone, "cancel")
+    unreadable = await importer.checked(csv_of({"Alpha": "1", "Beta": "2"}))
+    whole = await importer.imported(csv_of(row(Reference="W-7")))
+    answers = [await importer.steered(held, "resume") for held in (faulty, ready, unreadable, whole)]
+    await importer.imports.forget(files_before=START + timedelta(days=1), imports_before=START)
+    answers.append(await importer.steered(gone, "resume"))
+    importer.clock.advance(timedelta(days=8).total_seconds())
+
+    assert [(status, problem["code"], problem["detail"]) for status, problem in answers] == [
+        (409, "nothing_left", "Get the rows that failed, mend them and upload that file."),
+        (409, "import_not_ready", "Start it."),
+        (409, "nothing_left", "Mend the file and upload it again."),
+        (409, "nothing_left", "All of it is imported."),
+        (409, "file_gone", "Upload it again: what is imported already is not imported twice."),
+    ]
+    assert not (await importer.shown(gone["import_id"]))["resumable"]
 
 
 async def test_progress_says_how_long_it_will_take(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:

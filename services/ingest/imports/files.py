@@ -56,6 +56,11 @@ class ImportFiles:
                 await self.imports.drop_pieces(import_id)
         return received
 
+    async def has(self, held: Import) -> bool:
+        """Whether its file is kept yet. Raises TransientError."""
+        # Pieces are forgotten by age, so the first goes first.
+        return await self.imports.piece(held.import_id, 0) is not None
+
     @asynccontextmanager
     async def opened(self, held: Import) -> AsyncIterator[BinaryIO]:
         """The file, in a nameless one on disk. Raises FileGone and TransientError."""

@@ -75,6 +75,10 @@ class Imports(Protocol):
         """The orders (places in the file) with problems after `after`, each with its problems in one text."""
         ...
 
+    async def refused(self, import_id: str, *, first: int, last: int) -> set[int]:
+        """The orders (places in the file) from `first` until `last`, exclusive, with problems met when given."""
+        ...
+
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[ImportLease]:
@@ -95,10 +99,14 @@ class Imports(Protocol):
         held: Import,
         *,
         problems: Sequence[RowProblem] = (),
+        retried: Collection[int] = (),
         seen: Mapping[OrderKey, Seen] | None = None,
         messages: Sequence[Message] = (),
     ) -> None:
-        """Keep how far it is, and what was found on the way; a step that is kept already changes nothing."""
+        """Keep how far it is, and what was found on the way; a step that is kept already changes nothing.
+
+        `retried` are orders that were given once more: `problems` says all that is wrong with them now.
+        """
         ...
 
     async def leave(self, lease: ImportLease, held: Import, *, messages: Sequence[Message] = ()) -> None:

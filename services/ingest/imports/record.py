@@ -97,7 +97,9 @@ class Import:
     """One import. `digest` is the SHA-256 of the file, `repeats` the import that had the same file before.
 
     `given` counts orders that were gone through since it runs, `given_rows` their rows. `due_at` is when it goes on at
-    the earliest, `waiting` says why it waits, `since` is when the present state began.
+    the earliest, `waiting` says why it waits, `since` is when the present state began. `attempt` counts how often it
+    was started or resumed; the attempts before went through the orders until the place `gone_through`, and imported
+    `imported_before` of them.
     """
 
     import_id: str
@@ -126,6 +128,9 @@ class Import:
     given: int = 0
     given_rows: int = 0
     part: int = 0
+    attempt: int = 1
+    gone_through: int = 0
+    imported_before: int = 0
     counts: Counts = field(default_factory=Counts)
     failures: int = 0
     waiting: str | None = None
@@ -134,10 +139,10 @@ class Import:
 
     @property
     def session(self) -> Session:
-        """What the report shows of it; there is none before its start."""
+        """What the report shows of its latest attempt; there is none before its start."""
         started = self.started_at or self.asked_at
         return Session(
-            session_id=SessionId(self.import_id),
+            session_id=SessionId(self.import_id if self.attempt == 1 else f"{self.import_id}-{self.attempt}"),
             store_id=self.store_id,
             seller_id=self.seller_id,
             platform=self.platform,
@@ -147,12 +152,19 @@ class Import:
             started_at=started,
             read_through=started,
             part=self.part,
-            total=self.orders - self.tally.left_out,
+            total=self.orders - self.tally.left_out - self.imported_before,
             counts=self.counts,
             state=_session_state(self.state),
             finished_at=self.finished_at,
             problem=self.problem,
         )
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it ended with orders that may be imported yet: not gone through, or refused when they were given."""
+        if self.state not in ENDED or self.refusal is not None:
+            return False
+        return self.started_at is None or self.given < self.orders or self.counts.failed > self.tally.faulty
 
     def gathered(self, findings: Findings, *, rows: int, orders: int, now: datetime) -> Import:
         """The import after all of its rows were read for the first time."""
@@ -238,6 +250,10 @@ class Unsteerable(Exception):  # noqa: N818 - the fact
     """The import is in a state in which this cannot be asked of it; the text names the state."""
 
 
+class NothingLeft(Exception):  # noqa: N818 - the fact
+    """The import has nothing that could be imported yet as its file is; the text says what to do instead."""
+
+
 #: What a seller's word makes of an import, and what is told of it.
 Steering = Callable[[Import], tuple[Import, Sequence[Message]]]
 
@@ -253,6 +269,46 @@ def started(held: Import, *, on_changed: OnChanged, by_key: str, now: datetime) 
         progressed_at=now,
     )  # fmt: skip
     return running, [told_start(running.session)]
+
+
+def resumed(
+    held: Import, *, on_changed: OnChanged | None, by_key: str, now: datetime
+) -> tuple[Import, Sequence[Message]]:
+    """What going on makes of an import that ended; harmless while it goes on. None: `on_changed` as before.
+
+    Its further attempt has a session of its own: the first one's end is told.
+
+    Raises:
+        NothingLeft: it has nothing that could be imported.
+        Unsteerable: it did not end.
+    """
+    if held.state in WORKING:
+        return held, ()
+    if held.state == "ready":
+        raise Unsteerable(held.state)
+    if not held.is_resumable:
+        raise NothingLeft(_instead(held))
+    going = replace(
+        held, finished_at=None, problem=None, failures=0, due_at=now, since=now, progressed_at=now,
+        on_changed=on_changed or held.on_changed,
+    )  # fmt: skip
+    if held.started_at is None:
+        whole = held.findings is not None and held.tally.orders >= held.orders
+        return replace(going, state="ready" if whole else "checking"), ()
+    running = replace(
+        going, state="running", started_by=by_key, started_at=now, attempt=held.attempt + 1, given=0, given_rows=0,
+        gone_through=max(held.given, held.gone_through), counts=replace(held.counts, failed=0),
+        imported_before=held.counts.listed - held.counts.failed,
+    )  # fmt: skip
+    return running, [told_start(running.session)]
+
+
+def _instead(held: Import) -> str:
+    if held.refusal is not None:
+        return "Mend the file and upload it again."
+    if held.counts.failed:
+        return "Get the rows that failed, mend them and upload that file."
+    return "All of it is imported."
 
 
 def cancelled(held: Import, *, now: datetime) -> tuple[Import, Sequence[Message]]:
@@ -277,10 +333,12 @@ def seconds_left(held: Import, *, now: datetime) -> float | None:
     """How long the present state will last, by how long it took so far; None where that cannot be told yet."""
     total = held.orders
     done = held.tally.orders if held.state == "checking" else held.given
+    # What an attempt before imported is passed over in no time, which says nothing of the rest.
+    measured = done - (held.gone_through if held.state == "running" else 0)
     spent = (now - held.since).total_seconds()
-    if held.state not in WORKING or not done or not total or spent <= 0:
+    if held.state not in WORKING or measured <= 0 or not total or spent <= 0:
         return None
-    return round(spent / done * (total - done), 1)
+    return round(spent / measured * (total - done), 1)
 
 
 def is_further(held: Import, kept: Import) -> bool:

@@ -13,7 +13,16 @@ from services.ingest.direct.given import Given, GivenOrders, content_of, key_of
 from services.ingest.imports.files import FileGone, ImportFiles
 from services.ingest.imports.ports import ImportLease, Imports
 from services.ingest.imports.reading import OrdersOfFile, findings_of, read_file
-from services.ingest.imports.record import Import, Steering, Unsteerable, cancelled, new_import, started
+from services.ingest.imports.record import (
+    Import,
+    NothingLeft,
+    Steering,
+    Unsteerable,
+    cancelled,
+    new_import,
+    resumed,
+    started,
+)
 from services.ingest.imports.uploads import FORM_TYPE, Upload
 from services.ingest.imports.views import (
     MOST_UNFINISHED,
@@ -28,6 +37,7 @@ from services.ingest.imports.views import (
     PreviewQuery,
     ProblemPage,
     ProblemQuery,
+    ResumeImport,
     StartImport,
     TemplateQuery,
     import_view,
@@ -56,8 +66,11 @@ from services.kit.http.routes import Routes
 READ, WRITE = "orders:read", "orders:write"
 #: A form has some bytes around its file.
 _UPLOAD_LIMIT_BYTES = MOST_BYTES + MEGABYTE
+_UPLOAD = "Upload it again: what is imported already is not imported twice."
 _PREVIEWED_ROWS = 2000
 _FAILED_AT_ONCE = 200
+#: What to do about an import that is in a state in which something cannot be asked of it.
+_REMEDIES = {"checking": "Wait until it is ready.", "ready": "Start it.", "succeeded": "All of it is imported."}
 _REFUSED = "The file cannot be read as orders."
 
 
@@ -79,13 +92,7 @@ class ImportApi:
         """
         asker = principal(request)
         store = await self._store(request, query.store_id)
-        if await self.imports.unfinished(store.store_id) >= MOST_UNFINISHED:
-            raise Problem(
-                409,
-                "too_many_imports",
-                f"A store has at most {MOST_UNFINISHED} imports that have not ended.",
-                "Start or cancel some.",
-            )
+        await self._has_room(store)
         now = self.clock.now()
         # Ids rise with time, so that lists need no other order.
         import_id = f"{int(now.timestamp() * 1_000_000):014x}{secrets.token_hex(5)}"
@@ -155,6 +162,18 @@ class ImportApi:
             request, path.import_id, lambda held: started(held, on_changed=body.on_changed, by_key=by_key, now=now)
         )
 
+    async def resume_import(self, request: web.Request, *, path: ImportPath, body: ResumeImport) -> ImportView:
+        """Go on with the orders that an ended import did not come to, or that were refused, while its file is kept."""
+        held = await self._own(request, path.import_id)
+        store = await self._store(request, held.store_id)
+        if not await self.files.has(held):
+            raise _unreadable(FileGone())
+        await self._has_room(store)
+        now, by_key = self.clock.now(), principal(request).key_id
+        return await self._steered(
+            request, path.import_id, lambda held: resumed(held, on_changed=body.on_changed, by_key=by_key, now=now)
+        )
+
     async def cancel_import(self, request: web.Request, *, path: ImportPath) -> ImportView:
         """End it after the orders that are being given; what it brought stays."""
         return await self._steered(request, path.import_id, lambda held: cancelled(held, now=self.clock.now()))
@@ -214,6 +233,15 @@ class ImportApi:
             raise Problem(409, "store_not_linked", "The store is not linked any more.", "Link another direct store.")
         return store
 
+    async def _has_room(self, store: Store) -> None:
+        if await self.imports.unfinished(store.store_id) >= MOST_UNFINISHED:
+            raise Problem(
+                409,
+                "too_many_imports",
+                f"A store has at most {MOST_UNFINISHED} imports that have not ended.",
+                "Start or cancel some.",
+            )
+
     async def _own(self, request: web.Request, import_id: str) -> Import:
         held = await self.imports.get(import_id)
         if held is None or held.seller_id != principal(request).seller_id:
@@ -226,9 +254,13 @@ class ImportApi:
             held = await self.imports.steer(import_id, change)
         except Unsteerable as error:
             state = str(error)
-            remedy = "Wait until it is ready." if state == "checking" else "Upload the file again."
+            remedy = _REMEDIES.get(state, "Resume it, or upload the file again.")
             raise Problem(
                 409, "import_not_ready", f"The import is {state}; this cannot be asked of it.", remedy, state=state
+            ) from error
+        except NothingLeft as error:
+            raise Problem(
+                409, "nothing_left", "Nothing of this file is left that could be imported.", str(error)
             ) from error
         if held is None:
             raise not_found("import")
@@ -278,6 +310,9 @@ def import_routes(api: ImportApi) -> Routes:
         gives=("text/csv",),
     )(api.failed_rows)
     routes.post(f"{held}/start", summary="Start an import", tags=tags, scope=WRITE, errors=[404, 409])(api.start_import)
+    routes.post(f"{held}/resume", summary="Resume an import", tags=tags, scope=WRITE, errors=[404, 409])(
+        api.resume_import
+    )
     routes.post(f"{held}/cancel", summary="Cancel an import", tags=tags, scope=WRITE, errors=[404, 409])(
         api.cancel_import
     )
@@ -296,7 +331,7 @@ def _outcome(made: Made, store: Store, standing: Mapping[OrderKey, Given]) -> Ou
 def _unreadable(error: FileRefused | FileGone) -> Problem:
     if isinstance(error, FileRefused):
         return Problem(409, "file_refused", _REFUSED, error.sentence, refusal=error.code)
-    return Problem(409, "file_gone", "The file is not kept any more.", "Upload it again.")
+    return Problem(409, "file_gone", "The file is not kept any more.", _UPLOAD)
 
 
 def _named(name: str) -> dict[str, str]:

@@ -127,12 +127,23 @@ class ImportRunner:
         await self._end(run.lease, run.held, state, problem=problem)
 
     async def _give_some(self, run: _Run, made: Sequence[Made]) -> None:
-        listed, outcomes, problems = await self._given(run, made, run.held.given)
+        first = run.held.given
+        retried = await self._refused_before(run, first, first + len(made))
+        # An attempt before imported what it went through and was not refused.
+        due = [
+            (place, each)
+            for place, each in enumerate(made, first)
+            if _is_ready(each) and (place >= run.held.gone_through or place in retried)
+        ]
+        listed, outcomes, problems = await self._given(run, due)
+        outcomes += _failures(made)
         now, rows = self.clock.now(), sum(len(each.rows) for each in made)
         held = run.held.progressed(len(made), rows, outcomes, now=now)
         part = told_part(held.session, outcomes, now=now)
         await patiently(
-            lambda: self.imports.record(run.lease, held, problems=problems, seen=listed.seen, messages=[part]),
+            lambda: self.imports.record(
+                run.lease, held, problems=problems, retried=retried, seen=listed.seen, messages=[part]
+            ),
             clock=self.clock,
         )
         run.held = held
@@ -141,17 +152,24 @@ class ImportRunner:
                 "syncorder_orders_listed_total", count, platform=held.platform, way="import", result=result
             )
 
+    async def _refused_before(self, run: _Run, first: int, last: int) -> set[int]:
+        if first >= run.held.gone_through:
+            return set()
+        last = min(last, run.held.gone_through)
+        return await patiently(
+            lambda: self.imports.refused(run.held.import_id, first=first, last=last), clock=self.clock
+        )
+
     async def _given(
-        self, run: _Run, made: Sequence[Made], first: int
+        self, run: _Run, due: Sequence[tuple[int, Ready]]
     ) -> tuple[Listed, list[OrderOutcome], list[RowProblem]]:
-        ready = [(place, each) for place, each in enumerate(made, first) if _is_ready(each)]
-        orders = [each.order for _, each in ready]
+        orders = [each.order for _, each in due]
         handed = await patiently(
             lambda: self.giving.give(run.store, orders, way="import", session_id=run.held.session.session_id),
             clock=self.clock,
         )
-        problems, outcomes = [], [*handed.listed.outcomes, *_failures(made)]
-        for (place, each), result in zip(ready, handed.results, strict=True):
+        problems, outcomes = [], [*handed.listed.outcomes]
+        for (place, each), result in zip(due, handed.results, strict=True):
             refused = await self._updated(run, each, result) if isinstance(result, Refused) else None
             if isinstance(refused, str):
                 problems.append(_refusal(place, each, run, refused))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.ingest.imports.record import ENDED, Import, OnChanged, RowProblem, State, seconds_left
+from services.ingest.imports.record import ENDED, FILE_KEPT, Import, OnChanged, RowProblem, State, seconds_left
 from services.ingest.platforms.direct.files.assembling import Faulty, LeftOut, Made, Ready
 from services.ingest.platforms.direct.orders import DirectOrder
 
@@ -86,6 +86,9 @@ class ImportView(BaseModel):
     problem: str | None
     refusal: str | None
     session_id: str | None
+    resumable: bool = Field(
+        description="Whether it ended with orders that may be imported yet, and its file is kept: see its resume."
+    )
 
 
 class ImportPage(BaseModel):
@@ -143,6 +146,16 @@ class StartImport(BaseModel):
         default="refuse",
         description="What becomes of orders whose reference the store has with other content: they are refused, or "
         "update those.",
+    )
+
+
+class ResumeImport(BaseModel):
+    """How to go on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    on_changed: OnChanged | None = Field(
+        default=None, description="As when it was started; null: what was said then holds."
     )
 
 
@@ -225,7 +238,8 @@ def import_view(held: Import, *, now: datetime) -> ImportView:
         notices=[_REPEATED.format(repeats=held.repeats)] if held.repeats else [],
         problem=held.problem or (held.waiting if held.state not in ENDED else None),
         refusal=held.refusal,
-        session_id=held.import_id if held.started_at else None,
+        session_id=held.session.session_id if held.started_at else None,
+        resumable=held.is_resumable and now < held.asked_at + FILE_KEPT,
     )
 
 

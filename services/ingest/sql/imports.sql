@@ -62,6 +62,11 @@ GROUP BY order_place
 ORDER BY order_place
 LIMIT $3;
 
+-- name: refused_orders_of_import
+-- The orders from one place until another, exclusive, that have problems which were met when they were given.
+SELECT DISTINCT order_place FROM import_problems
+WHERE import_id = $1 AND order_place >= $2 AND order_place < $3 AND NOT while_checking;
+
 -- name: claim_imports
 -- Leases imports with work to do to $1, the longest due first: of each store the oldest, while no other of that store is
 -- worked on; rows that another process is claiming are passed over.
@@ -127,6 +132,10 @@ FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[]
 ON CONFLICT (import_id, order_place, number) DO UPDATE
 SET row_number = excluded.row_number, header = excluded.header, problem = excluded.problem, remedy = excluded.remedy,
     while_checking = excluded.while_checking;
+
+-- name: drop_import_problems
+-- Forgets what was wrong with some orders of an import.
+DELETE FROM import_problems WHERE import_id = $1 AND order_place = ANY($2::int[]);
 
 -- name: forget_import_pieces
 -- Forgets files that came long ago.

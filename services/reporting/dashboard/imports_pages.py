@@ -34,6 +34,7 @@ _IMPORTS = "/v1/imports"
 _LISTED = 20
 _PROBLEMS = 50
 _PREVIEWED = 20
+_STEPS = frozenset({"start", "resume"})
 _FORMS = frozenset({"csv", "xlsx"})
 _PASSED_ON = ("Content-Type", "Content-Disposition")
 _NOTHING = ImportsTold(items=(), next=None)
@@ -98,11 +99,11 @@ class ImportPages:
         return await self._import_page(visit)
 
     async def steer(self, visit: Visit) -> web.Response:
-        """Take a button: import it, or end it."""
+        """Take a button: import it, go on with it, or end it."""
         action, address = visit.form.get("action"), self._address(visit)
-        if action == "start":
+        if action in _STEPS:
             body = {"on_changed": "update" if visit.form.get("on_changed") == "update" else "refuse"}
-            reply = await self._asked(visit, "POST", f"{address}/start", json=body)
+            reply = await self._asked(visit, "POST", f"{address}/{action}", json=body)
         elif action == "cancel":
             reply = await self._asked(visit, "POST", f"{address}/cancel")
         else:

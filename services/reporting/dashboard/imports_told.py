@@ -76,6 +76,7 @@ class ImportTold(_Told):
     problem: str | None
     refusal: str | None
     session_id: str | None
+    resumable: bool = False
 
     @property
     def working(self) -> bool:

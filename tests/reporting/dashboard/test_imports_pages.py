@@ -234,6 +234,7 @@ async def test_what_is_wrong_is_told_by_row_and_column_and_what_each_row_would_b
         (held("running"), ["30 of 90 rows", "Stop importing", f'href="/sessions/{ID}"']),
         (held("partial"), ["Partly imported", f'href="/imports/{ID}/failed"', "<b>1</b> failed"]),
         (held("cancelled"), ["upload the same file again"]),
+        (held("cancelled", resumable=True), ["what it had brought stays", 'value="resume">Go on with what is missing']),
         (held("failed", problem="It has no header.", refusal="no_header"), ["It has no header.", "Mend the file"]),
         (held(notices=["This file was imported before."]), ["This file was imported before."]),
         (
@@ -261,6 +262,7 @@ async def test_every_state_says_what_it_is_and_what_can_be_done(
     [
         ({"action": "start", "on_changed": "update"}, "/start", {"on_changed": "update"}),
         ({"action": "start"}, "/start", {"on_changed": "refuse"}),
+        ({"action": "resume"}, "/resume", {"on_changed": "refuse"}),
         ({"action": "cancel"}, "/cancel", None),
     ],
 )

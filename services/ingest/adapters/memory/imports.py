@@ -91,6 +91,11 @@ class MemoryImports:
         orders = groupby(held, key=lambda each: each[0][0])
         return [(order, " ".join(_sentence(problem) for _, problem in found)) for order, found in orders][:limit]
 
+    async def refused(self, import_id: str, *, first: int, last: int) -> set[int]:
+        """By place."""
+        found = self.rows[import_id].problems.values()
+        return {each.order for each in found if first <= each.order < last and not each.while_checking}
+
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[ImportLease]:
@@ -119,6 +124,7 @@ class MemoryImports:
         held: Import,
         *,
         problems: Sequence[RowProblem] = (),
+        retried: Collection[int] = (),
         seen: Mapping[OrderKey, Seen] | None = None,
         messages: Sequence[Message] = (),
     ) -> None:
@@ -127,6 +133,7 @@ class MemoryImports:
         if not is_further(held, row.held):
             return
         row.held = held
+        row.problems = {place: each for place, each in row.problems.items() if place[0] not in retried}
         for place, found in groupby(problems, key=lambda problem: problem.order):
             row.problems.update({(place, number): problem for number, problem in enumerate(found, 1)})
         self._memory.keep_seen(seen or {})

@@ -89,15 +89,20 @@ class PostgresImports:
             rows = await self._pool.fetch(_SQL.faulty_orders_of_import, import_id, after, limit)
         return [(row["order_place"], row["reason"]) for row in rows]
 
+    async def refused(self, import_id: str, *, first: int, last: int) -> set[int]:
+        """By the primary key."""
+        with translated_errors():
+            rows = await self._pool.fetch(_SQL.refused_orders_of_import, import_id, first, last)
+        return {row["order_place"] for row in rows}
+
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[ImportLease]:
-        """In one statement, passing over rows that others are claiming."""
+        """In one statement, passing over rows that others claim; a lease whose store is not read just expires."""
         with translated_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
-                rows = await connection.fetch(_SQL.claim_imports, owner, list(platforms), limit, now, until)
-                ids = [row["store_id"] for row in rows]
-                found = await connection.fetch(_SQL.stores_of_imports, ids) if rows else []
+            rows = await self._pool.fetch(_SQL.claim_imports, owner, list(platforms), limit, now, until)
+            ids = [row["store_id"] for row in rows]
+            found = await self._pool.fetch(_SQL.stores_of_imports, ids) if rows else []
         stores = {row["store_id"]: store_of(row) for row in found}
         return [ImportLease(_read(row), stores[row["store_id"]], owner, row["lease_number"]) for row in rows]
 
@@ -117,6 +122,7 @@ class PostgresImports:
         held: Import,
         *,
         problems: Sequence[RowProblem] = (),
+        retried: Collection[int] = (),
         seen: Mapping[OrderKey, Seen] | None = None,
         messages: Sequence[Message] = (),
     ) -> None:
@@ -126,6 +132,8 @@ class PostgresImports:
                 if not is_further(held, await _hold(connection, lease)):
                     return
                 await _update(connection, held)
+                if retried:
+                    await connection.execute(_SQL.drop_import_problems, held.import_id, list(retried))
                 await _keep_problems(connection, held.import_id, problems)
                 await keep_seen(connection, seen or {})
                 await put(connection, messages)
