@@ -146,6 +146,34 @@ def test_a_tax_number_is_told_where_the_single_order_tells_it_and_makes_no_other
     assert fingerprint(listed) == fingerprint(single)
 
 
+def test_an_order_of_which_ebay_tells_only_what_it_always_does_is_read() -> None:
+    cost = {"value": "17.0", "currency": "USD"}
+    bare = {
+        "orderId": "13-14786-65872",
+        "creationDate": "2026-11-22T14:15:23.000Z",
+        "lastModifiedDate": "2026-11-22T14:16:02.000Z",
+        "orderPaymentStatus": "PAID",
+        "orderFulfillmentStatus": "NOT_STARTED",
+        "pricingSummary": {"total": cost | {"convertedFromValue": "15.0"}},
+        "lineItems": [{"lineItemId": "1", "quantity": 1, "lineItemCost": cost}],
+    }
+
+    found = mapped(json.dumps(bare).encode())
+
+    assert (found.ship_to, found.total_for_buyer, found.holds, found.ship_by) == (None, None, (), None)
+    assert [(item.title, item.sku, item.quantity_to_make) for item in found.items] == [("", None, 1)]
+
+
+def test_a_way_of_delivery_that_names_nobody_is_no_second_address() -> None:
+    told = json.loads(payload("ebay", "paid.json"))["fulfillmentStartInstructions"]
+    ways = [*told, {"fulfillmentInstructionsType": "SHIP_TO"}, {"shippingStep": {}}]
+
+    found = order("paid", fulfillmentStartInstructions=ways)
+
+    assert found.holds == ()
+    assert found.ship_to == order("paid").ship_to
+
+
 def test_what_ebay_ships_by_a_programme_is_not_made_whatever_the_way_of_delivery_says() -> None:
     [item] = order("paid", program={"fulfillmentProgram": {"fulfilledBy": "EBAY"}}).items
 

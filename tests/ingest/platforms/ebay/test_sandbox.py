@@ -409,6 +409,17 @@ async def test_a_new_order_is_pushed_proved_and_read(spaced: bool) -> None:  # n
             )
 
 
+async def test_an_app_that_hears_of_no_deletions_reads_nothing_until_a_seller_is_subscribed() -> None:
+    async with world(settings={"require_account_deletion": True}) as ebay, post_office(ebay.connector) as post:
+        [number] = await ebay.make(1, state="ready")
+        with pytest.raises(AuthorizationError):
+            await ebay.one(number)
+
+        await ebay.connector.subscribe(ebay.access, callback_url=post.url, app_url=post.url)
+
+        assert set(await ebay.read()) == {number}
+
+
 async def test_accounts_that_end_are_told_as_what_they_were() -> None:
     async with world() as ebay, post_office(ebay.connector) as post:
         await ebay.connector.subscribe(ebay.access, callback_url=post.url, app_url=post.url)
