@@ -22,6 +22,7 @@ from services.ingest.platforms.amazon.settings import AmazonSettings
 from services.kit.clock import SystemClock
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.sandboxes import FAULTS, Sandboxes, access_of, read_window, readable, sandboxes
+from tests.ingest.platforms.test_every_platform import linked, revisions
 from tests.ingest.toolbox import toolbox
 
 pytestmark = pytest.mark.integration
@@ -216,6 +217,17 @@ async def test_a_token_that_ran_out_is_renewed() -> None:
         secrets = await shop.connector.refresh(shop.access, now=CLOCK.now())
 
         assert len(await replace(shop, access=replace(shop.access, secrets=secrets)).read()) == 3
+
+
+async def test_a_poll_whose_token_ends_early_by_a_403_renews_it_once_and_reads_on() -> None:
+    async with linked("amazon", orders=3) as shop:
+        await shop.control("POST", f"/stores/{shop.opened['store']}/expire-access")
+
+        await shop.poll_to_the_end()
+
+        assert set(revisions(shop)) == set(await shop.truth())
+        rendered = shop.ingest.metrics.render().decode()
+        assert 'syncorder_token_renewals_total{platform="amazon"} 1.0' in rendered
 
 
 async def test_access_that_was_taken_back_asks_for_the_seller() -> None:

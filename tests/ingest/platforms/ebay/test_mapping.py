@@ -188,6 +188,15 @@ def test_a_line_that_is_sent_is_not_made_again_while_the_others_are() -> None:
     assert [item.quantity_to_make for item in found.items] == [0, 3]
 
 
+@pytest.mark.parametrize(("shipped", "left"), [(0, 3), (2, 1), (3, 0), (4, 0)])
+def test_units_in_parcels_are_not_left_however_many_there_are(shipped: int, left: int) -> None:
+    body = json.dumps(json.loads(payload("ebay", "paid.json")) | {"orderFulfillmentStatus": "IN_PROGRESS"}).encode()
+
+    [item] = mapped(body, {"10000000000001": shipped}).items
+
+    assert item.quantity_to_make == left
+
+
 def test_a_parcel_goes_to_the_hub_and_never_to_the_home_behind_it() -> None:
     found = order("by_way_of_a_hub")
 

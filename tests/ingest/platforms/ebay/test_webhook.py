@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.contract.webhooks import (
@@ -133,7 +135,15 @@ async def test_the_digest_is_the_keys_and_sha_256_only_where_the_key_says_so() -
     await refused(delivery(confirmation()), public_key(digest="SHA256"))
 
 
-@pytest.mark.parametrize("key", [public_key(digest="MD5"), {"key": "nonsense"}, {"key": "MA==", "digest": "SHA1"}])
+#: A key of another kind than ECDSA's.
+OTHER_KIND = base64.b64encode(
+    Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+).decode()
+
+
+@pytest.mark.parametrize(
+    "key", [public_key(digest="MD5"), {"key": "nonsense"}, {"key": "MA==", "digest": "SHA1"}, {"key": OTHER_KIND}]
+)
 async def test_a_key_that_cannot_be_trusted_proves_nothing_yet(key: dict[str, str]) -> None:
     found, _ = keeper(key)
 
