@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -87,3 +88,30 @@ async def test_secrets_rest_sealed_and_do_not_show() -> None:
 
     assert b"token-1" not in bench.memory.secrets[STORE]
     assert "token-1" not in repr(access)
+
+
+async def test_what_opens_a_store_is_asked_for_once_in_some_seconds_and_again_after_a_new_grant() -> None:
+    bench = Workbench()
+    store = await bench.add_store(secrets={"token": "token-1"})
+    await bench.tokens.fresh(bench.platform, store)
+    bench.memory.secrets[STORE] = seal_secrets(bench.vault, STORE, {"token": "token-2"})
+
+    soon = await bench.tokens.fresh(bench.platform, store)
+    granted = await bench.tokens.fresh(bench.platform, replace(store, grants=store.grants + 1))
+    bench.memory.secrets[STORE] = seal_secrets(bench.vault, STORE, {"token": "token-3"})
+    bench.clock.advance(3)
+    later = await bench.tokens.fresh(bench.platform, store)
+
+    tokens = [access.secrets["token"] for access in (soon, granted, later)]
+    assert tokens == ["token-1", "token-2", "token-3"]
+
+
+async def test_remembered_access_that_is_refused_is_not_given_again() -> None:
+    bench = Workbench()
+    store = await bench.add_store(secrets={"token": "token-1"})
+    old = await bench.tokens.fresh(bench.platform, store)
+    await bench.tokens.after_refusal(bench.platform, old)
+
+    access = await bench.tokens.fresh(bench.platform, store)
+
+    assert access.secrets["token"] == "token-2"

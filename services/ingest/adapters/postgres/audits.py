@@ -75,11 +75,10 @@ class PostgresAudits:
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[AuditLease]:
-        """In one statement, passing over rows that others are claiming."""
+        """In one statement, passing over rows that others claim; a lease whose store is not read just expires."""
         with translated_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
-                rows = await connection.fetch(_SQL.claim_audits, owner, list(platforms), limit, now, until)
-                found = await connection.fetch(_SQL.stores_of_audits, [row["store_id"] for row in rows]) if rows else []
+            rows = await self._pool.fetch(_SQL.claim_audits, owner, list(platforms), limit, now, until)
+            found = await self._pool.fetch(_SQL.stores_of_audits, [row["store_id"] for row in rows]) if rows else []
         stores = {row["store_id"]: store_of(row) for row in found}
         return [AuditLease(_audit(row), stores[row["store_id"]], owner, row["lease_number"]) for row in rows]
 

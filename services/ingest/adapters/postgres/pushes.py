@@ -50,14 +50,13 @@ class PostgresPushes:
     async def claim(
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[PushLease]:
-        """In one statement, passing over rows that others are claiming."""
+        """In one statement, passing over rows that others claim; a lease whose store is not read just expires."""
         with translated_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
-                rows = await connection.fetch(
-                    _SQL.claim_push_orders, owner, list(platforms), limit, now, until, ORDERS_OF_A_STORE
-                )
-                ids = [row["store_id"] for row in rows]
-                found = await connection.fetch(_SQL.stores_of_push_orders, ids) if rows else []
+            rows = await self._pool.fetch(
+                _SQL.claim_push_orders, owner, list(platforms), limit, now, until, ORDERS_OF_A_STORE
+            )
+            ids = [row["store_id"] for row in rows]
+            found = await self._pool.fetch(_SQL.stores_of_push_orders, ids) if rows else []
         stores = {row["store_id"]: store_of(row) for row in found}
         nearest = sorted(rows, key=lambda row: (row["ship_by"] is None, row["ship_by"] or row["queued_at"]))
         return [PushLease(row["order_key"], stores[row["store_id"]], owner, row["lease_number"]) for row in nearest]
