@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -185,6 +186,19 @@ async def test_a_made_up_key_is_not_asked_for_twice() -> None:
     assert keys_asked(http) == 1
 
 
+@pytest.mark.parametrize(("kid", "minutes", "asked"), [(KID, 719, 1), (KID, 721, 2), ("new", 59, 1), ("new", 61, 2)])
+async def test_a_key_is_asked_for_again_after_hours_and_an_unknown_one_after_one(
+    kid: str, minutes: int, asked: int
+) -> None:
+    found, http = keeper()
+
+    for at in (NOW, NOW + timedelta(minutes=minutes)):
+        with nullcontext() if kid == KID else pytest.raises(SignatureRefused):
+            await found.verify_webhook(None, delivery(confirmation(), kid=kid), now=at)
+
+    assert keys_asked(http) == asked
+
+
 def test_the_challenge_is_answered_for_the_address_as_it_was_registered() -> None:
     found, _ = connector(ebay_verification_token="71745723-d031-455c-bfa5-f90d11b4f20a")
     asked = Delivery(
@@ -234,6 +248,13 @@ def test_what_is_not_the_id_of_an_order_is_set_aside(order_id: object) -> None:
     fact = found.read_webhook(STORE, delivery(confirmation(order_id)), now=NOW)
 
     assert isinstance(fact, OrderTold)
+
+
+def test_a_confirmation_of_no_order_is_set_aside_too() -> None:
+    found, _ = connector()
+    sent = delivery(notice("ORDER_CONFIRMATION", {"user": {"userId": "AbCdEfGhIjK"}}))
+
+    assert isinstance(found.read_webhook(STORE, sent, now=NOW), OrderTold)
 
 
 def test_a_buyer_who_left_ebay_is_forgotten_under_both_their_names() -> None:
