@@ -152,6 +152,14 @@ class Tokens:
         found.first_used_at = found.first_used_at or now
         return self._pair(app, shop=shop, scopes=found.scopes, now=now, before=token)
 
+    def exchange(self, app: App, token: str, *, shop: str, now: datetime) -> Issued:
+        """A pair that rotates for a token that never ends, which dies by that."""
+        found = self.accesses.get(token)
+        if found is None or found.app is not app or found.shop != shop or found.expires_at is not None:
+            raise GrantError("invalid_subject_token", "The subject token is not an active offline token")
+        del self.accesses[token]
+        return self._pair(app, shop=shop, scopes=found.scopes, now=now, before=None)
+
     def client_credentials(self, app: App, *, shop: str, now: datetime) -> Issued:
         """A day's token for an app of the shop's own organisation."""
         if app.owner != shop:

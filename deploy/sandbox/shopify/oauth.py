@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -16,6 +17,11 @@ from deploy.sandbox.books import Books
 from deploy.sandbox.clock import SandboxClock
 from deploy.sandbox.shopify.apps import App, GrantError, Issued, Tokens
 from deploy.sandbox.shopify.world import Store
+
+#: Asked for by apps that Shopify granted it to; all others see an error page.
+_GRANTED_BY_SHOPIFY = "read_all_orders"
+_TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant's name
+_OFFLINE_TOKEN = "urn:shopify:params:oauth:token-type:offline-access-token"  # noqa: S105 - a kind of token
 
 
 def authorize(request: web.Request, store: Store, *, tokens: Tokens, clock: SandboxClock) -> web.Response:
@@ -28,6 +34,8 @@ def authorize(request: web.Request, store: Store, *, tokens: Tokens, clock: Sand
     if not _is_allowed(app, redirect):
         return _page("Oauth error invalid_request: The redirect_uri is not whitelisted")
     scopes = tuple(filter(None, asked.get("scope", "").replace(" ", "").split(","))) or app.scopes
+    if _GRANTED_BY_SHOPIFY in scopes and _GRANTED_BY_SHOPIFY not in app.scopes:
+        return _page(f"Oauth error invalid_scope: Your app is not approved for {_GRANTED_BY_SHOPIFY}")
     now = clock.now()
     answer = {
         "code": tokens.authorize(app, shop=store.domain, scopes=scopes, now=now),
@@ -77,12 +85,22 @@ def _issue(asked: Mapping[str, Any], store: Store, *, tokens: Tokens, clock: San
     match asked.get("grant_type"):
         case "refresh_token":
             return tokens.refresh(app, str(asked.get("refresh_token")), shop=shop, now=now)
+        case grant if grant == _TOKEN_EXCHANGE:
+            return _exchange(asked, app, tokens=tokens, shop=shop, now=now)
         case "client_credentials":
             return tokens.client_credentials(app, shop=shop, now=now)
         case None if "code" in asked:
             expiring = str(asked.get("expiring", "")).lower() in {"1", "true"}
             return tokens.redeem(app, str(asked["code"]), shop=shop, expiring=expiring, now=now)
     raise GrantError("unsupported_grant_type", "The grant type is not supported")
+
+
+def _exchange(asked: Mapping[str, Any], app: App, *, tokens: Tokens, shop: str, now: datetime) -> Issued:
+    """Migrate a token that never ends; sessions of embedded apps are not stood in for."""
+    kinds = asked.get("subject_token_type"), asked.get("requested_token_type")
+    if kinds != (_OFFLINE_TOKEN, _OFFLINE_TOKEN) or str(asked.get("expiring")) != "1":
+        raise GrantError("invalid_request", "Only an offline token can be exchanged, for one that expires")
+    return tokens.exchange(app, str(asked.get("subject_token")), shop=shop, now=now)
 
 
 async def _form(request: web.Request) -> Mapping[str, Any]:

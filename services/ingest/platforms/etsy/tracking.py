@@ -44,6 +44,8 @@ CARRIER_NAMES: Mapping[str, str] = {
     "yanwen": "yanwen",
     "sf-express": "sf-express",
 }
+#: Slugs of Etsy's for which we have no carrier of our own, or a wider one, by what production calls them.
+OWN_NAMES: Mapping[str, str] = {"austrian post": "austrian-post", "an post": "an-post", "china ems": "china-ems"}
 _SCOPE_MISSING = "insufficient_scope"
 
 
@@ -79,7 +81,7 @@ class EtsyParcels:
         if shipping.standing == "shipped" and any(known.tracking_number is None for known in shipping.parcels):
             # Marked as shipped without a number, maybe by a call of ours: one more would mail the buyer once more.
             raise _refusal("NUMBER_DROPPED")
-        body = {"tracking_code": _number(parcel), "carrier_name": CARRIER_NAMES.get(parcel.carrier or "", OTHER)}
+        body = {"tracking_code": _number(parcel), "carrier_name": _carrier(parcel)}
         path = f"{receipt_path(access, parcel.order_external_id)}/tracking"
         try:
             reply = await self._client.post(access.secrets["access_token"], path, body)
@@ -121,11 +123,16 @@ def _standing(receipt: EtsyShipments) -> Standing:
     return "open" if receipt.is_paid else "on_hold"
 
 
+def _carrier(parcel: Parcel) -> str:
+    named = OWN_NAMES.get(" ".join(parcel.carrier_name.casefold().split()))
+    return named or CARRIER_NAMES.get(parcel.carrier or "", OTHER)
+
+
 def _number(parcel: Parcel) -> str:
     """Return the number as carriers write it; of one that Etsy does not know, signs may be a part of it."""
     if not plain_number(parcel.tracking_number):
         raise _refusal("NUMBER_REFUSED")
-    known = parcel.carrier in CARRIER_NAMES
+    known = _carrier(parcel) != OTHER
     return plain_number(parcel.tracking_number) if known else "".join(parcel.tracking_number.split())
 
 

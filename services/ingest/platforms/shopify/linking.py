@@ -16,7 +16,7 @@ from services.ingest.platforms.shopify.client import ShopifyClient
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.errors import AuthorizationError
 
-#: What we ask for: orders in, fulfilments out.
+#: What we ask for at least: orders in, fulfilments out.
 SCOPES = ("read_orders", "read_merchant_managed_fulfillment_orders", "write_merchant_managed_fulfillment_orders")
 #: Without one of these a store cannot be synced at all; writing includes reading.
 _ENOUGH = frozenset({"read_orders", "write_orders"})
@@ -29,6 +29,10 @@ _SHORTEST_LIFE = timedelta(hours=1)
 _CLOCK = "If that happens again, the clock of this installation is wrong."
 _SHOP = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*\.myshopify\.com")
 _SUFFIX = ".myshopify.com"
+
+#: How an offline token that never ends is exchanged for one that is renewed (RFC 8693, in Shopify's names).
+_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_OFFLINE_TOKEN = "urn:shopify:params:oauth:token-type:offline-access-token"  # noqa: S105 - the name of a kind of token
 
 #: The kinds of access, kept under "kind" in a store's secrets.
 OFFLINE, CUSTOM, CLIENT_CREDENTIALS = "offline", "custom", "client_credentials"
@@ -53,7 +57,7 @@ def start_authorization(
         raise LinkingRefused("This installation has no Shopify app: set SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET.")
     query = {
         "client_id": settings.shopify_client_id,
-        "scope": ",".join(SCOPES),
+        "scope": ",".join(dict.fromkeys((*SCOPES, *settings.extra_scopes()))),
         "redirect_uri": callback_url,
         "state": state,
     }
@@ -117,7 +121,9 @@ async def link_with_credentials(client: ShopifyClient, credentials: Mapping[str,
 
 
 def refresh_due(secrets: Mapping[str, str], *, now: datetime) -> bool:
-    """Tell whether the access token ends within `REFRESH_AHEAD`; a custom app's never does."""
+    """Tell whether the access token ends within `REFRESH_AHEAD`, or is to be exchanged; a custom app's never is."""
+    if _never_ends(secrets):
+        return True
     expires_at = secrets.get("expires_at")
     return expires_at is not None and datetime.fromisoformat(expires_at) - now <= REFRESH_AHEAD
 
@@ -125,9 +131,15 @@ def refresh_due(secrets: Mapping[str, str], *, now: datetime) -> bool:
 async def refresh(
     settings: ShopifySettings, client: ShopifyClient, access: Access, *, now: datetime
 ) -> Mapping[str, str]:
-    """Return new secrets. Both tokens rotate together; client credentials are simply asked for again."""
+    """Return new secrets. Both tokens rotate together; client credentials are simply asked for again.
+
+    A public app's token that never ends is exchanged for a pair that rotates, and dies by that: Shopify takes none from
+    2027 on.
+    """
     secrets = access.secrets
     match secrets.get("kind"):
+        case "offline" if _never_ends(secrets):
+            form = _app(settings) | _exchange(secrets.get("access_token", ""))
         case "offline":
             form = _app(settings) | {"grant_type": "refresh_token", "refresh_token": secrets.get("refresh_token", "")}
         case "client_credentials":
@@ -138,6 +150,21 @@ async def refresh(
                 "Shopify no longer accepts the custom app's access token. Link the store again with a new one."
             )
     return dict(secrets) | await _secrets(client, secrets["shop"], form, kind=secrets["kind"], now=now)
+
+
+def _never_ends(secrets: Mapping[str, str]) -> bool:
+    """Tell whether it is a public app's token of the old kind; a custom app's may stay as it is."""
+    return secrets.get("kind") == OFFLINE and not secrets.get("refresh_token") and "expires_at" not in secrets
+
+
+def _exchange(token: str) -> dict[str, str]:
+    return {
+        "grant_type": _EXCHANGE,
+        "subject_token": token,
+        "subject_token_type": _OFFLINE_TOKEN,
+        "requested_token_type": _OFFLINE_TOKEN,
+        "expiring": "1",
+    }
 
 
 def is_signed(query: Mapping[str, str], *, secrets: tuple[str, ...]) -> bool:

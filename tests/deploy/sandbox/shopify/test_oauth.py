@@ -152,6 +152,39 @@ async def test_a_public_app_may_not_use_a_token_that_never_ends(client: Client) 
     assert (await client.post(SHOP, token=permanent["access_token"])).status == 403
 
 
+async def test_a_token_that_never_ends_is_exchanged_once_and_dies_by_that(client: Client) -> None:
+    kind = "urn:shopify:params:oauth:token-type:offline-access-token"
+    permanent = (await _token(client, code=(await _callback(client))["code"])).json["access_token"]
+    asked = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": permanent,
+        "subject_token_type": kind,
+        "requested_token_type": kind,
+        "expiring": "1",
+    }
+
+    wrong = await _token(client, **(asked | {"subject_token_type": "urn:ietf:params:oauth:token-type:id_token"}))
+    pair = await _token(client, **asked)
+    again = await _token(client, **asked)
+
+    assert (wrong.status, pair.status, again.status) == (400, 200, 400)
+    assert pair.json["refresh_token_expires_in"] == 90 * 86_400
+    assert await _works(client, pair.json["access_token"])
+
+
+async def test_all_orders_are_asked_for_by_apps_that_shopify_granted_them_to(client: Client) -> None:
+    query = {"redirect_uri": CALLBACK, "scope": "read_orders,read_all_orders"}
+    granted = {"client_id": "granted", "client_secret": "s", "scopes": ["read_orders", "read_all_orders"]}
+    await client.control("POST", "/apps", **granted)
+
+    answers = [
+        await client.call("GET", f"/admin/oauth/authorize?{urlencode(query | {'client_id': app})}")
+        for app in (DEFAULT_CLIENT_ID, "granted")
+    ]
+
+    assert [answer.status for answer in answers] == [400, 302]
+
+
 async def test_client_credentials_are_for_the_shops_own_app(client: Client) -> None:
     own = {key: client.store["custom_app"][key] for key in ("client_id", "client_secret")}
     path = "/admin/oauth/access_token"

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from services.ingest.contract.reading import Window
+from services.ingest.platforms.etsy.client import EtsyClient
+from services.ingest.platforms.etsy.settings import EtsySettings
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import OversizedAnswer, RefusedAddress
 from tests.ingest.platforms.etsy.shop import ACCESS, NOW, connector
-from tests.ingest.platforms.twin_http import Reply, answer
+from tests.ingest.platforms.twin_http import Reply, ScriptedHttp, answer
+from tests.ingest.toolbox import HastyClock, toolbox
 
 EMPTY: dict[str, Any] = {"count": 0, "results": []}
 
@@ -92,6 +95,47 @@ async def test_after_a_refused_call_no_store_of_the_app_calls() -> None:
             await found.read_order(ACCESS, "1", way="poll")
 
     assert len(http.asked) == 1
+
+
+async def test_waits_after_a_refused_call_differ_so_that_not_all_come_back_at_once() -> None:
+    waits = set()
+    for _ in range(5):
+        with pytest.raises(TransientError) as refused:
+            await read(answer(status=429, headers={"retry-after": "60"}))
+        waits.add(refused.value.retry_after)
+
+    assert len(waits) > 1
+
+
+async def counted(headers: dict[str, str], calls: int) -> list[float]:
+    """The waits for so many calls at once to an app of these limits, by two connectors that share what they count."""
+    http, clock = ScriptedHttp(answer(EMPTY, headers=headers)), HastyClock()
+    tools = toolbox(http, clock)
+    settings = EtsySettings(_env_file=None, etsy_keystring="key")
+    processes = EtsyClient(settings, tools), EtsyClient(settings, tools)
+    for place in range(calls):
+        await processes[place % 2].get("t", "/users/me")
+    return clock.waits
+
+
+async def test_the_calls_a_second_are_those_that_etsy_tells_for_all_shops_and_processes_of_the_app() -> None:
+    few = await counted({"x-limit-per-second": "5", "x-limit-per-day": "100000", "x-remaining-today": "99999"}, 40)
+    many = await counted({"x-limit-per-second": "150", "x-limit-per-day": "100000", "x-remaining-today": "99999"}, 40)
+
+    assert sum(few) > 40 / 5 * 0.8
+    assert sum(many) < 1
+
+
+async def test_a_second_that_is_used_up_is_waited_out() -> None:
+    assert sum(await counted({"X-Remaining-This-Second": "0"}, 3)) >= 2
+
+
+async def test_the_calls_a_day_are_those_that_etsy_tells() -> None:
+    plenty, few = ({"x-limit-per-day": number, "x-remaining-today": number} for number in ("100000", "8"))
+
+    await counted(plenty, 30)
+    with pytest.raises(TransientError, match="day"):
+        await counted(few, 30)
 
 
 async def test_when_the_days_calls_are_used_up_none_is_sent() -> None:

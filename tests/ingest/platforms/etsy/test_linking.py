@@ -136,6 +136,15 @@ async def test_a_refresh_returns_both_new_tokens_and_keeps_the_shop() -> None:
     }
 
 
+async def test_a_token_whose_end_is_not_told_is_taken_to_live_an_hour() -> None:
+    untold = {name: value for name, value in TOKENS.items() if name != "expires_in"}
+    found, _ = connector(answer(untold))
+
+    secrets = await found.refresh(ACCESS, now=NOW)
+
+    assert secrets["expires_at"] == (NOW + timedelta(hours=1)).isoformat()
+
+
 def test_a_refresh_is_due_before_the_hour_is_over() -> None:
     found, _ = connector()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from services.ingest.contract.reading import ListedChange, Window
+from services.ingest.platforms.etsy import reading
 from services.kit.errors import TransientError
 from tests.ingest.platforms.etsy.shop import ACCESS, HOUR_AGO, NOW, Shop, connector, reader
 from tests.ingest.platforms.twin_http import answer
@@ -57,3 +59,30 @@ async def test_receipts_are_read_by_their_ids_one_by_one() -> None:
 
     assert found.ids_at_once == 1
     assert [(number, order is None) for number, order in orders.items()] == [("8", False), ("9", True)]
+
+
+async def test_etsys_bounds_are_its_own() -> None:
+    assert (reading.LIMIT, reading.LARGEST_OFFSET, reading.FIRST_SECOND) == (100, 12_000, 946_684_800)
+
+
+async def test_a_window_of_creation_asks_by_creation_and_leaves_no_receipt_out_for_its_state() -> None:
+    found, http = connector(answer({"count": 0, "results": []}))
+
+    await found.list_orders(ACCESS, Window(HOUR.start, HOUR.end, "created"), after=None)
+
+    # Cancelled receipts are listed unless they are filtered away: so nothing is filtered.
+    assert dict(parse_qsl(urlsplit(http.asked[0].url).query)) == {
+        "min_created": str(HOUR_AGO),
+        "max_created": str(HOUR_AGO + 3599),
+        "sort_on": "created",
+        "sort_order": "asc",
+        "limit": "100",
+        "offset": "0",
+    }
+
+
+def test_windows_overlap_by_minutes_and_end_before_the_second_that_is_not_over() -> None:
+    pace = connector()[0].pace
+
+    assert timedelta(minutes=5) <= pace.overlap <= timedelta(minutes=10)
+    assert pace.settle >= timedelta(seconds=1)

@@ -66,6 +66,53 @@ def test_each_status_means_what_the_document_says(case: str, payment: str, fulfi
     assert sum(item.quantity_to_make for item in found.items) == units
 
 
+@pytest.mark.parametrize("status", ["open", "Payment Processing"])
+def test_a_receipt_that_awaits_its_payment_is_not_paid_whatever_its_flag_says(status: str) -> None:
+    assert order("paid", status=status, is_paid=True).payment == "pending"
+
+
+def test_nothing_is_left_to_make_of_a_receipt_that_is_shipped_though_its_lines_do_not_say_so() -> None:
+    lines = [line | {"shipped_timestamp": None} for line in json.loads(payload("etsy", "paid.json"))["transactions"]]
+
+    found = order("paid", status="Completed", is_shipped=True, transactions=lines)
+
+    assert (found.fulfilment, [item.quantity_to_make for item in found.items]) == ("fulfilled", [0] * len(lines))
+
+
+def test_every_line_of_an_address_is_read_and_unescaped() -> None:
+    escaped = {
+        "first_line": "1 O&#39;Hara &amp; Sons",
+        "second_line": "Apt &quot;B&quot;",
+        "city": "St. John&#39;s",
+        "state": "N&amp;L",
+        "zip": "&#49;234",
+    }
+
+    ship_to = order("paid", **escaped).ship_to
+
+    assert ship_to is not None
+    assert (ship_to.line1, ship_to.line2, ship_to.city, ship_to.region, ship_to.postal_code) == (
+        "1 O'Hara & Sons",
+        'Apt "B"',
+        "St. John's",
+        "N&L",
+        "1234",
+    )
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "method", "service"), [("Express", "Standard", "Express"), (None, "Standard", "Standard")]
+)
+def test_the_way_of_shipping_is_the_upgrade_that_was_paid_for_or_else_the_usual_one(
+    upgrade: str | None, method: str, service: str
+) -> None:
+    [line, *_] = json.loads(payload("etsy", "paid.json"))["transactions"]
+
+    found = order("paid", transactions=[line | {"shipping_upgrade": upgrade, "shipping_method": method}])
+
+    assert found.shipping_service == service
+
+
 @pytest.mark.parametrize("case", ["canceled", "canceled_unpaid"])
 def test_a_canceled_receipt_was_cancelled_when_it_changed(case: str) -> None:
     found = order(case)
@@ -194,3 +241,8 @@ def test_a_buyers_mail_address_is_there_only_where_etsy_granted_it() -> None:
 
 def test_the_buyer_is_known_by_etsys_number_for_the_day_they_ask_to_be_forgotten() -> None:
     assert order("paid", buyer_user_id=9007199254740995).buyer_id == "9007199254740995"
+    assert order("paid", buyer_user_id=None).buyer_id is None
+
+
+def test_a_receipt_of_pattern_is_an_order_as_any_other() -> None:
+    assert content(order("paid", receipt_type=1)) == content(order("paid"))

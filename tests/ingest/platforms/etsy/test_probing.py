@@ -21,7 +21,7 @@ async def probed(*receipts: Any, scopes: tuple[str, ...] = ALL, **settings: Any)
     page = answer({"count": len(receipts), "results": list(receipts)})
     found, http = connector(page, answer({"scopes": list(scopes)}), **settings)
     known = {each.name: (each.allowed, each.detail) for each in await found.probe(ACCESS)}
-    assert "was_paid=true" in http.asked[0].url
+    assert "was_paid=true&sort_on=updated&sort_order=desc" in http.asked[0].url
     assert (http.asked[1].form, http.asked[1].headers) == ({"token": "42.a"}, {"x-api-key": "key:secret"})
     return known
 

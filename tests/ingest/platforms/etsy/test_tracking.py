@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from services.ingest.contract.parcels import KnownParcel, Parcel, PushRefused, Shipping, Standing
-from services.ingest.platforms.etsy.tracking import CARRIER_NAMES
+from services.ingest.platforms.etsy.tracking import CARRIER_NAMES, OWN_NAMES
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.etsy.shop import ACCESS, connector
@@ -77,6 +77,35 @@ async def test_a_carrier_that_etsy_does_not_list_is_other_and_its_number_keeps_i
 
     assert told == "8"
     assert asked.json == {"tracking_code": "pp-7", "carrier_name": "other"}
+
+
+def test_every_name_of_a_carrier_is_spelled_as_the_fulfilment_tutorial_has_it() -> None:
+    listed = (
+        "usps ups fedex dhl dhl-germany dhl-global-mail royal-mail canada-post australia-post austrian-post an-post "
+        "deutsch-post postnl colissimo dpd gls hermes china-post china-ems yanwen 4px sf-express"
+    )
+
+    assert {*CARRIER_NAMES.values(), *OWN_NAMES.values()} == set(listed.split())
+
+
+@pytest.mark.parametrize(
+    ("carrier", "name", "slug"),
+    [(None, "Austrian  Post", "austrian-post"), (None, "AN POST", "an-post"), ("china-post", "China EMS", "china-ems")],
+)
+async def test_a_carrier_that_only_etsy_knows_goes_by_its_name(carrier: str | None, name: str, slug: str) -> None:
+    _, [asked] = await write(answer(receipt(shipments=SHOWN)), carrier=carrier, carrier_name=name)
+
+    assert asked.json["carrier_name"] == slug
+
+
+async def test_what_is_told_of_a_parcel_is_its_number_and_carrier_and_no_word_to_buyer_or_seller() -> None:
+    found, _ = connector()
+
+    _, [asked] = await write(answer(receipt(shipments=SHOWN)), notify_buyer=False)
+
+    assert set(asked.json) == {"tracking_code", "carrier_name"}
+    # No call changes a shipment: a number that takes another's place is one more.
+    assert not found.parcels.replaces
 
 
 @pytest.mark.parametrize("shipments", [[], None, [{"receipt_shipping_id": 7, "carrier_name": "", "tracking_code": ""}]])

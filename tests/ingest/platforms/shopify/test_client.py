@@ -228,6 +228,18 @@ async def test_shopifys_own_reckoning_corrects_what_a_query_is_expected_to_cost(
     assert sum(clock.waits) == pytest.approx((800 - 500) / 100)
 
 
+async def test_what_a_query_did_not_cost_in_the_end_is_there_for_the_next() -> None:
+    status = {"maximumAvailable": 2000, "currentlyAvailable": 1900, "restoreRate": 100}
+    spent = {"cost": {"requestedQueryCost": 900, "actualQueryCost": 100, "throttleStatus": status}}
+    found, http, clock = client(answer({"data": {"shop": {}}, "extensions": spent}))
+
+    for _ in range(4):
+        await found.graphql(SHOP, TOKEN, "query Q { shop { name } }", {}, operation="Q", points=900)
+
+    assert clock.waits == []
+    assert len(http.asked) == 4
+
+
 async def test_a_token_that_never_ends_is_refused_with_what_to_do() -> None:
     words = "[API] Non-expiring access tokens are no longer accepted for the Admin API."
     found, _, _ = client(answer({"errors": words}, status=403))

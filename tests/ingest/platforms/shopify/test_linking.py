@@ -12,7 +12,7 @@ import pytest
 
 from services.ingest.contract.stores import Access, LinkingRefused
 from services.ingest.platforms.shopify.connector import ShopifyConnector
-from services.ingest.platforms.shopify.linking import is_signed
+from services.ingest.platforms.shopify.linking import SCOPES, is_signed
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.clock import ManualClock
 from services.kit.errors import AuthorizationError, TransientError
@@ -76,6 +76,18 @@ def test_the_consent_page_is_the_shops_own(entered: str) -> None:
     assert start.memory == {"shop": DOMAIN}
 
 
+def test_scopes_that_an_installation_needs_besides_are_asked_for_and_none_twice() -> None:
+    found, _ = connector(shopify_extra_scopes="read_all_orders,read_orders,write_assigned_fulfillment_orders")
+
+    start = found.start_authorization({"shop": DOMAIN}, state="s", callback_url=CALLBACK, now=NOW)
+
+    assert dict(parse_qsl(urlsplit(start.url).query))["scope"].split(",") == [
+        *SCOPES,
+        "read_all_orders",
+        "write_assigned_fulfillment_orders",
+    ]
+
+
 def test_another_base_url_is_told_the_shop_in_the_address() -> None:
     found, _ = connector(platform_url_shopify="http://127.0.0.1:9")
 
@@ -90,6 +102,8 @@ def test_another_base_url_is_told_the_shop_in_the_address() -> None:
         "",
         "evil.example.com",
         "store.myshopify.com.evil.example",
+        "a.store.myshopify.com",
+        "_store.myshopify.com",
         "a/b",
         "-x",
         "store.myshopify.com@evil.example",
@@ -263,6 +277,35 @@ async def test_both_tokens_rotate_together() -> None:
     assert (secrets["access_token"], secrets["refresh_token"]) == ("new", "newer")
     assert not found.refresh_due(secrets, now=NOW)
     assert found.refresh_due(secrets, now=NOW + timedelta(minutes=56))
+
+
+async def test_a_public_apps_token_that_never_ends_is_exchanged_for_a_pair_that_rotates() -> None:
+    found, http = connector(answer(TOKENS | {"access_token": "new", "refresh_token": "newer"}))
+    old = {"kind": "offline", "shop": DOMAIN, "access_token": "shpat_old"}
+
+    secrets = await found.refresh(Access(ACCESS.store, old), now=NOW)
+
+    assert found.refresh_due(old, now=NOW)
+    assert not found.refresh_due(secrets, now=NOW)
+    assert (secrets["access_token"], secrets["refresh_token"]) == ("new", "newer")
+    assert http.asked[0].json == {
+        "client_id": "app",
+        "client_secret": "hush",
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": "shpat_old",
+        "subject_token_type": "urn:shopify:params:oauth:token-type:offline-access-token",
+        "requested_token_type": "urn:shopify:params:oauth:token-type:offline-access-token",
+        "expiring": "1",
+    }
+
+
+async def test_a_token_whose_end_is_not_told_is_taken_to_live_an_hour() -> None:
+    found, _ = connector(answer({"access_token": "new", "refresh_token": "newer"}))
+    old = {"kind": "offline", "shop": DOMAIN, "access_token": "a", "refresh_token": "r"}
+
+    secrets = await found.refresh(Access(ACCESS.store, old), now=NOW)
+
+    assert secrets["expires_at"] == (NOW + timedelta(hours=1)).isoformat()
 
 
 @pytest.mark.parametrize("status", [500, 502, 504, 429])

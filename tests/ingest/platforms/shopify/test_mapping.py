@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_camel
 
+from schemas.address import Address
 from schemas.order import RawOrder, fingerprint, order_revised
 from services.ingest.contract.reading import Unreadable, UnreadablePayload
 from services.ingest.contract.webhooks import OrderHinted, OrderTold
@@ -247,6 +249,73 @@ def test_an_order_without_a_customer_is_an_order(form: str, customer: dict[str, 
     order = from_graphql(body) if form == "graphql" else from_webhook(body)
 
     assert order.buyer_id is None
+
+
+@pytest.mark.parametrize("form", ["graphql", "webhook"])
+@pytest.mark.parametrize(
+    ("told", "name", "region"),
+    [
+        ({}, "A Buyer", "Bayern"),
+        ({"name": " "}, "A Buyer", "Bayern"),
+        ({"name": "As Written", "province_code": "BY"}, "As Written", "BY"),
+    ],
+)
+def test_every_field_of_an_address_is_read(form: str, told: dict[str, str], name: str, region: str) -> None:
+    address = {
+        "first_name": "A",
+        "last_name": "Buyer",
+        "company": "Shop & Sons",
+        "address1": "Hauptstr. 1",
+        "address2": "Hinterhaus",
+        "city": "Nürnberg",
+        "province": "Bayern",
+        "zip": " ",
+        "country_code": "DE",
+        "phone": "+49 911 1",
+    } | told
+
+    if form == "webhook":
+        order = from_webhook(changed("paid", form, shipping_address=address, phone="+49 911 2"))
+    else:
+        names = {"country_code": "countryCodeV2"}
+        fields = {names.get(key, to_camel(key)): value for key, value in address.items()}
+        order = from_graphql(changed("paid", form, shippingAddress=fields, phone="+49 911 2"))
+
+    assert order.phone == "+49 911 2"
+    assert order.ship_to == Address(
+        name=name,
+        company="Shop & Sons",
+        line1="Hauptstr. 1",
+        line2="Hinterhaus",
+        city="Nürnberg",
+        region=region,
+        postal_code=None,
+        country="DE",
+        phone="+49 911 1",
+    )
+
+
+@pytest.mark.parametrize("form", ["graphql", "webhook"])
+def test_a_sku_of_blanks_and_things_that_are_gone_are_none(form: str) -> None:
+    gone = {"variant": None, "product": None} if form == "graphql" else {"variant_id": None, "product_id": None}
+    body = changed_line("paid", form, sku="  ", **gone)
+
+    order = from_graphql(body) if form == "graphql" else from_webhook(body)
+
+    assert (None, None, None) in [(item.sku, item.product_id, item.variant_id) for item in order.items]
+
+
+def test_the_way_of_shipping_is_the_one_that_was_not_taken_away() -> None:
+    lines = [{"title": "Standard", "is_removed": True}, {"title": "Express", "is_removed": False}]
+
+    assert from_webhook(changed("paid", "webhook", shipping_lines=lines)).shipping_service == "Express"
+
+
+def test_an_amount_that_has_become_a_float_on_its_way_is_refused() -> None:
+    price = {"shopMoney": {"amount": 0.1, "currencyCode": "USD"}}
+
+    with pytest.raises(UnreadablePayload, match="amount"):
+        from_graphql(changed("paid", "graphql", totalPriceSet=price))
 
 
 @pytest.mark.parametrize("form", ["graphql", "webhook"])

@@ -48,6 +48,7 @@ async def test_the_search_asks_for_whole_seconds_in_utc_and_stays_the_same_while
     await read_window(shop, window)
 
     searches = {variables["search"] for _, variables in shop.asked}
+    assert {variables["sort"] for _, variables in shop.asked} == {"UPDATED_AT"}
     assert searches == {"updated_at:>='2026-11-23T08:00:00Z' AND updated_at:<'2026-11-23T09:00:01Z'"}
 
 
@@ -274,6 +275,10 @@ async def test_an_order_is_found_by_one_of_its_fulfilment_orders() -> None:
     assert isinstance(order, RawOrder)
     assert order.external_id == "7"
     assert await reader.read_order(ACCESS, by_fulfillment_order("98"), way="webhook") is None
+
+
+async def test_each_window_begins_some_minutes_before_the_end_of_the_former_for_searches_lag() -> None:
+    assert connector(Shop()).pace.overlap >= timedelta(minutes=2)
 
 
 async def test_the_default_sort_of_shopify_is_never_relied_on() -> None:

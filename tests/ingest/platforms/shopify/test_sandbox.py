@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from deploy.sandbox.shopify.sandbox import DEFAULT_CLIENT_ID, ShopifySandbox
 from services.ingest.contract.stores import LinkingRefused
 from services.ingest.platforms.shopify.connector import ShopifyConnector
+from services.ingest.platforms.shopify.linking import SCOPES
 from services.ingest.platforms.shopify.settings import ShopifySettings
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.platforms.sandboxes import access_of
@@ -166,6 +168,37 @@ async def test_orders_older_than_60_days_need_a_scope_of_their_own() -> None:
         assert await all_orders.connector.read_order(all_orders.access, shown, way="poll") is not None
         history = [known for known in await all_orders.connector.probe(all_orders.access) if known.name == "history"]
         assert history[0].allowed
+
+
+async def test_an_app_that_shopify_granted_all_orders_gets_them_by_asking_for_the_scope() -> None:
+    async with world() as shop:
+        app = {"client_id": "granted", "client_secret": "granted-secret"}
+        await shop.boxes.control("POST", "/shopify/apps", app | {"scopes": [*SCOPES, "read_all_orders"]})
+        asking = {f"shopify_{name}": value for name, value in app.items()}
+        settings = shop.boxes.settings(ShopifySettings, **asking, shopify_extra_scopes="read_all_orders")
+        connector = ShopifyConnector(settings, toolbox(shop.boxes.http, CLOCK))
+
+        grant = await shop.boxes.authorize(connector, {"shop": shop.store["domain"]}, callback_url=CALLBACK)
+        found = {known.name: known.allowed for known in await connector.probe(access_of(grant, "shopify"))}
+
+        assert found["history"]
+
+
+async def test_a_token_that_never_ends_is_exchanged_and_the_store_read_on() -> None:
+    async with world() as shop:
+        await shop.make(3, state="paid")
+        linked, domain = await shop.authorized(), shop.store["domain"]
+        stand_in = shop.boxes.running.platforms["shopify"]
+        assert isinstance(stand_in, ShopifySandbox)
+        app = stand_in.tokens.apps[DEFAULT_CLIENT_ID]
+        permanent = stand_in.tokens.grant(app, shop=domain, scopes=app.scopes)
+        old = replace(linked.access, secrets={"kind": "offline", "shop": domain, "access_token": permanent})
+
+        secrets = await linked.connector.refresh(old, now=CLOCK.now())
+
+        assert len(await replace(linked, access=replace(old, secrets=secrets)).read()) == 3
+        with pytest.raises(AuthorizationError):
+            await linked.connector.refresh(old, now=CLOCK.now())
 
 
 async def test_a_day_later_client_credentials_give_a_new_token() -> None:

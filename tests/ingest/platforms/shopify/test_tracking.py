@@ -14,7 +14,7 @@ from services.ingest.contract.parcels import Parcel, PushRefused, Remedy, Shippi
 from services.ingest.platforms.shopify import queries
 from services.ingest.platforms.shopify.client import NotTaken, ShopifyClient
 from services.ingest.platforms.shopify.settings import ShopifySettings
-from services.ingest.platforms.shopify.tracking import MOST_LINES, ShopifyParcels
+from services.ingest.platforms.shopify.tracking import COMPANIES, MOST_LINES, ShopifyParcels
 from services.kit.errors import AuthorizationError, TransientError
 from services.kit.http.client import HttpAnswer
 from tests.ingest.platforms.shopify.shop import ACCESS
@@ -226,6 +226,7 @@ async def test_what_is_in_a_fulfilment_is_read_where_something_is_left() -> None
 
 
 async def test_a_fulfilment_has_so_many_lines_at_most() -> None:
+    assert MOST_LINES == 512
     units = {str(line): 1 for line in range(1000, 1000 + MOST_LINES + 1)}
     store = Store([part(1, units)])
 
@@ -297,6 +298,20 @@ async def test_what_came_to_nothing_is_no_parcel() -> None:
         (OTHER, fulfilment),
     ]
     assert shipping.standing == "open"
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "OPEN", "PENDING"])
+async def test_what_stands_or_is_about_to_is_a_parcel(status: str) -> None:
+    assert (await Store(sent=[sent(NUMBER, status=status)]).read()).has(NUMBER)
+
+
+def test_every_company_is_spelled_as_shopify_lists_it() -> None:
+    listed = (
+        "USPS|UPS|FedEx|DHL Express|DHL eCommerce|Canada Post|Royal Mail|Evri|Australia Post|4PX|YunExpress|China Post|"
+        "OnTrac"
+    )
+
+    assert set(COMPANIES.values()) == set(listed.split("|"))
 
 
 @pytest.mark.parametrize(

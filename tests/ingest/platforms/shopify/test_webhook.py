@@ -145,6 +145,17 @@ def test_a_deletion_is_a_revision_of_its_own_and_the_same_on_every_retry() -> No
     assert len({order_revised(order).event_id for order in orders}) == 1
 
 
+@pytest.mark.parametrize("at", ["", "lately", "2026-11-23T08:59:58"])
+def test_a_deletion_that_does_not_say_when_was_now(at: str) -> None:
+    headers = {"x-shopify-topic": "orders/delete", "x-shopify-triggered-at": at}
+
+    fact = read_webhook(ACCESS.store, headers, b'{"id": 9}', now=NOW)
+
+    assert isinstance(fact, OrderTold)
+    assert isinstance(fact.order, RawOrder)
+    assert fact.order.revised_at == NOW
+
+
 def test_an_uninstalled_app_closes_the_store() -> None:
     assert isinstance(told("app/uninstalled", {"id": 1}), StoreClosed)
 
@@ -213,6 +224,26 @@ def test_the_uninstallation_of_this_shop_closes_it(domain: str | None) -> None:
 
 def test_the_uninstallation_of_another_shop_closes_nothing_whatever_the_header_says() -> None:
     assert isinstance(told("app/uninstalled", {"myshopify_domain": "other.myshopify.com"}), NotOurs)
+
+
+def test_a_newer_event_delivery_is_not_taken_for_a_webhook() -> None:
+    newer = {"shopify-topic": "orders/create", "shopify-hmac-sha256": signature("hush"), "shopify-shop-domain": DOMAIN}
+
+    assert isinstance(read_webhook(ACCESS.store, newer, BODY, now=NOW), NotOurs)
+    with pytest.raises(SignatureRefused):
+        verify_webhook(ACCESS, newer, BODY, app_secrets=())
+
+
+@pytest.mark.parametrize("name", ["x-shopify-webhook-id", "x-shopify-event-id"])
+def test_no_header_decides_whether_it_is_the_same_revision(name: str) -> None:
+    events = set()
+    for ident in ("one", "another"):
+        fact = told("orders/updated", BODY, **{name: ident})
+        assert isinstance(fact, OrderTold)
+        assert isinstance(fact.order, RawOrder)
+        events.add(order_revised(fact.order).event_id)
+
+    assert len(events) == 1
 
 
 def test_every_single_bit_is_signed() -> None:
