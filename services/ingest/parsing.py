@@ -49,13 +49,15 @@ def json_object(body: bytes) -> dict[str, Any]:
     return _object(_loads(body, number=str))
 
 
-def exact_object(body: bytes) -> dict[str, Any]:
+def exact_object(body: bytes, *, plain: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the JSON object in `body`, in which no number has lost a digit: all are text where one might have.
 
+    Where none has, it is `plain`, what `answer_object` made of `body`: whoever has that need not read it twice.
     Raises UnreadablePayload when it is no JSON object.
     """
-    is_long = _LONG_DECIMAL.search(body) or _LONG_INTEGER in body.translate(_ZEROS)
-    return json_object(body) if is_long else answer_object(body)
+    if _LONG_DECIMAL.search(body) or _LONG_INTEGER in body.translate(_ZEROS):
+        return json_object(body)
+    return answer_object(body) if plain is None else plain
 
 
 def answer_object(body: bytes) -> dict[str, Any]:

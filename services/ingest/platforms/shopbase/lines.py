@@ -10,7 +10,7 @@ from schemas.currencies import MINOR_DIGITS
 from schemas.money import Money
 from schemas.order import ItemKind, NameValue, OrderItem
 from services.ingest.contract.reading import UnreadablePayload
-from services.ingest.parsing import pair, text
+from services.ingest.parsing import pair
 from services.ingest.platforms.shopbase.payloads import (
     ShopbaseAttribute,
     ShopbaseFulfillment,
@@ -34,6 +34,8 @@ _RESTOCKED = "restocked"
 #: A float's noise: so much of a minor unit is none of the amount.
 _NOISE = Decimal("0.0001")
 _LARGEST = Decimal(10) ** 15
+#: So many figures are below that in any currency.
+_FIGURES = 10
 #: Stands for the id of a tip that has no line of its own.
 TIP = "tip"
 
@@ -47,12 +49,15 @@ class _Units(NamedTuple):
     under_way: int = 0
 
 
+_NONE = _Units()
+
+
 def to_items(order: ShopbaseOrder, currency: str) -> tuple[OrderItem, ...]:
     """Return the lines as items, and the tip where it is no line. Raises UnreadablePayload."""
     gone = _gone(order.refunds, order.fulfillments)
     restocked = order.fulfillment_status == _RESTOCKED
     items = [
-        _item(line, gone.get(line.id, _Units()), currency, path=f"line_items.{place}", restocked=restocked)
+        _item(line, gone.get(line.id, _NONE), currency, path=f"line_items.{place}", restocked=restocked)
         for place, line in enumerate(order.line_items)
     ]
     if order.total_tip_received and not any(item.kind == "tip" for item in items):
@@ -76,17 +81,31 @@ def amount(value: str, currency: str, *, path: str) -> Money:
 
     A sum that ShopBase made of floats may bear their noise ("45.900000000000006"), which is no part of it.
     """
-    found = _minor_units(value, currency, path=path)
-    rounded = found.to_integral_value(ROUND_HALF_UP)
-    if abs(found - rounded) > _NOISE:
-        raise UnreadablePayload(path, "more decimals than the currency has")
-    return Money(amount=int(rounded), currency=currency)
+    minor = _even(value, currency)
+    if minor is None:
+        found = _minor_units(value, currency, path=path)
+        minor = int(found.to_integral_value(ROUND_HALF_UP))
+        if abs(found - minor) > _NOISE:
+            raise UnreadablePayload(path, "more decimals than the currency has")
+    return Money(amount=minor, currency=currency)
 
 
 def _unit_price(value: str, currency: str, *, path: str) -> Money:
     """Return one unit's price: parts of a minor unit, which a cheap thing may cost, are rounded."""
-    rounded = _minor_units(value, currency, path=path).to_integral_value(ROUND_HALF_UP)
-    return Money(amount=int(rounded), currency=currency)
+    minor = _even(value, currency)
+    if minor is None:
+        minor = int(_minor_units(value, currency, path=path).to_integral_value(ROUND_HALF_UP))
+    return Money(amount=minor, currency=currency)
+
+
+def _even(value: str, currency: str) -> int | None:
+    """Return the minor units of an amount as nearly all are written, "19.95"; None for what takes a longer look."""
+    whole, _, decimals = value.partition(".")
+    missing = MINOR_DIGITS.get(currency, -1) - len(decimals)
+    figures = whole + decimals
+    if missing < 0 or len(figures) > _FIGURES or not (figures.isascii() and figures.isdecimal()):
+        return None
+    return int(figures) * 10**missing
 
 
 def _minor_units(value: str, currency: str, *, path: str) -> Decimal:
@@ -104,13 +123,13 @@ def _minor_units(value: str, currency: str, *, path: str) -> Decimal:
 
 def _item(line: ShopbaseLine, gone: _Units, currency: str, *, path: str, restocked: bool) -> OrderItem:
     kind = _kind(line)
-    shown = text(line.variant_title)
+    shown = line.variant_title
     makeable = kind == "physical" and not restocked and line.fulfillment_status not in _NOT_SHIPPED
     return OrderItem(
         external_id=line.id,
-        title=text(line.title) or text(line.name) or "",
-        variant_title=None if shown == _NO_VARIANT else shown,
-        sku=text(line.sku),
+        title=line.title or line.name or "",
+        variant_title=None if not shown or shown == _NO_VARIANT else shown,
+        sku=line.sku or None,
         product_id=None if line.product_is_deleted else line.product_id,
         variant_id=None if line.product_is_deleted else line.variant_id,
         kind=kind,
@@ -144,7 +163,7 @@ def _gone(refunds: Sequence[ShopbaseRefund], parcels: Sequence[ShopbaseFulfillme
     found: dict[str, _Units] = {}
     for refund in refunds:
         for back in refund.refund_line_items:
-            units, count = found.get(back.line_item_id or "", _Units()), back.quantity or 0
+            units, count = found.get(back.line_item_id or "", _NONE), back.quantity or 0
             found[back.line_item_id or ""] = (
                 units._replace(cancelled=units.cancelled + count)
                 if back.restock_type in _NOT_LEFT
@@ -154,7 +173,7 @@ def _gone(refunds: Sequence[ShopbaseRefund], parcels: Sequence[ShopbaseFulfillme
         if parcel.status in _FAILED:
             continue
         for part in parcel.line_items:
-            units, count = found.get(part.id or "", _Units()), part.quantity or 0
+            units, count = found.get(part.id or "", _NONE), part.quantity or 0
             found[part.id or ""] = (
                 units._replace(shipped=units.shipped + count)
                 if parcel.status == _SHIPPED

@@ -132,12 +132,13 @@ def rows_of(body: bytes, pick: Callable[[Mapping[str, Any]], list[Any]], *, by: 
     Raises TransientError when the answer as a whole cannot be read.
     """
     try:
-        exact = pick(exact_object(body))
+        plain = answer_object(body)
+        exact = exact_object(body, plain=plain)
     except UnreadablePayload as error:
         raise TransientError(f"ShopBase's answer is {error.problem}", retry_after=1.0) from None
     return [
-        Row(value, orjson.dumps(plain).decode(), _number(value), _changed(value, by))
-        for value, plain in zip(exact, pick(answer_object(body)), strict=True)
+        Row(value, orjson.dumps(shown).decode(), _number(value), _changed(value, by))
+        for value, shown in zip(pick(exact), pick(plain), strict=True)
     ]
 
 

@@ -12,7 +12,7 @@ from schemas.money import Money
 from schemas.order import FulfilmentState, Payload, PaymentState, RawOrder, Risk, Way
 from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.contract.stores import StoreRef
-from services.ingest.parsing import text, unreadable
+from services.ingest.parsing import unreadable
 from services.ingest.platforms.shopbase.lines import amount, to_items, words
 from services.ingest.platforms.shopbase.payloads import ShopbaseAddress, ShopbaseOrder
 
@@ -84,7 +84,7 @@ def _order(order: ShopbaseOrder, store: StoreRef, *, body: str, way: Way, fetche
         store_id=store.store_id,
         platform=store.platform,
         external_id=order.id,
-        display_name=text(order.name) or order.order_number or order.id,
+        display_name=order.name or order.order_number or order.id,
         placed_at=order.processed_at or order.created_at,
         revised_at=order.updated_at,
         fetched_at=fetched_at,
@@ -97,13 +97,13 @@ def _order(order: ShopbaseOrder, store: StoreRef, *, body: str, way: Way, fetche
         holds=_holds(order, now=fetched_at),
         total=amount(order.total_price, currency, path="total_price"),
         ship_to=_address(address) if address else None,
-        email=text(order.email),
-        phone=text(order.phone),
+        email=order.email or None,
+        phone=order.phone or None,
         buyer_id=order.customer.id if order.customer else None,
         items=to_items(order, currency),
-        shipping_service=next((title for line in order.shipping_lines if (title := text(line.title))), None),
-        note=text(order.note),
-        tax_number=text(address.cpf_or_cnpj_number) if address else None,
+        shipping_service=next((line.title for line in order.shipping_lines if line.title), None),
+        note=order.note or None,
+        tax_number=(address.cpf_or_cnpj_number or None) if address else None,
         attributes=words(order.note_attributes),
         tags=tuple(sorted({tag.strip() for tag in (order.tags or "").split(",")} - {""})),
         payload=Payload(form=_FORM, body=body),
@@ -138,29 +138,29 @@ def _holds(order: ShopbaseOrder, *, now: datetime) -> tuple[str, ...]:
 
 def _address(address: ShopbaseAddress) -> Address | None:
     fields = {
-        "name": text(address.name) or text(f"{address.first_name or ''} {address.last_name or ''}"),
-        "company": text(address.company),
-        "line1": text(address.address1),
-        "line2": text(address.address2),
-        "city": text(address.city),
-        "region": _region(address) or text(address.province),
-        "postal_code": text(address.zip),
+        "name": address.name or f"{address.first_name or ''} {address.last_name or ''}".strip(),
+        "company": address.company,
+        "line1": address.address1,
+        "line2": address.address2,
+        "city": address.city,
+        "region": _region(address) or address.province,
+        "postal_code": address.zip,
         "country": _country(address),
-        "phone": text(address.phone),
+        "phone": address.phone,
     }
-    return Address(**fields) if any(fields.values()) else None
+    told = {name: value for name, value in fields.items() if value}
+    return Address(**told) if told else None
 
 
 def _country(address: ShopbaseAddress) -> str | None:
     """Return the country's code, which a shop's own form may have put where its name belongs."""
-    code = text(address.country_code)
-    named = text(address.country)
-    if code is None and named is not None and len(named) == _COUNTRY and named.isascii() and named.isalpha():
+    code, named = address.country_code, address.country
+    if not code and named and len(named) == _COUNTRY and named.isascii() and named.isalpha():
         code = named
     return code.upper() if code else None
 
 
 def _region(address: ShopbaseAddress) -> str | None:
     """Return the region's code; some countries' come with the country before it ("JP-13")."""
-    code = text(address.province_code)
+    code = address.province_code
     return code.removeprefix(f"{address.country_code}-") if code and address.country_code else code

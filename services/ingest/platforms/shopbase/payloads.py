@@ -5,9 +5,9 @@ null, "" or 0 here, lists too, and Go's first day stands for no time. Times are 
 objects, seconds since 1970. Unknown fields are ignored.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 _ID = r"^[0-9]{1,20}$"
 #: Go's zero time.
@@ -28,11 +28,16 @@ def _moment(value: object) -> object:
     return None if isinstance(value, str) and value.startswith(_NEVER) else value
 
 
-Flag = Annotated[bool, BeforeValidator(lambda value: _or_none(value) or False)]
+#: What is not told is not so. No function is called for it, as for the texts below: these are many.
+Flag = bool | Literal[""] | None
 Moment = Annotated[AwareDatetime | None, BeforeValidator(_moment)]
 Always = Annotated[AwareDatetime, BeforeValidator(_moment)]
+#: What people wrote, without the blanks around it.
+Text = Annotated[str | None, StringConstraints(strip_whitespace=True)]
 #: An id or a word of ShopBase's own.
 Word = Annotated[str | None, BeforeValidator(_or_none)]
+#: A word that people may have put there.
+Code = Annotated[Text, BeforeValidator(_or_none)]
 Count = Annotated[int | None, BeforeValidator(lambda value: None if value == "" else value)]
 
 
@@ -54,39 +59,39 @@ _Attributes = Annotated[list[ShopbaseAttribute], BeforeValidator(_or_empty)]
 class ShopbaseAddress(_Payload):
     """shipping_address."""
 
-    name: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    company: str | None = None
-    address1: str | None = None
-    address2: str | None = None
-    city: str | None = None
-    province: str | None = None
-    province_code: Word = None
-    country: str | None = None
-    country_code: Word = None
-    zip: str | None = None
-    phone: str | None = None
-    cpf_or_cnpj_number: str | None = None
+    name: Text = None
+    first_name: Text = None
+    last_name: Text = None
+    company: Text = None
+    address1: Text = None
+    address2: Text = None
+    city: Text = None
+    province: Text = None
+    province_code: Code = None
+    country: Text = None
+    country_code: Code = None
+    zip: Text = None
+    phone: Text = None
+    cpf_or_cnpj_number: Text = None
 
 
 class ShopbaseLine(_Payload):
     """line_items[]. `price` is one unit's before discounts; `fulfillable_quantity` is what nobody works on yet."""
 
     id: str = Field(pattern=_ID)
-    title: str | None = None
-    name: str | None = None
-    variant_title: str | None = None
-    sku: str | None = None
+    title: Text = None
+    name: Text = None
+    variant_title: Text = None
+    sku: Text = None
     product_id: Word = None
     variant_id: Word = None
-    product_is_deleted: Flag = False
+    product_is_deleted: Flag = None
     quantity: int = Field(ge=0)
     fulfillable_quantity: Count = None
     fulfillment_status: Word = None
     price: str
     requires_shipping: bool | None = None
-    gift_card: Flag = False
+    gift_card: Flag = None
     tip_payment_gateway: Word = None
     tip_payment_method: Word = None
     properties: _Attributes = []
@@ -95,7 +100,7 @@ class ShopbaseLine(_Payload):
 class ShopbaseShippingLine(_Payload):
     """shipping_lines[]: what the buyer chose at checkout."""
 
-    title: str | None = None
+    title: Text = None
 
 
 class ShopbaseParcelLine(_Payload):
@@ -144,7 +149,7 @@ class ShopbaseListed(_Payload):
 class ShopbaseOrder(ShopbaseListed):
     """OrderDto."""
 
-    name: str | None = None
+    name: Text = None
     order_number: Word = None
     cancelled_at: Moment = None
     cancel_reason: Word = None
@@ -155,13 +160,13 @@ class ShopbaseOrder(ShopbaseListed):
     fulfillment_status: Word = None
     chargeback_status: Word = None
     is_risk: Annotated[bool | None, BeforeValidator(lambda value: None if value == "" else value)] = None
-    is_in_post_purchase: Flag = False
+    is_in_post_purchase: Flag = None
     post_purchase_timeout_at: Moment = None
-    email: str | None = None
-    phone: str | None = None
+    email: Text = None
+    phone: Text = None
     customer: Annotated[ShopbaseCustomer | None, BeforeValidator(_or_none)] = None
     shipping_address: Annotated[ShopbaseAddress | None, BeforeValidator(_or_none)] = None
-    note: str | None = None
+    note: Text = None
     tags: str | None = None
     note_attributes: _Attributes = []
     line_items: Annotated[list[ShopbaseLine], BeforeValidator(_or_empty)]
@@ -200,7 +205,7 @@ class ShopbaseShipping(_Payload):
     cancelled_at: Moment = None
     financial_status: Word = None
     fulfillment_status: Word = None
-    is_in_post_purchase: Flag = False
+    is_in_post_purchase: Flag = None
     post_purchase_timeout_at: Moment = None
     line_items: Annotated[list[ShopbaseLeft], BeforeValidator(_or_empty)] = []
     fulfillments: Annotated[list[ShopbaseParcel], BeforeValidator(_or_empty)] = []
@@ -229,7 +234,7 @@ class ShopbaseShop(_Payload):
     """GET /admin/shop.json."""
 
     id: Word = None
-    name: str | None = None
+    name: Text = None
     currency: Word = None
     iana_timezone: Word = None
     onshopbase_domain: Word = None
