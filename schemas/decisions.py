@@ -13,7 +13,9 @@ from schemas.reasons import Reason
 #: eligible: production may make it. held: for reasons that can be resolved. rejected: final for this revision.
 Outcome = Literal["eligible", "held", "rejected"]
 #: What had the order judged.
-Cause = Literal["revision", "match", "catalog", "approval", "balance", "settings", "address", "production", "rules"]
+Cause = Literal[
+    "revision", "match", "catalog", "approval", "balance", "settings", "address", "look", "production", "rules"
+]
 #: What this decision published on `orders.production`, in the same transaction.
 ProductionStep = Literal["released", "amended", "cancelled"]
 

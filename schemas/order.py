@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 from schemas.address import Address
 from schemas.base import Event, UtcTime, Value
 from schemas.ids import OrderKey, PlatformSlug, SellerId, SessionId, StoreId, fact_id
+from schemas.looks import OrderLooked
 from schemas.money import Money
 
 PaymentState = Literal[
@@ -195,7 +196,7 @@ def order_gone(
     )
 
 
-RawOrderEvent = Annotated[OrderRevised | OrderGone, Field(discriminator="type")]
+RawOrderEvent = Annotated[OrderRevised | OrderGone | OrderLooked, Field(discriminator="type")]
 RAW_ORDER_EVENT: TypeAdapter[RawOrderEvent] = TypeAdapter(RawOrderEvent)
 
 

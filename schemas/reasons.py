@@ -30,13 +30,15 @@ class ReasonCode(StrEnum):
     HELD_BY_SELLER = "HELD_BY_SELLER"
     NOT_APPROVED = "NOT_APPROVED"
     PRODUCTION_NOT_PAID = "PRODUCTION_NOT_PAID"
+    LAST_LOOK_ASKED = "LAST_LOOK_ASKED"
+    LAST_LOOK_UNANSWERED = "LAST_LOOK_UNANSWERED"
     CHANGED_TOO_LATE = "CHANGED_TOO_LATE"
     BUYER_DATA_ERASED = "BUYER_DATA_ERASED"
 
 
 Actor = Literal["seller", "buyer", "platform", "production", "nobody"]
 #: The fact whose arrival has the order judged again by itself.
-Fact = Literal["revision", "match", "catalog", "approval", "balance", "settings", "address", "none"]
+Fact = Literal["revision", "match", "catalog", "approval", "balance", "settings", "address", "look", "none"]
 
 
 class ReasonText(NamedTuple):
@@ -114,6 +116,18 @@ REASONS: dict[ReasonCode, ReasonText] = {
         "Production costs {cost} and your balance is {balance}. Top up, and waiting orders go on by themselves.",
         "seller",
         ("balance", "settings"),
+    ),
+    ReasonCode.LAST_LOOK_ASKED: ReasonText(
+        "We ask the platform once more before the order is made: it was read last at {read}, and may have been "
+        "cancelled or changed since. It goes on by itself.",
+        "platform",
+        ("look", "revision", "approval"),
+    ),
+    ReasonCode.LAST_LOOK_UNANSWERED: ReasonText(
+        "Since {since} the platform could not tell whether the order still stands: {problem}. We go on asking. Approve "
+        "the order to have it made as it was last read.",
+        "seller",
+        ("look", "revision", "approval"),
     ),
     ReasonCode.CHANGED_TOO_LATE: ReasonText(
         "The order changed on the platform after production had started ({change}). What is being made does not "

@@ -9,12 +9,14 @@ from pydantic import TypeAdapter
 from schemas.audits import AuditEvent, OrdersCompared, OrdersListed, SyncRequest
 from schemas.catalog import CatalogVariant
 from schemas.decisions import OrderDecided
+from schemas.looks import LookWanted
 from schemas.order import RawOrderEvent
 from schemas.privacy import PrivacyRequested
 from schemas.production import ProductionCommand, ProductionUpdate
 from schemas.sessions import SessionEvent
 from schemas.stores import SellerRecord, StoreRecord
 from schemas.tracking import TrackingPushed
+from schemas.webhook_endpoints import WebhookEndpointRecord
 
 #: Kafka keeps buyers' data for at most this long (see docs/adr/0003-personal-data.md).
 PERSONAL_DATA_RETENTION = timedelta(days=7)
@@ -53,8 +55,10 @@ class Topic:
 
 SELLERS = Topic("sellers", "seller id", SellerRecord, compacted=True, partitions=1)
 STORES = Topic("stores", "store id", StoreRecord, compacted=True, partitions=1)
+WEBHOOK_ENDPOINTS = Topic("webhook.endpoints", "endpoint id", WebhookEndpointRecord, compacted=True, partitions=1)
 CATALOG_VARIANTS = Topic("catalog.variants", "SKU", CatalogVariant, compacted=True, partitions=1, has_dead_letters=True)
 ORDERS_RAW = Topic("orders.raw", "order key", RawOrderEvent, retention=PERSONAL_DATA_RETENTION, has_dead_letters=True)
+ORDERS_LOOKS = Topic("orders.looks", "order key", LookWanted, retention=ASKING_RETENTION, has_dead_letters=True)
 ORDERS_DECISIONS = Topic("orders.decisions", "order key", OrderDecided, has_dead_letters=True)
 ORDERS_PRODUCTION = Topic("orders.production", "order key", ProductionCommand, retention=PERSONAL_DATA_RETENTION)
 PRODUCTION_UPDATES = Topic("production.updates", "order key", ProductionUpdate, has_dead_letters=True)
@@ -77,8 +81,10 @@ SYNC_REQUESTS = Topic("sync.requests", "store id", SyncRequest, retention=ASKING
 TOPICS: tuple[Topic, ...] = (
     SELLERS,
     STORES,
+    WEBHOOK_ENDPOINTS,
     CATALOG_VARIANTS,
     ORDERS_RAW,
+    ORDERS_LOOKS,
     ORDERS_DECISIONS,
     ORDERS_PRODUCTION,
     PRODUCTION_UPDATES,

@@ -77,6 +77,7 @@ class Api:
             cause=cause,
             repository=self.repository,
             sealer=self.sealer,
+            now=self.clock.now(),
         )
         match answers[key]:
             case Dossier() as dossier if dossier.decided is not None:
@@ -153,6 +154,7 @@ def _approval_routes(api: Api) -> Routes:
             cause="approval",
             repository=api.repository,
             sealer=api.sealer,
+            now=api.clock.now(),
         )
         return ApprovalResults(items=tuple(_approval_result(key, answers[key]) for key in keys))
 

@@ -24,6 +24,7 @@ from services.eligibility.catalog_routes import CatalogApi, catalog_routes
 from services.eligibility.copies import CopyApi, copy_routes
 from services.eligibility.janitor import keep_clean
 from services.eligibility.judging import Judge
+from services.eligibility.looking import Looking
 from services.eligibility.privacy import Eraser, PrivacyReading
 from services.eligibility.privacy_routes import PrivacyApi, privacy_routes
 from services.eligibility.production import take_answers
@@ -163,7 +164,13 @@ async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.
     new_relay = partial(Relay, outbox=repository, open_log=open_log, sealer=sealer, clock=clock, metrics=metrics)
     shards = Shards(new_relay, clock=clock, metrics=metrics)
     judge = Judge(
-        repository, sealer=sealer, clock=clock, metrics=metrics, keep_for=settings.keep_for, wake_relays=shards.wake
+        repository,
+        sealer=sealer,
+        clock=clock,
+        metrics=metrics,
+        keep_for=settings.keep_for,
+        wake_relays=shards.wake,
+        look_after=settings.look_after,
     )
     worker = Reassessing(judge, repository, bell=bell, owned=lambda: shards.owned, clock=clock, metrics=metrics)
     publisher = KafkaPublisher(kafka, _NAME, metrics=metrics)
@@ -189,6 +196,7 @@ async def _compose(settings: EligibilitySettings, topics: Topics, pool: asyncpg.
         background=[
             worker.run(),
             eraser.run(),
+            Looking(repository, owned=lambda: shards.owned, clock=clock, metrics=metrics).run(),
             listen(settings.database_url, bell.ring, clock=clock),
             keep_clean(repository, clock=clock),
         ],

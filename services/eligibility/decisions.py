@@ -13,10 +13,11 @@ from schemas.order import OrderRevised, RawOrder
 from schemas.production import ProductionAmended, ProductionCancelled, ProductionOrder, ProductionReleased
 from schemas.reasons import Reason, ReasonCode
 from services.eligibility.assess import Eligible, Held, Price, Rejected, assess
-from services.eligibility.dossier import Decided, Dossier, Judgement, OutboxMessage
+from services.eligibility.dossier import Decided, Dossier, Judgement, Look, OutboxMessage
 from services.eligibility.facts import Facts
+from services.eligibility.looks import asked, must_look, question, reason_of, unasked
 from services.eligibility.payments import Claim, Settlement, Unpaid
-from services.eligibility.proposals import Amend, Cancel, Proposal, Release, Stay
+from services.eligibility.proposals import Amend, Cancel, LookFirst, Proposal, Release, Stay
 from services.eligibility.released import Told, digests, propose_after_release
 from services.eligibility.rules import RULES_VERSION
 from services.eligibility.waiting import waits_of
@@ -38,6 +39,8 @@ class Case:
     dossier: Dossier
     facts: Facts
     cause: Cause
+    #: The order's look as it is kept.
+    look_before: Look | None = None
 
 
 def propose(case: Case) -> Proposal:
@@ -55,11 +58,21 @@ def propose(case: Case) -> Proposal:
             return Stay("rejected", reasons)
 
 
+def look_first(case: Case, proposal: Proposal, *, now: datetime, after: timedelta | None) -> Proposal:
+    """Put a last look before the release of what was last read longer ago than `after`; None: never."""
+    dossier = case.dossier
+    if isinstance(proposal, Release) and must_look(case.order, dossier.standing, dossier.look, now=now, after=after):
+        return LookFirst(proposal.production_order)
+    return proposal
+
+
 def claim_of(case: Case, proposal: Proposal) -> Claim | None:
     """Return what a proposal costs, or will cost once nothing else holds the order; None when that is nothing."""
     match proposal:
         case Release(production_order) | Amend(production_order):
             cost, binding = production_order.cost, True
+        case LookFirst(production_order):
+            cost, binding = production_order.cost, False
         case Stay("held", _, Price(amount)):
             cost, binding = amount, False
         case _:
@@ -95,14 +108,18 @@ def conclude(
     Raises:
         UnreadableMessage: the order makes a message that Kafka would refuse, which would stop its shard's relay.
     """
-    verdict = _verdict(case, proposal, settlement)
+    look, asks = _looked(case, proposal, settlement, now=now)
+    verdict = _verdict(case, proposal, settlement, look)
     told = _told(case, verdict)
+    if told is not None or verdict.outcome == "rejected":
+        look = None
     decided, emitted = _decided(case, verdict, now=now)
     decision = _decision_message(case, verdict, decided, trace=trace) if emitted else None
     command = _production_message(case, verdict, told, now=now, trace=trace)
-    messages = tuple(seal(_sendable(message)) for message in (decision, command) if message is not None)
+    asking = question(case.event, look, trace=trace) if asks and look is not None else None
+    messages = tuple(seal(_sendable(message)) for message in (decision, command, asking) if message is not None)
     waits = waits_of(case.order, verdict.reasons, case.facts) if verdict.outcome == "held" else frozenset()
-    dossier = replace(case.dossier, decided=decided, told=told)
+    dossier = replace(case.dossier, decided=decided, told=told, look=look)
     return Judgement(
         dossier=dossier if case.facts.erased_by is None else erased(dossier),
         cause=case.cause,
@@ -110,6 +127,7 @@ def conclude(
         messages=messages,
         erase_after=now + keep_for if _is_over(verdict, told) else None,
         judged_before=case.dossier.decided is not None,
+        looked=look != case.look_before,
         erased_by=case.facts.erased_by,
     )
 
@@ -134,7 +152,16 @@ class _Verdict:
     production_order: ProductionOrder | None = None
 
 
-def _verdict(case: Case, proposal: Proposal, settlement: Settlement | None) -> _Verdict:
+def _looked(
+    case: Case, proposal: Proposal, settlement: Settlement | None, *, now: datetime
+) -> tuple[Look | None, bool]:
+    """Return the order's look after this judgement, and whether it is asked for: not while the order cannot be paid."""
+    if isinstance(proposal, LookFirst) and not isinstance(settlement, Unpaid):
+        return asked(case.dossier.look, now=now)
+    return unasked(case.dossier.look), False
+
+
+def _verdict(case: Case, proposal: Proposal, settlement: Settlement | None, look: Look | None) -> _Verdict:
     match proposal:
         case Stay("held", reasons, price):
             return _Verdict("held", reasons + _foreseen(case, price, settlement))
@@ -142,9 +169,14 @@ def _verdict(case: Case, proposal: Proposal, settlement: Settlement | None) -> _
             return _Verdict(outcome, reasons)
         case Cancel(reasons):
             return _Verdict("rejected", reasons, "cancelled")
-        case Release(production_order) | Amend(production_order) if isinstance(settlement, Unpaid):
+        case Release(production_order) | LookFirst(production_order) | Amend(production_order) if isinstance(
+            settlement, Unpaid
+        ):
             reason = _not_paid(Price(production_order.cost), settlement.balance)
             return _Verdict("held", (reason,), None, production_order)
+        case LookFirst(production_order):
+            reasons = (reason_of(look, case.dossier.standing),) if look is not None else ()
+            return _Verdict("held", reasons, None, production_order)
         case Release(production_order):
             return _Verdict("eligible", (), "released", production_order)
         case Amend(production_order):

@@ -29,12 +29,30 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How far an order's last look before its release is; see `services.eligibility.looks`.
+
+    `read_at`: when the platform said that the order is as it is known, or the seller took that upon themselves. While
+    the order waits for a look, `since` says since when; it was asked for `asked` times, last at `asked_at`, and is
+    again at `again_at`. `problem` is why there is no answer.
+    """
+
+    read_at: datetime | None = None
+    since: datetime | None = None
+    asked: int = 0
+    asked_at: datetime | None = None
+    again_at: datetime | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dossier:
     """An order as it stands in the tables.
 
     `sealed_event` is the event of its valid revision as it came, sealed; None once personal data were erased.
     `sealed_correction` is the seller's word about its address. `buyer` is a keyed digest of who bought. `charged` is
-    what production was paid for it. `trace` is the one that the valid revision came with.
+    what production was paid for it. `trace` is the one that the valid revision came with. `look` is None for an order
+    that needed no last look.
     """
 
     order_key: OrderKey
@@ -53,6 +71,7 @@ class Dossier:
     charged: Money | None = None
     trace: Trace | None = None
     buyer: bytes | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +92,7 @@ class OutboxMessage:
 class Judgement:
     """What judging one order changes: its dossier, what it waits for now, and what is to be sent.
 
-    `erased_by` is the request by which all that is kept of its buyer goes.
+    `erased_by` is the request by which all that is kept of its buyer goes. `looked`: its look is another one now.
     """
 
     dossier: Dossier
@@ -82,4 +101,5 @@ class Judgement:
     messages: tuple[OutboxMessage, ...] = ()
     erase_after: datetime | None = None
     judged_before: bool = False
+    looked: bool = False
     erased_by: str | None = None

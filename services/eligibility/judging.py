@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from schemas.decisions import Cause
 from schemas.ids import OrderKey
+from schemas.looks import OrderLooked
 from schemas.order import OrderGone, OrderRevised, RawOrderEvent
-from services.eligibility.decisions import Case, claim_of, conclude, propose
-from services.eligibility.dossier import Dossier, Judgement
+from services.eligibility.decisions import Case, claim_of, conclude, look_first, propose
+from services.eligibility.dossier import Dossier, Judgement, Look
 from services.eligibility.erasures import Erased, Subject
 from services.eligibility.facts import Facts, Known, refs_of
+from services.eligibility.looks import LOOKS, heard
 from services.eligibility.matching import items_to_make
 from services.eligibility.payments import Settlement
 from services.eligibility.ports import Needs, Repository, Transaction, Wake
@@ -37,7 +39,7 @@ class Arrival:
     @property
     def order_key(self) -> OrderKey:
         """The order that it is about."""
-        return self.event.order_key if isinstance(self.event, OrderGone) else self.event.order.key
+        return self.event.order.key if isinstance(self.event, OrderRevised) else self.event.order_key
 
 
 class Judge:
@@ -52,6 +54,7 @@ class Judge:
         metrics: Metrics,
         keep_for: timedelta,
         wake_relays: Wake,
+        look_after: timedelta | None = None,
     ) -> None:
         self._repository = repository
         self._sealer = sealer
@@ -59,6 +62,8 @@ class Judge:
         self._metrics = metrics
         self._keep_for = keep_for
         self._wake_relays = wake_relays
+        #: How old a reading may be of an order that is released; None: as old as it likes.
+        self._look_after = look_after
 
     async def judge_arrivals(self, arrivals: Sequence[Arrival]) -> None:
         """Judge a batch of revisions; ones that are known, or older than what is known, change nothing."""
@@ -106,7 +111,7 @@ class Judge:
             dossier = dossiers.get(key)
             event = self._sealer.open_event(dossier) if dossier else None
             if dossier is not None and event is not None:
-                cases.append(self._case(event, dossier, cause))
+                cases.append(self._case(event, dossier, cause, look_before=dossier.look))
         return cases
 
     def _merge_all(
@@ -126,6 +131,7 @@ class Judge:
     ) -> None:
         standing = dossier.standing if dossier else None
         newest, told, changed = None, None, False
+        answers = [arrival.event for arrival in group if isinstance(arrival.event, OrderLooked)]
         for arrival in group:
             merged = _merged(standing, arrival.event)
             if merged is None:
@@ -142,25 +148,30 @@ class Judge:
         # A platform that forgets a buyer names them no more; what an earlier revision told still finds the order.
         buyer = buyers[0] if buyers else dossier.buyer if dossier else None
         after = _after(dossier, group, standing, sealed, trace=trace, buyer=buyer)
-        event = told or (self._sealer.open_event(after) if changed else None)
-        if changed and event is not None:
-            cases.append(self._case(event, after, "revision"))
+        look = dossier.look if dossier else None
+        looked = dossier is not None and dossier.told is None and _is_looked_at(dossier, answers, standing)
+        if looked:
+            after = replace(after, look=heard(look, answers, standing))
+        event = told or (self._sealer.open_event(after) if changed or looked else None)
+        if (changed or looked) and event is not None:
+            cases.append(self._case(event, after, "revision" if changed else "look", look_before=look))
         elif after != dossier:
             touched.append(after)
 
-    def _case(self, event: OrderRevised, dossier: Dossier, cause: Cause) -> Case:
+    def _case(self, event: OrderRevised, dossier: Dossier, cause: Cause, *, look_before: Look | None) -> Case:
         correction = self._sealer.open_correction(dossier)
         facts = Facts(_NOTHING, dossier.approval, dossier.held_by_seller, correction)
-        return Case(event, dossier.standing.applied_to(event.order), dossier, facts, cause)
+        return Case(event, dossier.standing.applied_to(event.order), dossier, facts, cause, look_before)
 
     async def _judge(self, transaction: Transaction, cases: Sequence[Case]) -> None:
         if not cases:
             return
         known = await transaction.known(needs_of(cases))
         cases = with_known(cases, known, await self.erased(transaction, cases))
-        proposals = [propose(case) for case in cases]
+        now = self._clock.now()
+        proposals = [look_first(case, propose(case), now=now, after=self._look_after) for case in cases]
         settlements = await settle(transaction, cases, proposals)
-        judgements = [self._conclude(*each, settlements) for each in zip(cases, proposals, strict=True)]
+        judgements = [self._conclude(*each, settlements, now=now) for each in zip(cases, proposals, strict=True)]
         await transaction.write(judgements)
         self._count(judgements)
 
@@ -187,15 +198,20 @@ class Judge:
         outcomes = Counter((each.dossier.decided.outcome, each.cause) for each in judgements if each.dossier.decided)
         for (outcome, cause), count in outcomes.items():
             self._metrics.increment("syncorder_orders_judged_total", count, outcome=outcome, cause=cause)
+        asked = sum(message.topic == LOOKS for each in judgements if each.looked for message in each.messages)
+        if asked:
+            self._metrics.increment("syncorder_looks_asked_total", asked)
 
-    def _conclude(self, case: Case, proposal: Proposal, settlements: Mapping[str, Settlement]) -> Judgement:
+    def _conclude(
+        self, case: Case, proposal: Proposal, settlements: Mapping[str, Settlement], *, now: datetime
+    ) -> Judgement:
         settlement = settlements.get(case.order.key)
         return conclude(
             case,
             proposal,
             settlement,
             seal=self._sealer.seal_message,
-            now=self._clock.now(),
+            now=now,
             keep_for=self._keep_for,
             trace=(case.dossier.trace.child() if case.dossier.trace else begin()).text(),
         )
@@ -231,6 +247,7 @@ def with_known(cases: Iterable[Case], known: Known, erased: Mapping[str, str]) -
                 erased.get(case.order.key),
             ),
             case.cause,
+            case.look_before,
         )
         for case in cases
     ]
@@ -249,10 +266,16 @@ _NOTHING = Known()
 
 
 def _merged(standing: Standing | None, event: RawOrderEvent) -> Merged | None:
-    """What an event makes of what is known; None of one that takes away an order which never came."""
+    """What an event makes of what is known; None of one that says nothing of it, or of an order which never came."""
     if isinstance(event, OrderRevised):
         return merge(standing, event)
-    return vanish(standing, event) if standing is not None else None
+    return vanish(standing, event) if standing is not None and isinstance(event, OrderGone) else None
+
+
+def _is_looked_at(dossier: Dossier, answers: Sequence[OrderLooked], standing: Standing) -> bool:
+    """Whether an answer came, or an order that waits for one was read again in any other way."""
+    waits = dossier.look is not None and dossier.look.since is not None
+    return bool(answers) or (waits and standing.content.fetched_at > dossier.standing.content.fetched_at)
 
 
 def _after(

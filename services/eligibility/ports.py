@@ -189,6 +189,13 @@ class Repository(Protocol):
         """Return keys of a seller's held orders in their order."""
         ...
 
+    async def ask_looks_again(self, shards: Collection[int], *, now: datetime) -> datetime | None:
+        """Request the reassessment of orders of these shards whose last look has had no answer in time.
+
+        Returns since when the order waits that waits longest for its look; None when none does.
+        """
+        ...
+
     async def requested(self, shards: Collection[int]) -> list[int]:
         """Return which of the shards have requests to judge again."""
         ...

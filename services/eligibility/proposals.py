@@ -18,6 +18,13 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class LookFirst:
+    """Production may make it once the platform was asked whether it still stands; nothing is charged before."""
+
+    production_order: ProductionOrder
+
+
+@dataclass(frozen=True, slots=True)
 class Amend:
     """Production must make it otherwise than it was told, once the difference is charged."""
 
@@ -40,4 +47,4 @@ class Stay:
     price: Price | None = None
 
 
-Proposal = Release | Amend | Cancel | Stay
+Proposal = Release | LookFirst | Amend | Cancel | Stay

@@ -61,6 +61,23 @@ CREATE TABLE eligibility.installation (
     CONSTRAINT installation_only_row_check CHECK (only_row)
 );
 
+CREATE TABLE eligibility.looks (
+    order_key text NOT NULL,
+    shard smallint NOT NULL,
+    read_at timestamp with time zone,
+    since timestamp with time zone,
+    asked integer NOT NULL,
+    asked_at timestamp with time zone,
+    again_at timestamp with time zone,
+    problem text
+);
+
+COMMENT ON COLUMN eligibility.looks.read_at IS 'when the platform said that the order is as it is known, or the seller took that upon themselves';
+
+COMMENT ON COLUMN eligibility.looks.since IS 'since when the order waits for a look; null: it does not';
+
+COMMENT ON COLUMN eligibility.looks.again_at IS 'when it is asked for again unless it was answered';
+
 CREATE TABLE eligibility.matches (
     match_id text NOT NULL,
     ref text NOT NULL,
@@ -261,6 +278,9 @@ ALTER TABLE ONLY eligibility.erasures
 ALTER TABLE ONLY eligibility.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY eligibility.looks
+    ADD CONSTRAINT looks_pkey PRIMARY KEY (order_key);
+
 ALTER TABLE ONLY eligibility.matches
     ADD CONSTRAINT matches_pkey PRIMARY KEY (match_id);
 
@@ -311,6 +331,8 @@ CREATE INDEX catalog_by_sku ON eligibility.catalog USING btree (sku COLLATE "C")
 CREATE INDEX catalog_words ON eligibility.catalog USING gin (words);
 
 CREATE INDEX erasures_by_seller ON eligibility.erasures USING btree (seller_id, event_id);
+
+CREATE INDEX looks_to_ask ON eligibility.looks USING btree (shard, again_at) WHERE (again_at IS NOT NULL);
 
 CREATE INDEX matches_by_seller ON eligibility.matches USING btree (seller_id, match_id);
 

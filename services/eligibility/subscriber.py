@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from schemas.catalog import CatalogVariant
-from schemas.order import RAW_ORDER_EVENT, OrderGone, OrderRevised, RawOrderEvent
+from schemas.order import RAW_ORDER_EVENT, OrderRevised, RawOrderEvent
 from schemas.production import PRODUCTION_UPDATE
 from schemas.stores import StoreRecord
 from schemas.topics import (
     CATALOG_VARIANTS,
     ORDERS_DECISIONS,
+    ORDERS_LOOKS,
     ORDERS_PRODUCTION,
     ORDERS_RAW,
     PRIVACY_REQUESTS,
@@ -25,6 +26,7 @@ from schemas.topics import (
 )
 from services.eligibility.decisions import DECISIONS, PRODUCTION
 from services.eligibility.judging import Arrival, Judge
+from services.eligibility.looks import LOOKS
 from services.eligibility.ports import Repository
 from services.eligibility.production import Answer, concerns_decisions
 from services.kit.clock import Clock
@@ -54,12 +56,13 @@ class Topics:
 
     def all(self) -> tuple[Topic, ...]:
         """Return every topic that eligibility reads or writes, as it is to be created."""
-        topics = (*_READ, ORDERS_DECISIONS, ORDERS_PRODUCTION)
+        topics = (*_READ, ORDERS_DECISIONS, ORDERS_PRODUCTION, ORDERS_LOOKS)
         return tuple(replace(topic, name=self.name(topic)) for topic in topics)
 
     def written(self) -> dict[str, str]:
         """Return the name of each topic that the outbox writes to."""
-        return {DECISIONS: self.name(ORDERS_DECISIONS), PRODUCTION: self.name(ORDERS_PRODUCTION)}
+        written = {DECISIONS: ORDERS_DECISIONS, PRODUCTION: ORDERS_PRODUCTION, LOOKS: ORDERS_LOOKS}
+        return {kind: self.name(topic) for kind, topic in written.items()}
 
 
 _READ = (SELLERS, STORES, CATALOG_VARIANTS, ORDERS_RAW, PRODUCTION_UPDATES, PRIVACY_REQUESTS)
@@ -146,7 +149,7 @@ def _arrival(record: Record) -> Arrival:
 
 
 def _store_of(event: RawOrderEvent) -> str:
-    return event.store_id if isinstance(event, OrderGone) else event.order.store_id
+    return event.order.store_id if isinstance(event, OrderRevised) else event.store_id
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from schemas.address import Address
@@ -11,6 +12,7 @@ from schemas.decisions import Cause
 from schemas.order import RawOrder
 from services.eligibility.dossier import Dossier
 from services.eligibility.facts import Approval, Correction
+from services.eligibility.looks import vouched
 from services.eligibility.ports import Repository
 from services.eligibility.rules import address_digest
 from services.eligibility.sealing import Sealer
@@ -27,6 +29,7 @@ class Spoken:
     dossier: Dossier
     order: RawOrder
     correction: Correction | None
+    now: datetime
 
 
 #: Changes a dossier, or refuses to.
@@ -34,7 +37,14 @@ Word = Callable[[Spoken, Sealer], Dossier | Refusal]
 
 
 async def say(
-    word: Word, keys: Collection[str], *, seller_id: str, cause: Cause, repository: Repository, sealer: Sealer
+    word: Word,
+    keys: Collection[str],
+    *,
+    seller_id: str,
+    cause: Cause,
+    repository: Repository,
+    sealer: Sealer,
+    now: datetime,
 ) -> dict[str, Dossier | Refusal]:
     """Say the same word about orders of a seller; each is kept or refused by itself, and judged again if kept."""
     places = await repository.locate(keys)
@@ -45,7 +55,7 @@ async def say(
     # Under the shards' locks: a hold is there before the order is judged, or comes after it was released.
     async with repository.judging(set(ours.values())) as transaction:
         for key, dossier in (await transaction.dossiers(ours.keys())).items():
-            answers[key] = _said(word, dossier, sealer)
+            answers[key] = _said(word, dossier, sealer, now)
         changed = [answer for answer in answers.values() if isinstance(answer, Dossier)]
         if changed:
             await transaction.put_words(changed, cause)
@@ -53,9 +63,12 @@ async def say(
 
 
 def approve(spoken: Spoken, _: Sealer) -> Dossier | Refusal:
-    """The order be made. What the seller objects to by approving is what stands there now."""
+    """The order be made. What the seller objects to by approving is what stands there now.
+
+    An order that waits for its last look is then as it was read: the seller takes upon themselves that it still stands.
+    """
     approval = Approval(given=True, payment=spoken.order.payment, risk=spoken.order.risk)
-    return replace(spoken.dossier, approval=approval)
+    return replace(spoken.dossier, approval=approval, look=vouched(spoken.dossier.look, now=spoken.now))
 
 
 def approve_as_seen(numbers: Mapping[str, int]) -> Word:
@@ -110,9 +123,9 @@ def _corrected(spoken: Spoken, sealer: Sealer, correction: Correction) -> Dossie
     return replace(spoken.dossier, sealed_correction=sealer.seal_correction(spoken.dossier.order_key, correction))
 
 
-def _said(word: Word, dossier: Dossier, sealer: Sealer) -> Dossier | Refusal:
+def _said(word: Word, dossier: Dossier, sealer: Sealer, now: datetime) -> Dossier | Refusal:
     event = sealer.open_event(dossier)
     if event is None:
         return "erased"
     order = dossier.standing.applied_to(event.order)
-    return word(Spoken(dossier, order, sealer.open_correction(dossier)), sealer)
+    return word(Spoken(dossier, order, sealer.open_correction(dossier), now), sealer)

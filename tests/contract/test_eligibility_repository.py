@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from schemas.looks import order_looked
 from schemas.money import Money
-from schemas.order import RawOrder
+from schemas.order import RawOrder, order_revised
 from services.eligibility.adapters.memory import MemoryRepository
 from services.eligibility.adapters.repository import PostgresRepository
 from services.eligibility.app import MIGRATIONS
+from services.eligibility.dossier import Look
 from services.eligibility.facts import ANY_STORE, Match, MatchRef, SellerSettings
+from services.eligibility.judging import Arrival, Judge
+from services.eligibility.looks import FIRST_WAIT
 from services.eligibility.payments import Claim, Paid, Unpaid
 from services.eligibility.ports import Located, StateChange
 from services.eligibility.words import approve, correct_address, hold, say
 from services.kit.clock import ManualClock
+from services.kit.metrics import Metrics
 from services.kit.postgres.pool import create_pool
 from services.kit.trace import begin, parse
 from tests.eligibility.workbench import KEEP_FOR, KEY, SELLER, SKU, START, STORE, Bench, dollars, store, variant
@@ -44,6 +50,20 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def _with(bench: Bench, woken: list[int]) -> Bench:
     bench.woken_workers = woken  # type: ignore[attr-defined] # only this suite looks at it
     return bench
+
+
+@pytest.fixture
+def looking(bench: Bench) -> Judge:
+    """A judge over the bench's tables who has orders looked at that were read an hour ago."""
+    return Judge(
+        bench.repository,
+        sealer=bench.sealer,
+        clock=bench.clock,
+        metrics=Metrics(),
+        keep_for=KEEP_FOR,
+        wake_relays=lambda _: None,
+        look_after=timedelta(hours=1),
+    )
 
 
 async def test_a_dossier_comes_back_as_it_was_written(bench: Bench) -> None:
@@ -282,7 +302,15 @@ async def test_words_are_kept_and_a_later_judgement_does_not_touch_them(bench: B
     address = raw_order().ship_to
     assert address is not None
     for word in (approve, hold, correct_address(address)):
-        await say(word, [KEY], seller_id=SELLER, cause="approval", repository=bench.repository, sealer=bench.sealer)
+        await say(
+            word,
+            [KEY],
+            seller_id=SELLER,
+            cause="approval",
+            repository=bench.repository,
+            sealer=bench.sealer,
+            now=bench.clock.now(),
+        )
 
     await bench.arrive(raw_order(ship_to=None, revised_at=NOON + timedelta(seconds=1)))
 
@@ -293,6 +321,51 @@ async def test_words_are_kept_and_a_later_judgement_does_not_touch_them(bench: B
     assert correction is not None
     assert correction.address == address
     assert await bench.reasons() == ["HELD_BY_SELLER"]
+
+
+async def test_a_last_look_is_kept_until_the_order_is_released(bench: Bench, looking: Judge) -> None:
+    order = raw_order()
+    event = order_revised(order)
+    await looking.judge_arrivals([Arrival(event, event.to_bytes(), 3, begin())])
+
+    waiting = (await bench.dossier()).look
+    assert waiting == Look(since=START, asked=1, asked_at=START, again_at=START + FIRST_WAIT)
+    [question] = await bench.questions(3)
+    unread = order_looked(question, "unread", looked_at=START, problem="away")
+    await looking.judge_arrivals([Arrival(unread, unread.to_bytes(), 3, begin())])
+    assert (await bench.dossier()).look == replace(waiting, problem="away")
+
+    unchanged = order_looked(question, "unchanged", looked_at=START)
+    await looking.judge_arrivals([Arrival(unchanged, unchanged.to_bytes(), 3, begin())])
+    assert (await bench.dossier()).look is None
+    assert await bench.commands(3) == ["order.released"]
+    assert await bench.repository.ask_looks_again([3], now=START + timedelta(days=1)) is None
+
+
+async def test_overdue_looks_are_asked_for_again_in_their_shards_once(bench: Bench, looking: Judge) -> None:
+    for number, shard in (("1", 3), ("2", 3), ("3", 4)):
+        event = order_revised(raw_order(number=number))
+        await looking.judge_arrivals([Arrival(event, event.to_bytes(), shard, begin())])
+    repository, later = bench.repository, START + FIRST_WAIT
+
+    assert await repository.ask_looks_again([3], now=later - timedelta(seconds=1)) == START
+    assert await repository.requested([3, 4]) == []
+    await repository.ask_looks_again([3], now=later)
+    await repository.ask_looks_again([3], now=later)
+
+    assert await repository.requested([3, 4]) == [3]
+    assert await looking.judge_again(3, limit=9) == 2
+
+
+async def test_an_approval_is_kept_as_a_look(bench: Bench, looking: Judge) -> None:
+    event = order_revised(raw_order())
+    await looking.judge_arrivals([Arrival(event, event.to_bytes(), 0, begin())])
+    now = START + timedelta(minutes=2)
+
+    repository, sealer = bench.repository, bench.sealer
+    await say(approve, [KEY], seller_id=SELLER, cause="approval", repository=repository, sealer=sealer, now=now)
+
+    assert (await bench.dossier()).look == Look(read_at=now)
 
 
 async def test_production_states_are_kept_and_only_move_forward(bench: Bench) -> None:

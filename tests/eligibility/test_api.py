@@ -226,7 +226,7 @@ async def test_settings_change_only_what_is_named(ask: Asked) -> None:
 async def test_the_rules_are_told(ask: Asked) -> None:
     rules = await ask("GET", "/v1/rules")
 
-    assert len(rules["items"]) == 21
+    assert len(rules["items"]) == 23
     assert rules["items"][0]["code"] == "CANCELLED"
 
 

@@ -36,7 +36,13 @@ async def last_reason(bench: Bench, key: str = KEY) -> Reason:
 
 async def approve(bench: Bench, key: str = KEY) -> None:
     await words.say(
-        words.approve, [key], seller_id=SELLER, cause="approval", repository=bench.repository, sealer=bench.sealer
+        words.approve,
+        [key],
+        seller_id=SELLER,
+        cause="approval",
+        repository=bench.repository,
+        sealer=bench.sealer,
+        now=bench.clock.now(),
     )
 
 
@@ -99,7 +105,13 @@ async def test_a_seller_who_pays_by_hand_hears_it_until_paying_was_asked_for(ben
     assert await bench.reasons() == ["PAYMENT_PENDING", "PRODUCTION_NOT_PAID"]
 
     await words.say(
-        words.pay, [KEY], seller_id=SELLER, cause="balance", repository=bench.repository, sealer=bench.sealer
+        words.pay,
+        [KEY],
+        seller_id=SELLER,
+        cause="balance",
+        repository=bench.repository,
+        sealer=bench.sealer,
+        now=bench.clock.now(),
     )
     await bench.judge_again()
 

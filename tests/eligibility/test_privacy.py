@@ -69,7 +69,15 @@ async def test_a_seller_cannot_bring_an_erased_order_back(bench: Bench, privacy:
     await bench.arrive(order_of_buyer(payment="pending"))
     await privacy.take(asked())
 
-    said = await say(word, [KEY], seller_id=SELLER, cause="approval", repository=bench.repository, sealer=bench.sealer)
+    said = await say(
+        word,
+        [KEY],
+        seller_id=SELLER,
+        cause="approval",
+        repository=bench.repository,
+        sealer=bench.sealer,
+        now=bench.clock.now(),
+    )
 
     assert said == {KEY: "erased"}
 
@@ -79,7 +87,15 @@ async def test_a_correction_that_the_seller_wrote_goes_too(bench: Bench, privacy
     address = raw_order().ship_to
     assert address is not None
     word = correct_address(address)
-    await say(word, [KEY], seller_id=SELLER, cause="address", repository=bench.repository, sealer=bench.sealer)
+    await say(
+        word,
+        [KEY],
+        seller_id=SELLER,
+        cause="address",
+        repository=bench.repository,
+        sealer=bench.sealer,
+        now=bench.clock.now(),
+    )
     assert (await bench.dossier()).sealed_correction is not None
 
     await privacy.take(asked())

@@ -110,7 +110,15 @@ async def test_the_data_that_is_asked_for_is_all_that_is_held(ask: Asked) -> Non
     assert address is not None
     word = correct_address(address.model_copy(update={"line1": "2 Side Street"}))
     bench = ask.bench
-    await say(word, [KEY], seller_id=SELLER, cause="address", repository=bench.repository, sealer=bench.sealer)
+    await say(
+        word,
+        [KEY],
+        seller_id=SELLER,
+        cause="address",
+        repository=bench.repository,
+        sealer=bench.sealer,
+        now=bench.clock.now(),
+    )
     await ask.privacy.keep(asked(kind="data"))
 
     detail = await ask("GET", "/event-1")

@@ -18,7 +18,15 @@ RIGHT = WRONG.model_copy(update={"postal_code": "94105"})
 async def said(
     bench: Bench, word: Word, keys: Collection[str] = (KEY,), *, seller: str = SELLER, cause: Cause = "approval"
 ) -> list[str]:
-    answers = await say(word, keys, seller_id=seller, cause=cause, repository=bench.repository, sealer=bench.sealer)
+    answers = await say(
+        word,
+        keys,
+        seller_id=seller,
+        cause=cause,
+        repository=bench.repository,
+        sealer=bench.sealer,
+        now=bench.clock.now(),
+    )
     await bench.judge_again()
     return [answer if isinstance(answer, str) else "kept" for answer in answers.values()]
 

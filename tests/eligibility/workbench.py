@@ -10,15 +10,17 @@ from typing import Any
 from schemas.catalog import CatalogVariant
 from schemas.decisions import OrderDecided
 from schemas.ids import SellerId, StoreId
+from schemas.looks import LookWanted, OrderLooked
 from schemas.money import Money
 from schemas.order import Design, RawOrder, order_gone, order_revised
 from schemas.production import PRODUCTION_COMMAND, PRODUCTION_UPDATE, ProductionCommand, Shipment, ShippedItem
 from schemas.stores import StoreRecord
 from services.eligibility.adapters.memory import MemoryRepository
-from services.eligibility.decisions import DECISIONS
-from services.eligibility.dossier import Decided, Dossier
+from services.eligibility.decisions import DECISIONS, PRODUCTION
+from services.eligibility.dossier import Decided, Dossier, OutboxMessage
 from services.eligibility.facts import Facts, Known
 from services.eligibility.judging import Arrival, Judge
+from services.eligibility.looks import LOOKS
 from services.eligibility.ports import Outbox, Repository
 from services.eligibility.production import Answer, take_answers
 from services.eligibility.sealing import Sealer
@@ -78,7 +80,9 @@ def facts(**changes: Any) -> Facts:
 class Bench:
     """Judges over a repository; the shard of every order is 0 unless told otherwise."""
 
-    def __init__(self, directory: Path, repository: Repository | None = None) -> None:
+    def __init__(
+        self, directory: Path, repository: Repository | None = None, *, look_after: timedelta | None = None
+    ) -> None:
         self.clock = ManualClock(START)
         self.sealer = Sealer(Vault.open_or_create(directory / "master.key"))
         self.repository: Repository = repository or MemoryRepository()
@@ -90,6 +94,7 @@ class Bench:
             metrics=Metrics(),
             keep_for=KEEP_FOR,
             wake_relays=self.woken.extend,
+            look_after=look_after,
         )
 
     async def open_for_business(self) -> None:
@@ -116,6 +121,14 @@ class Bench:
             noticed_at=noticed_at,
         )
         await self.judge.judge_arrivals([Arrival(event, event.to_bytes(), shard, begin())])
+
+    async def looked(self, *answers: OrderLooked, shard: int = 0) -> None:
+        """The platform was looked at once more."""
+        await self.judge.judge_arrivals([Arrival(event, event.to_bytes(), shard, begin()) for event in answers])
+
+    async def questions(self, shard: int = 0) -> list[LookWanted]:
+        """Every last look that was asked for."""
+        return [LookWanted.model_validate_json(each.value) for each in await self._outbox(shard) if each.topic == LOOKS]
 
     async def judge_again(self, shard: int = 0, limit: int = 500) -> int:
         total = 0
@@ -159,13 +172,16 @@ class Bench:
 
     async def sent(self, shard: int = 0) -> tuple[Sequence[OrderDecided], Sequence[ProductionCommand]]:
         """Everything in the outbox, opened."""
+        messages = await self._outbox(shard)
+        decisions = [OrderDecided.model_validate_json(m.value) for m in messages if m.topic == DECISIONS]
+        commands = [PRODUCTION_COMMAND.validate_json(m.value) for m in messages if m.topic == PRODUCTION]
+        return decisions, commands
+
+    async def _outbox(self, shard: int) -> list[OutboxMessage]:
         outbox: Outbox = self.repository  # type: ignore[assignment] # both repositories are outboxes too
         numbered = await outbox.read(shard, after=0, limit=100_000)
         assert [each.number for each in numbered] == list(range(1, len(numbered) + 1))
-        messages = [self.sealer.open_message(each.message) for each in numbered]
-        decisions = [OrderDecided.model_validate_json(m.value) for m in messages if m.topic == DECISIONS]
-        commands = [PRODUCTION_COMMAND.validate_json(m.value) for m in messages if m.topic != DECISIONS]
-        return decisions, commands
+        return [self.sealer.open_message(each.message) for each in numbered]
 
     async def commands(self, shard: int = 0) -> list[str]:
         """What production was told, by type."""

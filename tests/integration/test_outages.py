@@ -86,6 +86,8 @@ async def process(
         "DATABASE_URL": dsn,
         "MASTER_KEY_FILE": str(directory / "master.key"),
         "TOPIC_PARTITIONS": str(PARTITIONS),
+        # These orders were read whenever the test was written.
+        "LAST_LOOK_AFTER_SECONDS": "0",
         f"{name.upper()}_PORT": str(port),
     }
     headers = {"Authorization": f"Bearer {await seller_key(dsn, seller)}"}

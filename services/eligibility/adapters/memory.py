@@ -166,6 +166,18 @@ class MemoryRepository:
         """Return keys of a seller's held orders in their order."""
         return [key for key in self._held(seller_id, store_id, reason) if key > after][:limit]
 
+    async def ask_looks_again(self, shards: Collection[int], *, now: datetime) -> datetime | None:
+        """Request the reassessment of orders of these shards whose last look has had no answer in time."""
+        async with self.changing() as tables:
+            looks = {
+                each.order_key: each.look for each in tables.dossiers.values() if each.shard in shards and each.look
+            }
+            asked = {key for _, key, cause in tables.requests if cause == "look"}
+            overdue = [key for key, look in looks.items() if look.again_at is not None and look.again_at <= now]
+            kept = [key for key in overdue if key not in asked and tables.dossiers[key].sealed_event is not None]
+            request_again(tables, kept, "look")
+        return min((look.since for look in looks.values() if look.since is not None), default=None)
+
     async def requested(self, shards: Collection[int]) -> list[int]:
         """Return which of the shards have requests to judge again."""
         return sorted({shard for shard, _, _ in self.tables.requests} & set(shards))

@@ -151,6 +151,7 @@ class MemoryTransaction:
                 held_by_seller=dossier.held_by_seller,
                 pay_asked=dossier.pay_asked,
                 sealed_correction=dossier.sealed_correction,
+                look=dossier.look,
             )
         request_again(self._tables, [dossier.order_key for dossier in dossiers], cause)
 

@@ -114,6 +114,7 @@ class PostgresTransaction:
         waits = [row for judgement in judgements for row in rows.wait_rows(judgement)]
         if waits:
             await self._copy("waits", rows.WAIT_COLUMNS, waits)
+        await self._keep_looks([each.dossier for each in judgements if each.looked])
         await self._send(judgements)
         erased = rows.erased(judgements)
         if erased:
@@ -129,6 +130,7 @@ class PostgresTransaction:
         await execute(SQL.put_words, *rows.columns(map(rows.words_row, dossiers), 6))
         corrections = [(each.order_key, each.sealed_correction) for each in dossiers]
         await execute(SQL.put_corrections, *rows.columns(corrections, 2))
+        await self._keep_looks([each for each in dossiers if each.look is not None])
         await self._request([each.order_key for each in dossiers], cause)
 
     async def put_states(self, changes: Sequence[StateChange], *, again: Collection[str]) -> None:
@@ -155,6 +157,14 @@ class PostgresTransaction:
             SQL.write_personal_data, *rows.columns(rows.personal_rows(judgements), len(rows.PERSONAL_COLUMNS))
         )
         await execute(SQL.forget_waits, [each.dossier.order_key for each in judgements])
+
+    async def _keep_looks(self, dossiers: Sequence[Dossier]) -> None:
+        looked = [rows.look_row(each) for each in dossiers if each.look is not None]
+        released = [each.order_key for each in dossiers if each.look is None]
+        if looked:
+            await self._connection.execute(SQL.keep_looks, *rows.columns(looked, len(rows.LOOK_COLUMNS)))
+        if released:
+            await self._connection.execute(SQL.forget_looks, released)
 
     async def _copy(self, table: str, names: Sequence[str], records: Iterable[rows.Row]) -> None:
         # New rows go by COPY: it costs the driver a tenth of what arrays cost, for it looks at no element twice.

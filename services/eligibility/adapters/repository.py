@@ -142,6 +142,15 @@ class PostgresRepository:
         found = await self._fetch(SQL.list_held, seller_id, store_id, reason, after, limit)
         return [row["order_key"] for row in found]
 
+    async def ask_looks_again(self, shards: Collection[int], *, now: datetime) -> datetime | None:
+        """Request the reassessment of orders of these shards whose last look has had no answer in time."""
+        wanted = sorted(shards)
+        async with self._changing_facts() as change:
+            await change.request(SQL.ask_looks_again, wanted, now)
+            [row] = await change.fetch(SQL.longest_look, wanted)
+        since: datetime | None = row["since"]
+        return since
+
     async def requested(self, shards: Collection[int]) -> list[int]:
         """Return which of the shards have requests to judge again."""
         return [row["shard"] for row in await self._fetch(SQL.find_requested, sorted(shards))]

@@ -15,7 +15,7 @@ from schemas.catalog import CatalogVariant
 from schemas.money import Money
 from schemas.order import Design
 from schemas.reasons import Reason
-from services.eligibility.dossier import Decided, Dossier, Judgement, OutboxMessage
+from services.eligibility.dossier import Decided, Dossier, Judgement, Look, OutboxMessage
 from services.eligibility.erasures import Erased, Tombstone, Tombstones
 from services.eligibility.facts import Approval, Match, SellerSettings
 from services.eligibility.payments import Claim
@@ -31,6 +31,7 @@ ORDER_COLUMNS = (
     *("told_revision", "told_cancelled", "trace"),
 )
 PERSONAL_COLUMNS = ("order_key", "sealed_event", "told_address", "told_items", "erase_after", "buyer")
+LOOK_COLUMNS = ("order_key", "shard", "read_at", "since", "asked", "asked_at", "again_at", "problem")
 WAIT_COLUMNS = ("order_key", "fact", "ref", "shard")
 OUTBOX_COLUMNS = ("shard", "number", "topic", "order_key", "value", "sealed", "trace")
 CHARGE_COLUMNS = ("order_key", "seller_id", "currency", "amount", "charged_at", "changed_at")
@@ -74,6 +75,7 @@ def dossier(row: asyncpg.Record) -> Dossier:
         charged=_money(row["charged_amount"], row["charged_currency"]),
         trace=trace.parse(row["trace"]),
         buyer=row["buyer"],
+        look=_look(row) if row["looked"] else None,
     )
 
 
@@ -181,6 +183,26 @@ def wait_rows(judgement: Judgement) -> Iterator[Row]:
     dossier = judgement.dossier
     for wait in judgement.waits:
         yield (dossier.order_key, wait.fact, wait.ref, dossier.shard)
+
+
+def look_row(dossier: Dossier) -> Row:
+    """Return the columns of `keep_looks`. Raises ValueError for an order without a look."""
+    look = dossier.look
+    if look is None:
+        raise ValueError("an order that needs no look has none to keep")
+    waits = (look.since, look.asked, look.asked_at, look.again_at, look.problem)
+    return (dossier.order_key, dossier.shard, look.read_at, *waits)
+
+
+def _look(row: asyncpg.Record) -> Look:
+    return Look(
+        read_at=row["look_read_at"],
+        since=row["look_since"],
+        asked=row["look_asked"],
+        asked_at=row["look_asked_at"],
+        again_at=row["look_again_at"],
+        problem=row["look_problem"],
+    )
 
 
 def _standing(row: asyncpg.Record) -> Standing:

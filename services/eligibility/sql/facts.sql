@@ -12,6 +12,21 @@ WHERE seller_id = $1 AND outcome = 'held' AND ($2::text IS NULL OR store_id = $2
     AND ($4::text IS NULL OR reasons LIKE '%"code":"' || $4 || '"%')
 RETURNING shard;
 
+-- name: ask_looks_again
+-- Asks for orders of some shards to be judged again whose last look has had no answer in time: judging asks once more. Those
+-- of erased buyers wait for nothing.
+INSERT INTO reassessments (shard, order_key, cause)
+SELECT l.shard, l.order_key, 'look' FROM looks AS l JOIN personal_data USING (order_key)
+WHERE l.shard = ANY($1::smallint[]) AND l.again_at <= $2
+    AND NOT EXISTS (
+        SELECT FROM reassessments AS r WHERE r.shard = l.shard AND r.order_key = l.order_key AND r.cause = 'look'
+    )
+RETURNING shard;
+
+-- name: longest_look
+-- Since when the order waits that waits longest for its last look.
+SELECT min(since) AS since FROM looks WHERE shard = ANY($1::smallint[]);
+
 -- name: list_held
 -- The held orders of a seller, of one store and with one reason if asked, after a key.
 SELECT order_key FROM orders

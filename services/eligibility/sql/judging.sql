@@ -19,8 +19,11 @@ FROM (SELECT DISTINCT slot FROM unnest($2::integer[]) AS slot ORDER BY slot) AS 
 -- name: load_dossiers
 -- Reads all that is known of these orders.
 SELECT o.*, p.sealed_event, p.sealed_correction, p.told_address, p.told_items, p.buyer,
-       c.amount AS charged_amount, c.currency AS charged_currency
+       c.amount AS charged_amount, c.currency AS charged_currency,
+       l.order_key IS NOT NULL AS looked, l.read_at AS look_read_at, l.since AS look_since, l.asked AS look_asked,
+       l.asked_at AS look_asked_at, l.again_at AS look_again_at, l.problem AS look_problem
 FROM orders o
+LEFT JOIN looks l USING (order_key)
 LEFT JOIN personal_data p USING (order_key)
 LEFT JOIN charges c USING (order_key)
 WHERE o.order_key = ANY($1::text[]);
@@ -77,6 +80,21 @@ SET imported_at = n.imported_at, revised_at = n.revised_at, fetched_at = n.fetch
 FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[])
     AS n (order_key, imported_at, revised_at, fetched_at, raw_event_id, registers)
 WHERE o.order_key = n.order_key;
+
+-- name: keep_looks
+-- Keeps how far the last looks of these orders are.
+INSERT INTO looks (order_key, shard, read_at, since, asked, asked_at, again_at, problem)
+SELECT * FROM unnest(
+    $1::text[], $2::smallint[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::timestamptz[],
+    $7::timestamptz[], $8::text[]
+)
+ON CONFLICT (order_key) DO UPDATE SET
+    read_at = excluded.read_at, since = excluded.since, asked = excluded.asked, asked_at = excluded.asked_at,
+    again_at = excluded.again_at, problem = excluded.problem;
+
+-- name: forget_looks
+-- Forgets the last looks of orders that are released, or will not be.
+DELETE FROM looks WHERE order_key = ANY($1::text[]);
 
 -- name: forget_waits
 -- Orders that were judged again wait for nothing of before.
