@@ -26,6 +26,7 @@ from schemas.topics import (
     SYNC_REQUESTS,
     SYNC_SESSIONS,
     TRACKING_PUSHES,
+    WEBHOOK_ENDPOINTS,
 )
 from services.ingest.adapters.postgres import MIGRATIONS as DIRECTORY
 from services.ingest.adapters.postgres import SCHEMA
@@ -81,6 +82,7 @@ _TOPICS = (
     ORDERS_DECISIONS,
     PRODUCTION_UPDATES,
     TRACKING_PUSHES,
+    WEBHOOK_ENDPOINTS,
 )
 #: A webhook must be refused before its platform stops waiting, so Kafka gets less time than that.
 _PUBLISH_WITHIN_SECONDS = 3.0

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from schemas.reasons import REASONS
 from schemas.stores import Capability, StoreRecord
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.reporting.attention import (
     Attention,
     DueOrders,
@@ -51,6 +52,7 @@ def alerts_of(
     alerts += [alert for healed in attention.healed for alert in teller.of_healed(healed)]
     alerts += [alert for due in attention.due for alert in teller.of_due(due)]
     alerts += teller.of_all_stuck(attention.stuck)
+    alerts += [teller.of_endpoint(endpoint) for endpoint in attention.endpoints]
     alerts += [teller.of_waiting(waiting) for waiting in attention.waiting if _is_waited_for(waiting)]
     return tuple(sorted(alerts, key=place))
 
@@ -211,6 +213,19 @@ class _Teller:
             sentence=self._texts(f"alerts.digests.sentences.{code}"),
             remedy=self._texts(f"alerts.remedies.{code}"),
             link=f"/tracking?state={found[0].state}",
+        )
+
+    def of_endpoint(self, endpoint: WebhookEndpointRecord) -> AlertView:
+        code: AlertCode = "ENDPOINT_DISABLED"
+        return AlertView(
+            id=f"{code}:{endpoint.endpoint_id}",
+            code=code,
+            severity="warning",
+            since=endpoint.changed_at,
+            title=self._texts(f"alerts.titles.{code}", host=endpoint.host),
+            sentence=" ".join(filter(None, (endpoint.problem, self._texts(f"alerts.sentences.{code}")))),
+            remedy=self._texts(f"alerts.remedies.{code}"),
+            link=f"/webhooks#endpoint-{quote(endpoint.endpoint_id)}",
         )
 
     def of_waiting(self, waiting: WaitingOrders) -> AlertView:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from schemas.reasons import ReasonCode
 from schemas.stores import StoreRecord
 from schemas.tracking import PushState
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.reporting.watermark import Doubt, Healed, LateStore, Proof, late_stores
 
 #: How many of a store's newest polls are looked at for how many failed in a row.
@@ -94,6 +95,8 @@ class Attention:
     healed: tuple[Healed, ...] = ()
     due: tuple[DueOrders, ...] = ()
     stuck: tuple[StuckParcels, ...] = ()
+    #: Disabled ones only.
+    endpoints: tuple[WebhookEndpointRecord, ...] = ()
 
 
 def proven_attention(

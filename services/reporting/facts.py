@@ -31,15 +31,18 @@ from schemas.topics import (
     SYNC_AUDITS,
     SYNC_SESSIONS,
     TRACKING_PUSHES,
+    WEBHOOK_ENDPOINTS,
     Topic,
 )
 from schemas.tracking import TrackingPushed
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.kit.errors import UnreadableMessage
 
 #: What the report is made of: topics without personal data, compacted or kept for ever.
 SOURCES: tuple[Topic, ...] = (
     SELLERS,
     STORES,
+    WEBHOOK_ENDPOINTS,
     SYNC_SESSIONS,
     SYNC_AUDITS,
     ORDERS_DECISIONS,
@@ -60,7 +63,8 @@ Update = (
 )
 SessionFact = SessionStarted | SessionProgressed | SessionFinished
 AuditFact = AuditStarted | AuditProgressed | AuditFinished
-Fact = SellerRecord | StoreRecord | SessionFact | AuditFact | OrderDecided | Update | TrackingPushed
+Record = SellerRecord | StoreRecord | WebhookEndpointRecord
+Fact = Record | SessionFact | AuditFact | OrderDecided | Update | TrackingPushed
 
 #: A topic's partition.
 Place = tuple[str, int]

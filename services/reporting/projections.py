@@ -30,6 +30,7 @@ from schemas.production import (
 from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted
 from schemas.stores import SellerRecord, StoreRecord
 from schemas.tracking import TrackingPushed
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.reporting.changes import (
     AuditChange,
     Heard,
@@ -60,6 +61,7 @@ class Changes:
 
     sellers: dict[str, SellerRecord] = field(default_factory=dict)
     stores: dict[str, StoreRecord] = field(default_factory=dict)
+    endpoints: dict[str, WebhookEndpointRecord] = field(default_factory=dict)
     sessions: dict[str, SessionChange] = field(default_factory=dict)
     session_orders: dict[tuple[str, str], SessionOrder] = field(default_factory=dict)
     orders: dict[str, OrderChange] = field(default_factory=dict)
@@ -76,6 +78,9 @@ class Changes:
             case StoreRecord():
                 kept_store = self.stores.get(fact.store_id)
                 self.stores[fact.store_id] = fact if kept_store is None else later_record(kept_store, fact)
+            case WebhookEndpointRecord():
+                kept_endpoint = self.endpoints.get(fact.endpoint_id)
+                self.endpoints[fact.endpoint_id] = fact if kept_endpoint is None else later_record(kept_endpoint, fact)
             case SessionStarted() | SessionProgressed() | SessionFinished():
                 self._add_session(fact)
             case AuditStarted() | AuditProgressed() | AuditFinished():
@@ -97,6 +102,8 @@ class Changes:
             self.add(seller)
         for store in other.stores.values():
             self.add(store)
+        for endpoint in other.endpoints.values():
+            self.add(endpoint)
         for session in other.sessions.values():
             self._add_session_change(session)
         for order in other.session_orders.values():
@@ -153,7 +160,7 @@ def reduce_facts(facts: Iterable[Fact | None]) -> Changes:
     return changes
 
 
-R = TypeVar("R", SellerRecord, StoreRecord)
+R = TypeVar("R", SellerRecord, StoreRecord, WebhookEndpointRecord)
 
 
 def later_record(kept: R, new: R) -> R:

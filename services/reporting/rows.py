@@ -9,6 +9,7 @@ from schemas.decisions import OrderDecided
 from schemas.ids import split_order_key
 from schemas.stores import SellerRecord, StoreRecord
 from schemas.tracking import TrackingPushed
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.reporting.changes import (
     PRECEDENCE,
     PRODUCTION_RANK,
@@ -40,6 +41,16 @@ def store_row(record: StoreRecord) -> Row:
     """Return the row of `stores`."""
     return {
         "store_id": record.store_id,
+        "seller_id": record.seller_id,
+        "changed_at": record.changed_at,
+        "record": record.model_dump(mode="json"),
+    }
+
+
+def endpoint_row(record: WebhookEndpointRecord) -> Row:
+    """Return the row of `webhook_endpoints`."""
+    return {
+        "endpoint_id": record.endpoint_id,
         "seller_id": record.seller_id,
         "changed_at": record.changed_at,
         "record": record.model_dump(mode="json"),

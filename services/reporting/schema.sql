@@ -241,6 +241,13 @@ CREATE TABLE reporting.timeline (
 
 COMMENT ON COLUMN reporting.timeline.source IS 'which message told it; of two that tell the same, the earlier stands';
 
+CREATE TABLE reporting.webhook_endpoints (
+    endpoint_id text NOT NULL,
+    seller_id text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    record jsonb NOT NULL
+);
+
 ALTER TABLE ONLY reporting.audits
     ADD CONSTRAINT audits_pkey PRIMARY KEY (audit_id);
 
@@ -273,6 +280,9 @@ ALTER TABLE ONLY reporting.stores
 
 ALTER TABLE ONLY reporting.timeline
     ADD CONSTRAINT timeline_pkey PRIMARY KEY (order_key, entry_id);
+
+ALTER TABLE ONLY reporting.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (endpoint_id);
 
 CREATE INDEX audits_by_store ON reporting.audits USING btree (store_id, listed_at DESC, audit_id DESC);
 
@@ -315,3 +325,5 @@ CREATE INDEX sessions_unproven ON reporting.sessions USING btree (store_id, wind
 CREATE INDEX sessions_with_failures ON reporting.sessions USING btree (seller_id, listed_at DESC) WHERE (failed_orders > 0);
 
 CREATE INDEX stores_by_seller ON reporting.stores USING btree (seller_id, store_id);
+
+CREATE INDEX webhook_endpoints_disabled ON reporting.webhook_endpoints USING btree (seller_id, endpoint_id) WHERE ((record ->> 'state'::text) = 'disabled'::text);

@@ -36,6 +36,7 @@ AlertCode = Literal[
     "SHIP_BY_LATE",
     "TRACKING_NEEDS_YOU",
     "TRACKING_REFUSED_ORDERS",
+    "ENDPOINT_DISABLED",
 ]
 
 

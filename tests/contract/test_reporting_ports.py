@@ -48,6 +48,7 @@ from tests.reporting.facts import (
     STORE,
     at,
     decided,
+    disabled_endpoint,
     finished,
     key,
     located,
@@ -420,6 +421,20 @@ async def test_an_order_that_was_released_waits_no_longer(kept: Kept) -> None:
     await kept.take(decided(reasons=(not_matched(),)), decided(number=2, cause="match", step="released", minute=9))
 
     assert (await kept.reports.attention(SELLER, now=at(10_000))).waiting == ()
+
+
+async def test_an_address_that_is_not_called_needs_its_seller_until_it_is_enabled_or_removed(kept: Kept) -> None:
+    first, second = disabled_endpoint(), disabled_endpoint(endpoint_id="e-2", changed_at=at(1))
+    await kept.take(first, second, topic="webhook.endpoints")
+    both = (await kept.reports.attention(SELLER, now=at(9))).endpoints
+    again = [disabled_endpoint(state=state, changed_at=at(2)) for state in ("enabled", "disabled", "enabled")]
+    gone = disabled_endpoint(endpoint_id="e-2", state="removed", changed_at=at(3))
+
+    await kept.take(*again, gone, second, first=2, topic="webhook.endpoints")
+
+    assert both == (first, second)
+    assert (await kept.reports.attention(SELLER, now=at(9))).endpoints == ()
+    assert (await kept.reports.attention("seller-2", now=at(9))).endpoints == ()
 
 
 async def test_another_sellers_troubles_are_not_there(kept: Kept) -> None:

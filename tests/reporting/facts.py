@@ -28,6 +28,7 @@ from schemas.reasons import Reason, ReasonCode
 from schemas.sessions import OrderOutcome, SessionFinished, SessionProgressed, SessionStarted, Window
 from schemas.stores import Capability, StoreRecord
 from schemas.tracking import TrackingPushed
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.reporting.facts import Fact, Located
 
 SELLER = SellerId("seller-1")
@@ -412,3 +413,16 @@ FACTS: tuple[Fact, ...] = (
     audit_finished(),
     *differing("audit-2", found(7, "stale", minute=2), minute=30, scope="asked", by="created"),
 )
+
+
+def disabled_endpoint(**other: Any) -> WebhookEndpointRecord:
+    values: dict[str, Any] = {
+        "endpoint_id": "e-1",
+        "seller_id": SELLER,
+        "host": "shop.example.com",
+        "state": "disabled",
+        "problem": "Nothing was taken there for a day.",
+        "failing_since": at(-1500),
+        "changed_at": at(-60),
+    }
+    return WebhookEndpointRecord(**(values | other))

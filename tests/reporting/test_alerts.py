@@ -22,7 +22,7 @@ from services.reporting.attention import (
 from services.reporting.ports import ALERT_CURSOR
 from services.reporting.views import AlertView
 from services.reporting.watermark import Doubt, Healed, LateStore
-from tests.reporting.facts import START, STORE, at, store
+from tests.reporting.facts import START, STORE, at, disabled_endpoint, store
 
 DAY = timedelta(days=1)
 
@@ -298,3 +298,13 @@ def test_refusals_of_all_stores_are_one_digest_of_each_kind() -> None:
     assert (alert.id, alert.orders, alert.since) == ("TRACKING_REFUSED_ORDERS", 108, at(5))
     assert alert.title == "Tracking of 108 orders in 9 stores was refused"
     assert (alert.store_id, alert.link) == (None, "/tracking?state=refused")
+
+
+def test_an_address_that_is_not_called_any_more_says_why_and_what_brings_it_back() -> None:
+    [alert] = told(stores=(), endpoints=(disabled_endpoint(),))
+
+    assert (alert.id, alert.severity, alert.since) == ("ENDPOINT_DISABLED:e-1", "warning", at(-60))
+    assert alert.title == "Your system at shop.example.com is not told any more"
+    assert alert.sentence.startswith("Nothing was taken there for a day. ")
+    assert "send a test" in alert.remedy
+    assert alert.link == "/webhooks#endpoint-e-1"

@@ -9,9 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
-from schemas.ids import fact_id
+from schemas.ids import SellerId, fact_id
+from schemas.topics import WEBHOOK_ENDPOINTS
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.ingest.outgoing.notices import ENDPOINT_DISABLED, ORDER_NOTICES, TEST, Notice
+from services.kit.kafka.publisher import Message
 
 #: The wait after each failed attempt; after the last one a delivery has failed for good. A day in all, nearly.
 WAITS = (
@@ -133,12 +137,14 @@ class Outgoing(Protocol):
         """Whether any seller at all has an enabled endpoint."""
         ...
 
-    async def change(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
-        """Apply `change` alone; the endpoint after it, None when there is none."""
+    async def change(
+        self, endpoint_id: str, change: Callable[[Endpoint], Endpoint], *, now: datetime
+    ) -> Endpoint | None:
+        """Apply `change` alone; the endpoint after it, None when there is none. `news_of` it is told if it is kept."""
         ...
 
-    async def remove(self, endpoint_id: str) -> None:
-        """Forget an endpoint and its deliveries."""
+    async def remove(self, endpoint_id: str, *, now: datetime) -> None:
+        """Forget an endpoint and its deliveries; `news_of` that is told if it is kept."""
         ...
 
     async def put(self, deliveries: Sequence[Delivery]) -> None:
@@ -164,6 +170,23 @@ class Outgoing(Protocol):
     async def forget(self, *, before: datetime) -> None:
         """Forget deliveries that were made before that and have ended."""
         ...
+
+
+def news_of(held: Endpoint, changed: Endpoint | None, *, now: datetime) -> Sequence[Message]:
+    """What the report hears of a change, or of a removal (None): of addresses that are, or were, disabled."""
+    if changed == held or (held.state == "enabled" and (changed is None or changed.state == "enabled")):
+        return ()
+    shown = changed or held
+    record = WebhookEndpointRecord(
+        endpoint_id=shown.endpoint_id,
+        seller_id=SellerId(shown.seller_id),
+        host=urlsplit(shown.url).hostname or "?",
+        state=changed.state if changed else "removed",
+        problem=shown.problem,
+        failing_since=shown.failing_since,
+        changed_at=now,
+    )
+    return [Message(WEBHOOK_ENDPOINTS.name, shown.endpoint_id, record.model_dump_json().encode())]
 
 
 def deliveries(

@@ -104,7 +104,7 @@ class OutgoingApi:
     async def remove_endpoint(self, request: web.Request, *, path: EndpointPath) -> None:
         """It is told nothing more, and its log goes."""
         await self._own(request, path.endpoint_id)
-        await self.outgoing.remove(path.endpoint_id)
+        await self.outgoing.remove(path.endpoint_id, now=self.clock.now())
 
     async def test_endpoint(self, request: web.Request, *, path: EndpointPath) -> DeliveryView:
         """Send `webhook.test` now, once, and show how it ended."""
@@ -142,7 +142,7 @@ class OutgoingApi:
         return endpoint
 
     async def _changed(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
-        changed = await self.outgoing.change(endpoint_id, change)
+        changed = await self.outgoing.change(endpoint_id, change, now=self.clock.now())
         if changed is None:
             raise not_found("endpoint")
         return changed

@@ -129,7 +129,7 @@ class Sending:
         if attempt.is_success and endpoint.failing_since is None:
             return
         now = self._clock.now()
-        after = await self._outgoing.change(endpoint.endpoint_id, lambda held: held.heard(attempt, now=now))
+        after = await self._outgoing.change(endpoint.endpoint_id, lambda held: held.heard(attempt, now=now), now=now)
         if after is None or after.state == "enabled" or endpoint.state == "disabled":
             return
         log.warning("endpoint.disabled", endpoint_id=after.endpoint_id, problem=after.problem)

@@ -88,7 +88,7 @@ class MemoryProjections:
 
     def _tell(self, changes: Changes) -> None:
         things: list[Any] = [*changes.stores.values(), *changes.sessions.values(), *changes.orders.values()]
-        things += changes.audits.values()
+        things += [*changes.audits.values(), *changes.endpoints.values()]
         for seller_id in {thing.seller_id for thing in things}:
             change = Change(
                 change_id=str(next(self._numbers)),
@@ -143,6 +143,7 @@ class MemoryReports:
         stores = [store for store in kept.stores.values() if store.seller_id == seller_id]
         found = attention_in(
             stores,
+            endpoints=[one for one in kept.endpoints.values() if one.seller_id == seller_id],
             sessions=self._session_rows(seller_id),
             session_orders=[session_order_row(order) for order in kept.session_orders.values()],
             orders=self._order_rows(seller_id),

@@ -9,6 +9,7 @@ from datetime import datetime
 from schemas.reasons import ReasonCode
 from schemas.stores import StoreRecord
 from schemas.tracking import PushState
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.reporting.attention import (
     LATE_FOR,
     POLLS_LOOKED_AT,
@@ -31,6 +32,7 @@ from services.reporting.rows import Row
 def attention_in(
     stores: Sequence[StoreRecord],
     *,
+    endpoints: Sequence[WebhookEndpointRecord],
     sessions: Sequence[Row],
     session_orders: Sequence[Row],
     orders: Sequence[Row],
@@ -49,6 +51,7 @@ def attention_in(
         ),
         waiting=tuple(_waiting(orders, before=now - WAITS_LONG)),
         due=tuple(_due(orders, now=now)),
+        endpoints=tuple(sorted((one for one in endpoints if one.state == "disabled"), key=lambda one: one.endpoint_id)),
         stuck=tuple(_stuck(orders, since=now - LATE_FOR)),
     )
 

@@ -19,6 +19,7 @@ from services.reporting.projections import Changes, reduce_facts
 from services.reporting.rows import (
     Row,
     audit_row,
+    endpoint_row,
     entry_row,
     order_row,
     parcel_row,
@@ -91,6 +92,7 @@ async def _write(connection: Connection, changes: Changes) -> None:
     for statement, rows in (
         (_SQL.write_sellers, [seller_row(seller) for seller in changes.sellers.values()]),
         (_SQL.write_stores, [store_row(store) for store in changes.stores.values()]),
+        (_SQL.write_endpoints, [endpoint_row(endpoint) for endpoint in changes.endpoints.values()]),
         (_SQL.write_sessions, [session_row(session) for session in changes.sessions.values()]),
         (_SQL.write_session_orders, [session_order_row(order) for order in changes.session_orders.values()]),
         (_SQL.write_orders, [order_row(order) for order in changed if order.verdict or order.heard]),
@@ -117,7 +119,7 @@ async def _prove(connection: Connection, changes: Changes) -> None:
 
 
 async def _tell(connection: Connection, changes: Changes) -> None:
-    for seller_id in {thing.seller_id for thing in (*changes.stores.values(), *_changed(changes))}:
+    for seller_id in {thing.seller_id for thing in _changed(changes)}:
         sessions = [one.session_id for one in changes.sessions.values() if one.seller_id == seller_id]
         orders = [one.order_key for one in changes.orders.values() if one.seller_id == seller_id]
         audits = [one.audit_id for one in changes.audits.values() if one.seller_id == seller_id]
@@ -136,6 +138,8 @@ async def _tell(connection: Connection, changes: Changes) -> None:
 
 
 def _changed(changes: Changes) -> Iterable[Any]:
+    yield from changes.stores.values()
+    yield from changes.endpoints.values()
     yield from changes.sessions.values()
     yield from changes.orders.values()
     yield from changes.audits.values()

@@ -13,6 +13,7 @@ import orjson
 from schemas.reasons import ReasonCode
 from schemas.sessions import OrderResult
 from schemas.stores import StoreRecord
+from schemas.webhook_endpoints import WebhookEndpointRecord
 from services.kit.clock import Clock
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
@@ -116,12 +117,14 @@ class PostgresReports:
         waiting = await self._fetch(_SQL_ATTENTION.waiting_orders, seller_id, now - WAITS_LONG, WAITING_COUNTED)
         due = await self._fetch(_SQL_ATTENTION.due_orders, seller_id, now, now - LATE_FOR)
         stuck = await self._fetch(_SQL_ATTENTION.stuck_parcels, seller_id, now - LATE_FOR)
+        endpoints = await self._fetch(_SQL_ATTENTION.disabled_endpoints, seller_id)
         found = Attention(
             stores=tuple(StoreRecord.model_validate(row["record"]) for row in stores),
             failing=tuple(FailingStore(**row) for row in failing),
             unreadable=tuple(UnreadableOrders(**row) for row in unreadable),
             waiting=tuple(WaitingOrders(**{**row, "code": ReasonCode(row["code"])}) for row in waiting),
             due=tuple(DueOrders(**row) for row in due),
+            endpoints=tuple(WebhookEndpointRecord.model_validate(row["record"]) for row in endpoints),
             stuck=tuple(StuckParcels(**row) for row in stuck),
         )
         proofs = await self._proofs.of(seller_id, [store.store_id for store in found.stores])

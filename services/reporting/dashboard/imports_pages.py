@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from services.kit.errors import TransientError
 from services.kit.http.problems import Problem, not_found
@@ -38,6 +39,12 @@ _STEPS = frozenset({"start", "resume"})
 _FORMS = frozenset({"csv", "xlsx"})
 _PASSED_ON = ("Content-Type", "Content-Disposition")
 _NOTHING = ImportsTold(items=(), next=None)
+
+
+class ImportPath(BaseModel):
+    """One import."""
+
+    id: str
 
 
 class ImportPages:

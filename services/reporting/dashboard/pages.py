@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
 
 from schemas.reasons import ReasonCode
 from services.kit.clock import Clock
@@ -33,12 +32,13 @@ from services.reporting.dashboard.browser import (
 )
 from services.reporting.dashboard.completeness_pages import CompletenessPages
 from services.reporting.dashboard.declaring import declare
-from services.reporting.dashboard.imports_pages import ImportPages
+from services.reporting.dashboard.imports_pages import ImportPages, ImportPath
 from services.reporting.dashboard.order_form import MOST_FIELDS
 from services.reporting.dashboard.order_form_pages import OrderFormPages
 from services.reporting.dashboard.tracking_pages import TrackingPages
 from services.reporting.dashboard.view import Renderer, Viewer, default_viewer
 from services.reporting.dashboard.visit import Page, Visit
+from services.reporting.dashboard.webhooks_pages import EndpointPath, WebhookPages
 from services.reporting.events import Hub
 from services.reporting.logins import Logins
 from services.reporting.neighbours import Neighbours
@@ -89,6 +89,7 @@ class Dashboard:
         self._tracking = TrackingPages(parcels, asker, shows=self._page)
         self._imports = ImportPages(reports, neighbours.ingest, shows=self._page)
         self._by_hand = OrderFormPages(reports, neighbours, clock=clock, shows=self._page, renders=self._part)
+        self._webhooks = WebhookPages(neighbours.ingest, shows=self._page)
         self._connect_at = connect_at
         self._hub = hub
         self._logins = logins
@@ -121,6 +122,9 @@ class Dashboard:
         declare(routes, "GET", "/imports/{id}", self._for_logged_in(files.one_import), path_model=ImportPath)
         declare(routes, "POST", "/imports/{id}", self._for_logged_in(files.steer), path_model=ImportPath)
         declare(routes, "GET", "/imports/{id}/failed", self._for_logged_in(files.failed_rows), path_model=ImportPath)
+        hooks = self._webhooks
+        declare(routes, "GET", "/webhooks", self._for_logged_in(hooks.all_endpoints))
+        declare(routes, "POST", "/webhooks/{id}", self._for_logged_in(hooks.steer), path_model=EndpointPath)
         by_hand = self._by_hand
         declare(routes, "GET", "/new-order", self._for_logged_in(by_hand.show))
         declare(routes, "POST", "/new-order", self._for_logged_in(by_hand.take, fields=MOST_FIELDS))
@@ -337,12 +341,6 @@ class Dashboard:
     def _rendered(self, template: str, viewer: Viewer, *, status: int = 200, **values: Any) -> web.Response:
         text = self._renderer.render(template, viewer, assets=self._assets.links(), **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
-
-
-class ImportPath(BaseModel):
-    """One import."""
-
-    id: str
 
 
 def _viewer(request: web.Request) -> Viewer:

@@ -77,6 +77,12 @@ ORDER BY code;
 -- A seller's stores as they are, at most $2.
 SELECT record FROM stores WHERE seller_id = $1 ORDER BY store_id LIMIT $2;
 
+-- name: disabled_endpoints
+-- A seller's own addresses that are not called any more.
+SELECT record FROM webhook_endpoints
+WHERE seller_id = $1 AND record ->> 'state' = 'disabled'
+ORDER BY endpoint_id;
+
 -- name: due_orders
 -- By store, a seller's orders that are near or past their deadline at $2, not more than that after $3: not shipped yet, or
 -- shipped and their platform does not have a parcel's number.

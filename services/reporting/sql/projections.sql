@@ -44,6 +44,15 @@ ON CONFLICT (store_id) DO UPDATE
 SET seller_id = excluded.seller_id, changed_at = excluded.changed_at, record = excluded.record
 WHERE excluded.changed_at >= kept.changed_at;
 
+-- name: write_endpoints
+-- Puts in sellers' own addresses, the newest record of each.
+INSERT INTO webhook_endpoints AS kept (endpoint_id, seller_id, changed_at, record)
+SELECT endpoint_id, seller_id, changed_at, record
+FROM jsonb_to_recordset($1) AS batch (endpoint_id text, seller_id text, changed_at timestamptz, record jsonb)
+ORDER BY endpoint_id
+ON CONFLICT (endpoint_id) DO UPDATE SET changed_at = excluded.changed_at, record = excluded.record
+WHERE excluded.changed_at >= kept.changed_at;
+
 -- name: write_sessions
 -- Merges what is known of sessions: how each began, its highest part, how it ended.
 INSERT INTO sessions AS kept (

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.ingest.outgoing.endpoints import Delivery, Endpoint
+from services.ingest.outgoing.endpoints import Delivery, Endpoint, news_of
+from services.kit.kafka.publisher import Message
 
 
 class MemoryOutgoing:
@@ -16,6 +17,7 @@ class MemoryOutgoing:
     def __init__(self) -> None:
         self.endpoints: dict[str, Endpoint] = {}
         self.deliveries: dict[str, Delivery] = {}
+        self.outbox: list[Message] = []
 
     async def add(self, endpoint: Endpoint) -> None:
         """At once."""
@@ -34,16 +36,21 @@ class MemoryOutgoing:
         """By looking."""
         return any(endpoint.state == "enabled" for endpoint in self.endpoints.values())
 
-    async def change(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
+    async def change(
+        self, endpoint_id: str, change: Callable[[Endpoint], Endpoint], *, now: datetime
+    ) -> Endpoint | None:
         """At once."""
         if endpoint_id not in self.endpoints:
             return None
-        self.endpoints[endpoint_id] = change(self.endpoints[endpoint_id])
-        return self.endpoints[endpoint_id]
+        held = self.endpoints[endpoint_id]
+        self.endpoints[endpoint_id] = changed = change(held)
+        self.outbox += news_of(held, changed, now=now)
+        return changed
 
-    async def remove(self, endpoint_id: str) -> None:
+    async def remove(self, endpoint_id: str, *, now: datetime) -> None:
         """With its deliveries."""
-        self.endpoints.pop(endpoint_id, None)
+        held = self.endpoints.pop(endpoint_id, None)
+        self.outbox += news_of(held, None, now=now) if held else ()
         self.deliveries = {key: each for key, each in self.deliveries.items() if each.endpoint_id != endpoint_id}
 
     async def put(self, deliveries: Sequence[Delivery]) -> None:

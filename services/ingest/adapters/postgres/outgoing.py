@@ -8,7 +8,8 @@ from datetime import datetime
 import asyncpg
 
 from services.ingest.adapters.postgres import SQL
-from services.ingest.outgoing.endpoints import Delivery, Endpoint
+from services.ingest.adapters.postgres.outbox import put
+from services.ingest.outgoing.endpoints import Delivery, Endpoint, news_of
 from services.kit.postgres.pool import translated_errors
 from services.kit.postgres.sql import load_sql
 
@@ -47,25 +48,34 @@ class PostgresOutgoing:
         with translated_errors():
             return bool(await self._pool.fetchval(_SQL.is_any_endpoint_enabled))
 
-    async def change(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
+    async def change(
+        self, endpoint_id: str, change: Callable[[Endpoint], Endpoint], *, now: datetime
+    ) -> Endpoint | None:
         """Under the row's lock."""
         with translated_errors():
             async with self._pool.acquire() as connection, connection.transaction():
                 row = await connection.fetchrow(_SQL.hold_endpoint, endpoint_id)
                 if row is None:
                     return None
-                changed = change(_endpoint(row))
+                held = _endpoint(row)
+                changed = change(held)
                 await connection.execute(
                     _SQL.change_endpoint,
                     *(endpoint_id, changed.url, list(changed.types), changed.secret),
                     *(changed.state, changed.problem, changed.failing_since),
                 )
+                await put(connection, news_of(held, changed, now=now))
         return changed
 
-    async def remove(self, endpoint_id: str) -> None:
+    async def remove(self, endpoint_id: str, *, now: datetime) -> None:
         """Its deliveries follow."""
         with translated_errors():
-            await self._pool.execute(_SQL.remove_endpoint, endpoint_id)
+            async with self._pool.acquire() as connection, connection.transaction():
+                row = await connection.fetchrow(_SQL.hold_endpoint, endpoint_id)
+                if row is None:
+                    return
+                await connection.execute(_SQL.remove_endpoint, endpoint_id)
+                await put(connection, news_of(_endpoint(row), None, now=now))
 
     async def put(self, deliveries: Sequence[Delivery]) -> None:
         """In one statement."""
