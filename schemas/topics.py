@@ -17,7 +17,6 @@ from schemas.sessions import SessionEvent
 from schemas.stores import SellerRecord, StoreRecord
 from schemas.tracking import TrackingPushed
 from schemas.webhook_endpoints import WebhookEndpointRecord
-from schemas.webhook_endpoints import WebhookEndpointRecord
 
 #: Kafka keeps buyers' data for at most this long (see docs/adr/0003-personal-data.md).
 PERSONAL_DATA_RETENTION = timedelta(days=7)
@@ -56,7 +55,6 @@ class Topic:
 
 SELLERS = Topic("sellers", "seller id", SellerRecord, compacted=True, partitions=1)
 STORES = Topic("stores", "store id", StoreRecord, compacted=True, partitions=1)
-WEBHOOK_ENDPOINTS = Topic("webhook.endpoints", "endpoint id", WebhookEndpointRecord, compacted=True, partitions=1)
 WEBHOOK_ENDPOINTS = Topic("webhook.endpoints", "endpoint id", WebhookEndpointRecord, compacted=True, partitions=1)
 CATALOG_VARIANTS = Topic("catalog.variants", "SKU", CatalogVariant, compacted=True, partitions=1, has_dead_letters=True)
 ORDERS_RAW = Topic("orders.raw", "order key", RawOrderEvent, retention=PERSONAL_DATA_RETENTION, has_dead_letters=True)
