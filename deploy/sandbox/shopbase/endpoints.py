@@ -107,11 +107,12 @@ def _matching(call: Call, query: OrderQuery) -> list[Order]:
 
 
 async def _parameters(call: Call) -> Mapping[str, str]:
-    """The query's parameters; those of a body, which the Swagger draws, only where the reading says so."""
-    found = {name: value for name, value in call.request.query.items() if name != "ids[]"}
-    if listed := call.request.query.getall("ids[]", []):
+    """The query's parameters, or those of a body, which the Swagger draws, as the reading says."""
+    heard = call.platform.readings.parameters
+    found = {name: value for name, value in call.request.query.items() if name != "ids[]" and heard != "body"}
+    if heard != "body" and (listed := call.request.query.getall("ids[]", [])):
         found["ids"] = ",".join(listed)
-    if call.platform.readings.parameters_in_body and call.request.can_read_body:
+    if heard != "query" and call.request.can_read_body:
         try:
             body = orjson.loads(await call.request.read() or b"{}")
         except orjson.JSONDecodeError:

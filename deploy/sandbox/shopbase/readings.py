@@ -22,8 +22,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "wrap_shop": (False, True),
     # What `notify_customer` on a new fulfillment does.
     "notify_on_create": ("ignored", "honoured", "refused"),
-    # Whether list parameters may also come as a JSON body, as the Swagger draws them.
-    "parameters_in_body": (False, True),
+    # Where lists hear their parameters: in the query, also in a JSON body as the Swagger draws them, or only there.
+    "parameters": ("query", "both", "body"),
     # Whether a 429 says how long to wait.
     "retry_after": (False, True),
     # Whether webhook addresses on loopback are refused, as the platform does.
@@ -42,7 +42,7 @@ class Readings:
     wrap_created: bool = False
     wrap_shop: bool = False
     notify_on_create: str = "ignored"
-    parameters_in_body: bool = False
+    parameters: str = "query"
     retry_after: bool = False
     require_https: bool = False
     list_lag: float = 0.0

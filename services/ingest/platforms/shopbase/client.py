@@ -69,6 +69,9 @@ class ShopbaseClient:
         self._base = settings.platform_url_shopbase.rstrip("/")
         self._http = tools.http
         self._limits = tools.limits
+        #: The Swagger draws what a list is asked for as a GET's body. It goes in the query, and in a body as well once
+        #: a list has shown that the query is not heard.
+        self.asks_in_bodies = False
 
     async def get(
         self, secrets: Mapping[str, str], path: str, query: Mapping[str, object] | None = None
@@ -77,7 +80,7 @@ class ShopbaseClient:
 
         Raises TransientError, AuthorizationError, and TooDeep for a page beyond the ceiling.
         """
-        answer = await self._ask(secrets, "GET", path, query or {})
+        answer = await self._ask(secrets, "GET", path, query or {}, body=query if self.asks_in_bodies else None)
         if answer.status == _TOO_MANY and _is_too_deep(answer, query or {}):
             raise TooDeep
         return await self._checked(secrets, answer)

@@ -105,7 +105,7 @@ def _even(value: str, currency: str) -> int | None:
     figures = whole + decimals
     if missing < 0 or len(figures) > _FIGURES or not (figures.isascii() and figures.isdecimal()):
         return None
-    return int(figures) * 10**missing
+    return int(figures + "0" * missing)
 
 
 def _minor_units(value: str, currency: str, *, path: str) -> Decimal:

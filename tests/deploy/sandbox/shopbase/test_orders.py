@@ -197,14 +197,17 @@ async def test_a_count_is_of_all_pages(client: Client) -> None:
     assert answer.json == {"count": 60}
 
 
-async def test_parameters_of_a_body_count_only_where_that_reading_is_picked(client: Client) -> None:
+@pytest.mark.parametrize(("reading", "by_query", "by_body"), [("query", 1, 3), ("both", 1, 1), ("body", 3, 1)])
+async def test_parameters_are_heard_where_the_reading_says(
+    client: Client, reading: str, by_query: int, by_body: int
+) -> None:
     await client.order(count=3)
+    await client.control("POST", "/settings", parameters=reading)
 
-    ignored = await client.call("GET", "/admin/orders.json", json={"limit": 1})
-    await client.control("POST", "/settings", parameters_in_body=True)
-    heard = await client.call("GET", "/admin/orders.json", json={"limit": 1})
+    asked = await client.call("GET", "/admin/orders.json", params={"limit": "1"})
+    drawn = await client.call("GET", "/admin/orders.json", json={"limit": 1})
 
-    assert (len(ignored.json["orders"]), len(heard.json["orders"])) == (3, 1)
+    assert (len(asked.json["orders"]), len(drawn.json["orders"])) == (by_query, by_body)
 
 
 async def test_an_order_that_is_gone_is_404_and_unlisted(client: Client) -> None:

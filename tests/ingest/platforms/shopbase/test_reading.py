@@ -206,6 +206,50 @@ async def test_an_empty_page_where_orders_are_counted_is_no_end() -> None:
     assert ids(await read_window(shop)) == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        # All of the window, and more than a list shows unasked.
+        spread(180),
+        # Most of it from before the window.
+        {number: float(number - 40) for number in range(1, 61)},
+    ],
+)
+async def test_a_list_that_does_not_hear_the_query_is_asked_in_a_body(seconds: dict[int, float]) -> None:
+    shop = Shop(seconds, hears_bodies_only=True)
+    found, http, _ = connector(shop.answer)
+
+    page = await found.read_page(ACCESS, HOUR, after=None, way="poll")
+    await found.count_orders(ACCESS, HOUR)
+
+    assert sorted(ids([page]), key=int) == [str(number) for number, second in seconds.items() if second >= 0]
+    assert page.after is None
+    assert http.asked[-1].json["order_status"] == "any"
+    assert http.asked[-1].url.partition("?")[2], "the query says it, too"
+
+
+async def test_fifty_orders_are_believed_when_no_more_are_counted_and_bodies_are_left_alone() -> None:
+    shop = Shop(spread(50))
+    found, http, _ = connector(shop.answer)
+
+    page = await found.read_page(ACCESS, HOUR, after=None, way="poll")
+
+    assert (len(page.orders), shop.counts) == (50, 1)
+    assert all(asked.json is None for asked in http.asked)
+
+
+async def test_a_list_that_hears_nothing_at_all_is_never_taken_for_the_window() -> None:
+    every = Shop({number: float(number - 40) for number in range(1, 61)})
+    rows = every._list({**_bounds(), "updated_at_min": "1970-01-01T00:00:00+00:00", "limit": "50", "page": "1"})
+    found, http, _ = connector(rows)
+
+    for _ in range(2):
+        with pytest.raises(TransientError, match="other orders than it is asked for"):
+            await found.read_page(ACCESS, HOUR, after=None, way="poll")
+
+    assert http.asked[3].json is None, "what did not help is not kept up"
+
+
 async def test_an_empty_window_is_one_empty_page() -> None:
     [page] = await read_window(Shop())
 

@@ -34,7 +34,7 @@ CALLBACK = "http://127.0.0.1:8001/oauth/shopbase/callback"
 READINGS = [
     {"zero_values": "null", "sort": "oldest", "wrap_shop": True},
     {"zero_values": "empty", "sort": "updated", "default_order_status": "any"},
-    {"zero_values": "zero", "sort": "newest"},
+    {"zero_values": "zero", "sort": "newest", "parameters": "body"},
 ]
 
 
