@@ -163,6 +163,14 @@ async def test_hidden_buyers_leave_the_rest_of_the_order_readable() -> None:
     assert await ask(found) == data
 
 
+async def test_hidden_buyers_beside_another_error_are_no_answer() -> None:
+    errors = [{"message": "no", "extensions": {"code": code}} for code in ("ACCESS_DENIED", "INTERNAL_SERVER_ERROR")]
+    found, _, _ = client(answer({"errors": errors, "data": {"orders": {"nodes": []}}}))
+
+    with pytest.raises(TransientError, match="INTERNAL_SERVER_ERROR"):
+        await ask(found)
+
+
 @pytest.mark.parametrize("data", [None, {"orders": None}])
 async def test_a_missing_scope_asks_for_the_seller(data: object) -> None:
     found, _, _ = client(refused("ACCESS_DENIED", data=data))

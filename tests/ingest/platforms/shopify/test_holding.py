@@ -57,6 +57,8 @@ async def test_a_hold_of_a_part_holds_the_order_and_names_the_lines(states: list
         (one_unit(), []),
         (two_units(displayFulfillmentStatus="ON_HOLD"), ["Holds"]),
         (two_units(displayFulfillmentStatus="FULFILLED"), []),
+        (two_units(displayFulfillmentStatus="FULFILLMENT_NOT_REQUIRED"), []),
+        (two_units(displayFulfillmentStatus="RESTOCKED"), []),
         (two_units(cancelledAt="2026-11-23T08:00:00Z"), []),
     ],
 )

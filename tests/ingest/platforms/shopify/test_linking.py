@@ -299,13 +299,14 @@ async def test_a_public_apps_token_that_never_ends_is_exchanged_for_a_pair_that_
     }
 
 
-async def test_a_token_whose_end_is_not_told_is_taken_to_live_an_hour() -> None:
-    found, _ = connector(answer({"access_token": "new", "refresh_token": "newer"}))
+@pytest.mark.parametrize(("told", "seconds"), [({"expires_in": 7200}, 7200), ({}, 3600), ({"expires_in": None}, 3600)])
+async def test_a_token_ends_when_shopify_says_or_else_after_an_hour(told: dict[str, Any], seconds: int) -> None:
+    found, _ = connector(answer({"access_token": "new", "refresh_token": "newer"} | told))
     old = {"kind": "offline", "shop": DOMAIN, "access_token": "a", "refresh_token": "r"}
 
     secrets = await found.refresh(Access(ACCESS.store, old), now=NOW)
 
-    assert secrets["expires_at"] == (NOW + timedelta(hours=1)).isoformat()
+    assert secrets["expires_at"] == (NOW + timedelta(seconds=seconds)).isoformat()
 
 
 @pytest.mark.parametrize("status", [500, 502, 504, 429])
