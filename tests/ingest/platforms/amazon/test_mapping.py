@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -219,6 +220,47 @@ def test_an_order_without_any_price_takes_the_currency_of_its_marketplace() -> N
     found = order("pending_without_prices", salesChannel=channel)
 
     assert (found.total.amount, found.total.currency) == (0, "JPY")
+
+
+UNPRICED: dict[str, Any] = {"orderItemId": "1", "quantityOrdered": 1, "product": {}}
+
+
+def test_a_line_without_a_price_is_in_the_currency_of_what_is_told_before_that_of_the_marketplace() -> None:
+    found = order("unshipped", proceeds=money("9.00", "EUR"), orderItems=[UNPRICED])
+
+    assert found.items[0].unit_price.currency == "EUR"
+
+
+def test_without_any_price_or_marketplace_the_stores_currency_counts_and_without_that_the_order_is_unreadable() -> None:
+    body = json.loads(payload("amazon", "unshipped.json")) | {"proceeds": None, "orderItems": [UNPRICED]}
+    del body["salesChannel"]
+    bare = parsed(AmazonOrder, body)
+
+    assert to_raw_order(bare, STORE, body="", way="poll", fetched_at=FETCHED_AT).total.currency == "USD"
+    with pytest.raises(UnreadablePayload, match="marketplace"):
+        to_raw_order(bare, replace(STORE, currency=None), body="", way="poll", fetched_at=FETCHED_AT)
+
+
+def test_lines_in_several_currencies_make_no_total() -> None:
+    lines = [
+        UNPRICED | {"product": {"price": {"unitPrice": {"amount": "1.00", "currencyCode": currency}}}}
+        for currency in ("USD", "EUR")
+    ]
+
+    with pytest.raises(UnreadablePayload, match="several currencies"):
+        order("unshipped", proceeds=None, orderItems=lines)
+
+
+def test_an_association_that_is_new_or_names_no_order_says_nothing() -> None:
+    found = order(
+        "unshipped",
+        associatedOrders=[
+            {"orderId": "902-1111111-2222222", "associationType": "A_NEW_ONE"},
+            {"associationType": "REPLACEMENT_ORIGINAL_ID"},
+        ],
+    )
+
+    assert not {"replacement_of", "exchange_of"} & {fact.name for fact in found.attributes}
 
 
 def test_a_gift_message_is_kept_as_the_buyer_wrote_it() -> None:
