@@ -15,6 +15,7 @@ import structlog
 
 from schemas.topics import (
     ORDERS_DECISIONS,
+    ORDERS_LOOKS,
     ORDERS_RAW,
     PRIVACY_REQUESTS,
     PRODUCTION_UPDATES,
@@ -73,6 +74,7 @@ _TOPICS = (
     SELLERS,
     STORES,
     ORDERS_RAW,
+    ORDERS_LOOKS,
     SYNC_SESSIONS,
     SYNC_AUDITS,
     SYNC_LISTINGS,

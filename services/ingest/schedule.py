@@ -41,7 +41,7 @@ class Leased(Protocol):
 
 L = TypeVar("L", bound=Leased)
 #: The words for what is done under leases.
-What = Literal["poll", "sync", "audit", "import", "push"]
+What = Literal["poll", "sync", "audit", "import", "push", "look"]
 
 
 class Leases(Protocol[L]):

@@ -201,6 +201,33 @@ COMMENT ON COLUMN ingest.imports.digest IS 'the SHA-256 of the file';
 
 COMMENT ON COLUMN ingest.imports.held IS 'all of it, the columns above included, as ingest''s Import';
 
+CREATE TABLE ingest.look_stores (
+    store_id text NOT NULL,
+    platform text NOT NULL,
+    due_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    lease_owner text,
+    lease_number bigint DEFAULT 0 NOT NULL,
+    lease_expires_at timestamp with time zone
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE ingest.look_stores IS 'stores that were asked about: only one process looks at a store''s orders at a time';
+
+COMMENT ON COLUMN ingest.look_stores.due_at IS 'when there is something to read; null: nothing is asked';
+
+COMMENT ON COLUMN ingest.look_stores.failures IS 'how often in a row the platform did not answer';
+
+CREATE TABLE ingest.looks (
+    order_key text NOT NULL,
+    store_id text NOT NULL,
+    look_id text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    held jsonb NOT NULL
+);
+
+COMMENT ON COLUMN ingest.looks.held IS 'all of it, the columns above included, as schemas.looks.LookWanted; no personal data';
+
 CREATE TABLE ingest.migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -543,6 +570,12 @@ ALTER TABLE ONLY ingest.import_problems
 ALTER TABLE ONLY ingest.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (import_id);
 
+ALTER TABLE ONLY ingest.look_stores
+    ADD CONSTRAINT look_stores_pkey PRIMARY KEY (store_id);
+
+ALTER TABLE ONLY ingest.looks
+    ADD CONSTRAINT looks_pkey PRIMARY KEY (order_key);
+
 ALTER TABLE ONLY ingest.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
@@ -614,6 +647,10 @@ CREATE INDEX imports_by_seller ON ingest.imports USING btree (seller_id, import_
 
 CREATE INDEX imports_with_work ON ingest.imports USING btree (store_id, import_id) WHERE (state = ANY (ARRAY['checking'::text, 'running'::text]));
 
+CREATE INDEX look_stores_due ON ingest.look_stores USING btree (platform, due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX looks_by_store ON ingest.looks USING btree (store_id, asked_at, order_key);
+
 CREATE INDEX outgoing_deliveries_by_endpoint ON ingest.outgoing_deliveries USING btree (endpoint_id, created_at, delivery_id);
 
 CREATE INDEX outgoing_deliveries_due ON ingest.outgoing_deliveries USING btree (endpoint_id, due_at) WHERE (state = 'waiting'::text);
@@ -677,6 +714,12 @@ ALTER TABLE ONLY ingest.import_problems
 
 ALTER TABLE ONLY ingest.imports
     ADD CONSTRAINT imports_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.look_stores
+    ADD CONSTRAINT look_stores_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.stores(store_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ingest.looks
+    ADD CONSTRAINT looks_store_id_fkey FOREIGN KEY (store_id) REFERENCES ingest.look_stores(store_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ingest.outgoing_deliveries
     ADD CONSTRAINT outgoing_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES ingest.outgoing_endpoints(endpoint_id) ON DELETE CASCADE;

@@ -32,6 +32,12 @@ class IngestSettings(KitSettings):
         le=100,
         description="Of how many orders one process tells platforms at once that they shipped.",
     )
+    looks_at_once: int = Field(
+        default=4,
+        ge=1,
+        le=100,
+        description="Of how many stores one process looks at orders at once that are to be released.",
+    )
     audit_day_seconds: float = Field(
         default=3_600, gt=0, description="Seconds between two audits of a store's last day, where call budgets allow."
     )

@@ -13,6 +13,7 @@ from services.ingest.direct.routes import DirectApi, direct_routes
 from services.ingest.drafts.erasing import DraftErasing
 from services.ingest.drafts.routes import DraftApi, draft_routes
 from services.ingest.imports.routes import ImportApi, import_routes
+from services.ingest.looks.taking import LookQuestions
 from services.ingest.outgoing.routes import OutgoingApi, outgoing_routes
 from services.ingest.outgoing.sending import Sending
 from services.ingest.outgoing.taking import Taking
@@ -112,6 +113,7 @@ def subscriber(on: Foundation, schedules: Schedules) -> KafkaSubscriber:
     )
     reader.add(asking.subscription())
     reader.add(ShippingNews(kept.stores, kept.seen, kept.pushes, schedules.pushes, clock).subscription())
+    reader.add(LookQuestions(kept.looks, schedules.looks, clock).subscription())
     reader.add(Taking(kept.outgoing, clock).subscription())
     reader.add(DraftErasing(kept.drafts).subscription())
     return reader

@@ -12,6 +12,7 @@ from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpe
 from services.ingest.adapters.postgres.drafts import PostgresDrafts
 from services.ingest.adapters.postgres.given import PostgresGivenOrders
 from services.ingest.adapters.postgres.imports import PostgresImports
+from services.ingest.adapters.postgres.looks import PostgresLooks
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.outgoing import PostgresOutgoing
 from services.ingest.adapters.postgres.polls import PostgresPolls, PostgresSeenOrders, PostgresWebhookBooks
@@ -60,6 +61,7 @@ class Kept:
     drafts: PostgresDrafts
     imports: PostgresImports
     pushes: PostgresPushes
+    looks: PostgresLooks
     outgoing: PostgresOutgoing
     outbox: PostgresOutbox
 
@@ -81,6 +83,7 @@ class Kept:
             drafts=PostgresDrafts(pool),
             imports=PostgresImports(pool),
             pushes=PostgresPushes(pool),
+            looks=PostgresLooks(pool),
             outgoing=PostgresOutgoing(pool),
             outbox=PostgresOutbox(pool),
         )

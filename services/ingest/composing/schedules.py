@@ -1,4 +1,4 @@
-"""What one ingest process does by itself on stores, each under a lease: polls, syncs, audits, imports and pushes."""
+"""What one ingest process does by itself on stores, each under a lease: polls, syncs, audits, looks and so on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from services.ingest.audits.runs import AuditRunner
 from services.ingest.composing.foundation import Foundation
 from services.ingest.imports.ports import ImportLease
 from services.ingest.imports.runs import ImportRunner
+from services.ingest.looks.ports import LookLease
+from services.ingest.looks.runs import LookRunner
 from services.ingest.polls.planning import Planning
 from services.ingest.polls.polling import Poller
 from services.ingest.ports import Lease, SyncLease
@@ -34,6 +36,7 @@ class Schedules:
     audits: Schedule[AuditLease]
     imports: Schedule[ImportLease]
     pushes: Schedule[PushLease]
+    looks: Schedule[LookLease]
 
     def __iter__(self) -> Iterator[Schedule[Any]]:
         return (getattr(self, field.name) for field in fields(self))
@@ -41,7 +44,14 @@ class Schedules:
 
 def schedules(on: Foundation) -> Schedules:
     """Compose them."""
-    return Schedules(polls=_polls(on), syncs=_syncs(on), audits=_audits(on), imports=_imports(on), pushes=_pushes(on))
+    return Schedules(
+        polls=_polls(on),
+        syncs=_syncs(on),
+        audits=_audits(on),
+        imports=_imports(on),
+        pushes=_pushes(on),
+        looks=_looks(on),
+    )
 
 
 def audit_planner(on: Foundation) -> Planner | None:
@@ -122,6 +132,22 @@ def _pushes(on: Foundation) -> Schedule[PushLease]:
     return _scheduled(
         on, runner.run, kept.pushes, "push", platforms=list(connectors), at_once=on.settings.pushes_at_once
     )
+
+
+def _looks(on: Foundation) -> Schedule[LookLease]:
+    kept, connectors = on.kept, on.reached.unhurried
+    runner = LookRunner(
+        connectors=connectors,
+        stores=kept.stores,
+        looks=kept.looks,
+        books=kept.webhook_books,
+        tokens=on.tokens,
+        publisher=on.publisher,
+        clock=on.clock,
+        metrics=on.metrics,
+    )
+    read = [slug for slug in connectors if is_read(slug)]
+    return _scheduled(on, runner.run, kept.looks, "look", platforms=read, at_once=on.settings.looks_at_once)
 
 
 def _scheduled(
