@@ -195,6 +195,55 @@ async def test_what_is_left_is_told_where_a_line_became_less() -> None:
     ]
 
 
+def line(**fulfillment: int) -> dict[str, Any]:
+    return {"orderItemId": LINE, "quantityOrdered": 3, "fulfillment": fulfillment}
+
+
+@pytest.mark.parametrize(
+    ("counts", "standing", "units"),
+    [
+        ({}, "open", 3),
+        ({"quantityFulfilled": 1}, "open", 2),
+        ({"quantityFulfilled": 1, "quantityUnfulfilled": 1}, "open", 1),
+        ({"quantityFulfilled": 3}, "shipped", 0),
+        ({"quantityUnfulfilled": 0}, "shipped", 0),
+        ({"quantityFulfilled": 4}, "shipped", 0),
+    ],
+)
+async def test_what_is_left_of_a_line_is_what_its_counts_say(
+    counts: dict[str, int], standing: Standing, units: int
+) -> None:
+    items = [line(**counts)]
+
+    assert (await read(orderItems=items)).standing == standing
+    if units:
+        sent = await package_of(parcel(), orderItems=items)
+        assert sent["orderItems"] == [{"orderItemId": LINE, "quantity": units}]
+        assert "shippingMethod" not in sent
+
+
+@pytest.mark.parametrize(
+    ("told", "fields", "code"),
+    [
+        (parcel(lines={"gone": 1}), {}, "LINES_REFUSED"),
+        (parcel(), {"orderItems": [line() | {"programs": ["TRANSPARENCY"]}]}, "TRANSPARENCY_CODES"),
+        (parcel(), {"salesChannel": None}, "MARKETPLACE_UNKNOWN"),
+    ],
+)
+async def test_what_amazon_would_refuse_is_refused_without_a_call(
+    told: Parcel, fields: dict[str, Any], code: str
+) -> None:
+    found, http = connector(order(**fields), TAKEN)
+    shipping = await found.parcels.read(ACCESS, ORDER_ID)
+    assert shipping is not None
+
+    with pytest.raises(PushRefused) as caught:
+        await found.parcels.write(ACCESS, told, shipping)
+
+    assert (caught.value.remedy, caught.value.code) == ("seller", code)
+    assert len(http.asked) == 1
+
+
 async def test_lines_that_are_all_shipped_by_others_are_no_parcel() -> None:
     line = {"orderItemId": LINE, "quantityOrdered": 1, "product": {}}
     shipped = line | {"fulfillment": {"quantityFulfilled": 1, "quantityUnfulfilled": 0}}
