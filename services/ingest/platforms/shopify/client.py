@@ -228,7 +228,8 @@ def _refuse_errors(errors: Sequence[Any], cost: Mapping[str, Any], *, has_data: 
 
 
 def _has_content(data: object) -> bool:
-    return isinstance(data, dict) and any(value is not None for value in data.values())
+    """Tell whether all that was asked for is there: a count beside orders that are denied is no empty store."""
+    return isinstance(data, dict) and bool(data) and all(value is not None for value in data.values())
 
 
 def _throttled_wait(cost: Mapping[str, Any]) -> float:

@@ -12,7 +12,7 @@ from schemas.stores import Capability
 from services.ingest.contract.connector import Tools
 from services.ingest.contract.reading import Listing, Pace, Page, Unreadable, Window
 from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
-from services.ingest.contract.webhooks import AppFact, Delivery, Subscribed, WebhookFact
+from services.ingest.contract.webhooks import NEVER_PUSHED, AppFact, Delivery, Subscribed, WebhookFact
 from services.ingest.platforms.shopify import linking, probing, subscriptions, webhook
 from services.ingest.platforms.shopify.client import ShopifyClient
 from services.ingest.platforms.shopify.listing import OrderLister
@@ -87,7 +87,7 @@ class ShopifyConnector(UsualConnector):
         # An app's secret signs the webhooks of all its shops: making one subscription anew would not change it.
         del app_url, anew
         if not access.secrets.get("webhook_secret") and not self._settings.app_secrets():
-            return Subscribed()
+            return NEVER_PUSHED
         return await subscriptions.subscribe(self._client, access, callback_url=callback_url)
 
     async def unsubscribe(self, access: Access) -> None:

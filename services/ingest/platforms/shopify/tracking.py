@@ -49,6 +49,7 @@ class ShopifyParcels:
 
     proves_at_once = True
     replaces = True
+    adds_units = True
 
     def __init__(self, client: ShopifyClient) -> None:
         self._client = client

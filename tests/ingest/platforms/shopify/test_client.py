@@ -171,7 +171,7 @@ async def test_hidden_buyers_beside_another_error_are_no_answer() -> None:
         await ask(found)
 
 
-@pytest.mark.parametrize("data", [None, {"orders": None}])
+@pytest.mark.parametrize("data", [None, {"orders": None}, {"ordersCount": {"count": 3}, "orders": None}])
 async def test_a_missing_scope_asks_for_the_seller(data: object) -> None:
     found, _, _ = client(refused("ACCESS_DENIED", data=data))
 
