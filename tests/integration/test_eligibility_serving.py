@@ -9,8 +9,8 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,18 @@ from aiokafka import AIOKafkaConsumer
 from deploy.local.postgres import PostgresServer
 from deploy.local.stack import running
 from schemas.decisions import OrderDecided
+from schemas.looks import LookWanted, order_looked
 from schemas.order import RawOrder, order_revised
-from schemas.topics import CATALOG_VARIANTS, ORDERS_DECISIONS, ORDERS_PRODUCTION, ORDERS_RAW, PRODUCTION_UPDATES, STORES
+from schemas.production import PRODUCTION_COMMAND
+from schemas.topics import (
+    CATALOG_VARIANTS,
+    ORDERS_DECISIONS,
+    ORDERS_LOOKS,
+    ORDERS_PRODUCTION,
+    ORDERS_RAW,
+    PRODUCTION_UPDATES,
+    STORES,
+)
 from services.eligibility.app import serve
 from services.eligibility.settings import EligibilitySettings
 from services.eligibility.subscriber import Topics
@@ -339,3 +349,34 @@ async def test_orders_wait_while_postgres_is_away(kafka_bootstrap: str, tmp_path
             decisions = await decided(world, 2)
 
     assert {decision.external_id for decision in decisions} == {"before", "meanwhile"}
+
+
+async def test_what_waited_too_long_is_asked_about_and_released_once_it_is_answered(world: World) -> None:
+    settings = world.settings.model_copy(update={"last_look_after_seconds": 900})
+    looking = replace(world, settings=settings)
+    orders = [raw_order(number="kept"), raw_order(number="cancelled")]
+    await world.open_for_business()
+    async with serving(looking) as session:
+        money = {"amount": "99.00", "currency": "USD", "reference": "wire-1"}
+        await answer(session, "POST", "/v1/balance/top-ups", await world.key(), json=money)
+        await world.publish(*orders)
+        asked = await until(
+            world, ORDERS_LOOKS.name, lambda found: len(found) == len(orders), LookWanted.model_validate_json
+        )
+        kept = next(one for one in asked if one.external_id == "kept")
+        unchanged = order_looked(kept, "unchanged", looked_at=datetime.now(UTC))
+        later = NOON + timedelta(seconds=1)
+        await world.publish(raw_order(number="cancelled", cancelled_at=later, revised_at=later))
+        topic = world.topics.name(ORDERS_RAW)
+        await world.publisher.publish([Message(topic, kept.order_key, unchanged.to_bytes())] * 2)
+        decided = await until(
+            world, ORDERS_DECISIONS.name, lambda found: len(found) == 4, OrderDecided.model_validate_json
+        )
+        told = await until(
+            world, ORDERS_PRODUCTION.name, lambda found: len(found) == 1, PRODUCTION_COMMAND.validate_json
+        )
+
+    assert [(command.type, command.order_key) for command in told] == [("order.released", kept.order_key)]
+    assert Counter((one.external_id, one.outcome) for one in decided) == Counter(
+        [("kept", "held"), ("kept", "eligible"), ("cancelled", "held"), ("cancelled", "rejected")]
+    )

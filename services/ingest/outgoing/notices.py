@@ -47,7 +47,7 @@ class Notice:
 
 def of_decision(decided: OrderDecided) -> Notice | None:
     """What a decision tells; None: nothing that a seller's system waits for."""
-    if decided.outcome == "held":
+    if decided.outcome == "held" and not _is_asked_about(decided):
         return _notice(decided, "order.held", decided.event_id, reasons=[_reason(reason) for reason in decided.reasons])
     if decided.step == "released":
         cost = {"amount": decided.cost.text(), "currency": decided.cost.currency} if decided.cost else None
@@ -79,6 +79,11 @@ def of_update(update: ProductionUpdate) -> Notice | None:
             return _cancelled(update, reasons=[])
         case _:
             return None
+
+
+def _is_asked_about(decided: OrderDecided) -> bool:
+    """Whether an order only waits for its platform's word that it still stands: it goes on in a moment."""
+    return [reason.code for reason in decided.reasons] == [ReasonCode.LAST_LOOK_ASKED]
 
 
 def _is_cancelled(decided: OrderDecided) -> bool:

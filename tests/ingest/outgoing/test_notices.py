@@ -58,6 +58,8 @@ def test_a_held_order_is_told_with_every_reason_in_words() -> None:
         ({"outcome": "eligible", "reasons": (), "step": "released"}, "order.released"),
         ({"outcome": "eligible", "reasons": (), "step": "amended"}, None),
         ({"outcome": "eligible", "reasons": ()}, None),
+        ({"reasons": reasons("LAST_LOOK_ASKED"), "cause": "match"}, None),
+        ({"reasons": reasons("LAST_LOOK_UNANSWERED"), "cause": "look"}, "order.held"),
         ({"outcome": "rejected", "reasons": reasons("CANCELLED")}, "order.cancelled"),
         ({"outcome": "rejected", "reasons": reasons("REFUNDED")}, "order.cancelled"),
         ({"outcome": "rejected", "reasons": reasons("DELETED_ON_PLATFORM")}, "order.cancelled"),
