@@ -86,11 +86,23 @@ async def test_what_may_pass_is_tried_again_by_the_caller(reply: Reply) -> None:
         await read(reply)
 
 
-async def test_a_request_that_is_refused_as_it_is_does_not_spend_the_budget_in_a_hurry() -> None:
+@pytest.mark.parametrize("status", [400, 413, 415])
+async def test_a_request_that_is_refused_as_it_is_does_not_spend_the_budget_in_a_hurry(status: int) -> None:
     with pytest.raises(TransientError) as refused:
-        await read(refusal("InvalidInput", 400))
+        await read(refusal("InvalidInput", status))
 
     assert (refused.value.retry_after or 0) >= 900
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_failure_of_amazons_is_tried_again_soon_or_when_it_says(status: int) -> None:
+    with pytest.raises(TransientError) as failed:
+        await read(refusal("InternalFailure", status))
+    with pytest.raises(TransientError) as told:
+        await read(refusal("InternalFailure", status, **{"Retry-After": "7"}))
+
+    assert 15 <= (failed.value.retry_after or 0) <= 16.5
+    assert told.value.retry_after == 7
 
 
 async def test_an_order_that_cannot_be_read_as_asked_is_no_crash() -> None:
