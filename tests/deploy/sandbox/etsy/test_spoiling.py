@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Protocol
 
 import pytest
@@ -51,7 +50,7 @@ async def test_a_repeated_row_is_the_last_of_the_page_before(etsy: Etsy) -> None
 
 async def test_a_moved_row_pulls_all_that_follow_up_by_one(etsy: Etsy) -> None:
     await etsy.order(count=10)
-    await asyncio.sleep(1.1)
+    await etsy.control("POST", "/clock", advance="PT2S")
     _, before = await _page(etsy, offset=4)
     await etsy.control("POST", "/faults", kind="moved_row", count=1)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from deploy.sandbox.shopify.sandbox import ShopifySandbox
@@ -155,7 +153,7 @@ async def test_repeated_and_disordered_webhooks_end_in_the_newest_state(kind: st
         await shop.fault(kind, rate=0.5, path="orders/updated")
         for note in ("one", "two"):
             await shop.change(number, action="note", note=note)
-            await asyncio.sleep(1.01)
+            await shop.boxes.control("POST", "/shopify/clock", {"advance": "PT2S"})
         await shop.change(number, action="cancel")
         await box.wait_for(4 if kind == "disordered_webhooks" else 5)
 
