@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
-from schemas.looks import LookProblem, order_looked
+from schemas.looks import LookProblem, LookWanted, order_looked
 from schemas.order import RawOrder
 from services.eligibility.dossier import Look
 from services.eligibility.facts import ANY_STORE, Match, MatchRef
@@ -310,3 +314,94 @@ async def test_a_look_ends_when_something_else_holds_the_order_and_what_it_saw_h
 
     assert await bench.commands() == ["order.released"]
     assert len(await bench.questions()) == 1
+
+
+@dataclass
+class Story:
+    """What happens to one order. `known_at` is when it was last certainly as it is known."""
+
+    bench: Bench
+    known_at: datetime = START
+    revised: int = 0
+    cancelled: bool = False
+    match_id: str = ""
+
+    async def match(self) -> None:
+        ref = MatchRef(SELLER, ANY_STORE, "sku", "UNKNOWN")
+        self.match_id = (await self.bench.repository.put_match(ref, Match(SKU), now=self.bench.clock.now())).match_id
+
+    async def unmatch(self) -> None:
+        await self.bench.repository.forget_match(SELLER, self.match_id)
+
+    async def wait(self) -> None:
+        self.bench.clock.advance(1_000)
+
+    async def unchanged(self) -> None:
+        if await self.bench.questions() and not self.cancelled:
+            await self._looked((await self.bench.questions())[-1], self.bench.clock.now())
+
+    async def late(self) -> None:
+        for question in (await self.bench.questions())[:1]:
+            await self._looked(question, question.occurred_at)
+
+    async def unread(self) -> None:
+        if await self.bench.questions():
+            await unread(self.bench, "away")
+
+    async def revise(self) -> None:
+        if not self.cancelled:
+            await self._revise()
+
+    async def cancel(self) -> None:
+        self.cancelled = True
+        await self._revise(cancelled_at=NOON)
+
+    async def approve(self) -> None:
+        look, now = (await self.bench.dossier()).look, self.bench.clock.now()
+        if look is not None and look.since is not None and now - look.since >= MINUTE:
+            self.known_at = now
+        await approved(self.bench)
+
+    async def sweep(self) -> None:
+        await sweep(self.bench)
+
+    async def _looked(self, question: LookWanted, at: datetime) -> None:
+        if question.raw_event_id == (await self.bench.dossier()).standing.content.event_id:
+            self.known_at = max(self.known_at, at)
+        await self.bench.looked(order_looked(question, "unchanged", looked_at=at))
+
+    async def _revise(self, **changes: Any) -> None:
+        self.revised, self.known_at = self.revised + 1, self.bench.clock.now()
+        revised_at = NOON + self.revised * MINUTE
+        await self.bench.arrive(raw_order(items=UNKNOWN, revised_at=revised_at, fetched_at=self.known_at, **changes))
+
+
+_EVENTS = ("match", "unmatch", "wait", "unchanged", "late", "unread", "revise", "cancel", "approve", "sweep")
+
+
+@given(st.lists(st.sampled_from(_EVENTS), max_size=14))
+@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_happens_an_order_is_released_once_and_only_by_a_young_reading(
+    tmp_path: Path, events: list[str]
+) -> None:
+    bench = Bench(tmp_path, look_after=AFTER)
+    await bench.open_for_business()
+    await bench.arrive(raw_order(items=UNKNOWN, fetched_at=START))
+    story, before = Story(bench), 0
+    for event in events:
+        await getattr(story, event)()
+        await bench.judge_again()
+        released = (await bench.commands()).count("order.released")
+        assert released <= 1
+        if released > before:
+            assert not story.cancelled
+            assert bench.clock.now() - story.known_at <= AFTER
+        before = released
+
+    # However it stands then: once it is matched and its platform answers, it goes, or is known not to.
+    await story.match()
+    bench.clock.advance(3_600)
+    await bench.judge_again()
+    await sweep(bench)
+    await story.unchanged()
+    assert (await bench.decided()).outcome == ("rejected" if story.cancelled else "eligible")
