@@ -59,6 +59,7 @@ class TwinWriter:
     clock: Clock
     proves_at_once: bool = True
     replaces: bool = True
+    adds_units: bool = True
     orders: dict[str, Told] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
     cuts: list[Exception] = field(default_factory=list)

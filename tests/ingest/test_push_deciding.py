@@ -12,7 +12,15 @@ import pytest
 from schemas.ids import SellerId, order_key
 from schemas.stores import StoreSettings
 from services.ingest.contract.parcels import KnownParcel, Shipping
-from services.ingest.tracking.deciding import MOST_UNANSWERED, Rules, Write, after_refusal, before_reading, decide
+from services.ingest.tracking.deciding import (
+    MOST_UNANSWERED,
+    Rules,
+    Write,
+    after_refusal,
+    before_reading,
+    decide,
+    lines_told,
+)
 from services.ingest.tracking.push import Push, PushOrder, Stand
 from services.kit.clock import ManualClock
 from tests.ingest.pushing import NUMBER, TwinWriter, refused
@@ -46,11 +54,13 @@ def rules(
     *,
     at_once: bool = True,
     replaces: bool = True,
+    adds_units: bool = True,
+    told: Mapping[str, int] | None = None,
     siblings: tuple[str, ...] = (),
     settings: Mapping[str, bool] | None = None,
 ) -> Rules:
-    writer = TwinWriter(ManualClock(START), proves_at_once=at_once, replaces=replaces)
-    return Rules("Twin", StoreSettings(**(settings or {})), writer, siblings)
+    writer = TwinWriter(ManualClock(START), proves_at_once=at_once, replaces=replaces, adds_units=adds_units)
+    return Rules("Twin", StoreSettings(**(settings or {})), writer, siblings, told=told or {})
 
 
 def shape(verdict: Write | Stand) -> tuple[Any, ...]:
@@ -222,3 +232,52 @@ def test_what_is_missing_of_a_parcel_whose_number_is_there_is_told_without_a_mai
     else:
         assert isinstance(verdict, Write)
         assert (verdict.parcel.lines, verdict.parcel.notify_buyer) == (expected, False)
+
+
+@pytest.mark.parametrize(
+    ("told", "there", "left", "adds_units", "expected"),
+    [
+        ({"7": 1}, {"7": 1}, {"7": 1, "8": 2}, True, {"7": 1, "8": 2}),
+        ({"7": 1}, {"7": 1}, {"8": 1}, True, {"8": 1}),
+        ({"7": 1}, {"7": 1}, {"7": 1, "8": 2}, False, "UNITS_LEFT"),
+        ({"7": 1}, {"7": 1}, {}, False, None),  # marked as shipped by hand since
+        ({"7": 1}, {"7": 2, "8": 2}, {"7": 1}, False, None),
+        ({"7": 1}, {}, {"7": 1, "8": 2}, False, None),  # the platform does not say what is in it
+    ],
+)
+def test_further_units_under_a_number_told_earlier_are_told_or_asked_for(
+    told: dict[str, int],
+    there: dict[str, int],
+    left: dict[str, int],
+    expected: dict[str, int] | str | None,
+    *,
+    adds_units: bool,
+) -> None:
+    push = replace(PUSH, push_id="push-2", lines={"7": 1, "8": 2})
+    shipping = Shipping("open", (KnownParcel(push.tracking_number, lines=there),), left=left)
+
+    verdict = decide(push, shipping, rules(adds_units=adds_units, told=told), now=START)
+
+    if isinstance(verdict, Write):
+        assert (verdict.parcel.lines, verdict.parcel.notify_buyer) == (expected, False)
+    else:
+        assert shape(verdict) == (("needs_attention", expected, None) if expected else ("verified", None, None))
+
+
+def test_further_units_that_do_not_show_yet_are_waited_for() -> None:
+    push = replace(TAKEN, lines={"8": 2}, written_at=START - SECOND)
+    shipping = Shipping("open", (KnownParcel(push.tracking_number, lines={"7": 1}),), left={"8": 2})
+
+    assert shape(decide(push, shipping, rules(told={"7": 1}), now=START)) == ("accepted", "NOT_SHOWN_YET", 1)
+
+
+def test_what_was_told_under_a_number_is_of_others_that_left() -> None:
+    others = [
+        replace(VERIFIED, push_id="a", lines={"7": 1}),
+        replace(TAKEN, push_id="b", lines={"7": 1, "8": 1}, tracking_number=NUMBER.lower() + " "),
+        replace(VERIFIED, push_id="voided", lines={"7": 5}, voided_at=START),
+        replace(VERIFIED, push_id="another", lines={"7": 5}, tracking_number="1Z999AA10123456784"),
+        replace(PUSH, push_id="untold", lines={"7": 5}),
+    ]
+
+    assert lines_told(PUSH, [PUSH, *others]) == {"7": 2, "8": 1}

@@ -59,9 +59,8 @@ class Shipping:
     """What the platform has of an order's shipping now.
 
     `until` is when a hold ends, where the platform says so. `ship_by` is its deadline. `left` are the units that may be
-    shipped now by line id, where one parcel may take several calls; then the lines of the parcels are known as well.
-    `detail` is what the platform's
-    own writer needs to write (ids that hold for this moment), and nobody else reads.
+    shipped now by line id, where the platform says what is in each parcel. `detail` is what the platform's own writer
+    needs to write (ids that hold for this moment), and nobody else reads.
     """
 
     standing: Standing
@@ -125,6 +124,8 @@ class ParcelWriter(Protocol):
     proves_at_once: bool
     #: Whether a told number can be replaced by another.
     replaces: bool
+    #: Whether further units can be told under a number that is there.
+    adds_units: bool
 
     async def read(self, access: Access, external_id: str) -> Shipping | None:
         """What the platform has of an order; None when it does not have the order (any more)."""

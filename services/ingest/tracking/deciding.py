@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from schemas.stores import StoreSettings
@@ -25,6 +25,7 @@ from services.ingest.tracking.push import (
     SENTENCES,
     SHIPPED_BY_HAND,
     SWITCHED_OFF,
+    UNITS_LEFT,
     UNSURE,
     VANISHED,
     WAITS_FOR_SCAN,
@@ -63,7 +64,8 @@ class Rules:
     """What decides beside the push and the platform's answer.
 
     `siblings` are the numbers of the order's other pushes that the platform was told by us; `lines` what goes under the
-    push's number in all, where production told of several shipments under one (None: the push's own).
+    push's number in all, where production told of several shipments under one (None: the push's own); `told` what other
+    shipments under it the platform was told of before.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Rules:
     writer: ParcelWriter
     siblings: Collection[str] = ()
     lines: Mapping[str, int] | None = None
+    told: Mapping[str, int] = field(default_factory=dict)
 
     def stand(self, state: PushState, code: str, *, due_at: datetime | None = None) -> Stand:
         """The stand for one of our codes."""
@@ -94,11 +97,11 @@ def decide(push: Push, shipping: Shipping | None, rules: Rules, *, now: datetime
     """What to do now that the platform answered `shipping`."""
     if shipping is None:
         return Stand("verified") if push.state == "verified" else rules.stand("needs_attention", ORDER_GONE)
-    rest = _rest(push, shipping)
+    rest = _rest(push, shipping, rules)
     if shipping.has(push.tracking_number) and not rest:
         return _there(push, shipping, rules, now=now)
     waiting = _waits(push, rules, now=now)
-    return waiting or _kept_out(push, shipping, rules, now=now) or _write(push, shipping, rules, rest)
+    return waiting or _kept_out(push, shipping, rules, rest, now=now) or _write(push, shipping, rules, rest)
 
 
 def lines_together(push: Push, pushes: Iterable[Push]) -> dict[str, int] | None:
@@ -112,6 +115,15 @@ def lines_together(push: Push, pushes: Iterable[Push]) -> dict[str, int] | None:
     units: Counter[str] = Counter()
     for each in (push, *others):
         units.update(each.lines)
+    return dict(units)
+
+
+def lines_told(push: Push, pushes: Iterable[Push]) -> dict[str, int]:
+    """Units of other shipments under a push's number that the platform was told of."""
+    units: Counter[str] = Counter()
+    for each in _same_number(push, pushes):
+        if each.is_told and not each.voided_at:
+            units.update(each.lines)
     return dict(units)
 
 
@@ -170,7 +182,7 @@ def _waits(push: Push, rules: Rules, *, now: datetime) -> Stand | None:
     return rules.stand("needs_attention", VANISHED) if push.writes > MOST_AGAIN else None
 
 
-def _kept_out(push: Push, shipping: Shipping, rules: Rules, *, now: datetime) -> Stand | None:
+def _kept_out(push: Push, shipping: Shipping, rules: Rules, rest: Mapping[str, int], *, now: datetime) -> Stand | None:
     """Why the platform is not to be told of a parcel that it does not have."""
     match shipping.standing:
         case "cancelled":
@@ -181,6 +193,8 @@ def _kept_out(push: Push, shipping: Shipping, rules: Rules, *, now: datetime) ->
             return rules.stand("queued", ON_HOLD, due_at=_hold_ends(shipping, now=now))
         case "shipped" if not _ours(push, shipping, rules):
             return rules.stand("refused", SHIPPED_BY_HAND)
+        case _ if rest and not rules.writer.adds_units:
+            return rules.stand("needs_attention", UNITS_LEFT)
         case _:
             return None
 
@@ -197,16 +211,25 @@ def _ours(push: Push, shipping: Shipping, rules: Rules) -> bool:
     return any(shipping.has(number) for number in rules.siblings)
 
 
-def _rest(push: Push, shipping: Shipping) -> dict[str, int]:
-    """Units of a parcel whose number is there without them: telling it took several calls, and stopped in between."""
+def _rest(push: Push, shipping: Shipping, rules: Rules) -> dict[str, int]:
+    """Units of a parcel whose number is there without them, and which may be shipped yet.
+
+    Telling it took several calls and stopped in between, or its number was told with another shipment's units.
+    """
     number = plain_number(push.tracking_number)
-    told = [known.lines for known in shipping.parcels if plain_number(known.tracking_number or "") == number]
-    if push.state == "verified" or shipping.left is None or not told:
+    known = [known.lines for known in shipping.parcels if plain_number(known.tracking_number or "") == number]
+    if push.state == "verified" or shipping.left is None or shipping.standing not in {"open", "on_hold"}:
+        return {}
+    # A platform that does not say what is in a parcel is believed to have all of it.
+    if not known or not all(known):
         return {}
     there: Counter[str] = Counter()
-    for lines in told:
-        there.update(lines or push.lines)
-    rest = {line: min(units - there[line], shipping.left.get(line, 0)) for line, units in push.lines.items()}
+    for lines in known:
+        there.update(lines or {})
+    rest = {
+        line: min(units + rules.told.get(line, 0) - there[line], units, shipping.left.get(line, 0))
+        for line, units in push.lines.items()
+    }
     return {line: units for line, units in rest.items() if units > 0}
 
 

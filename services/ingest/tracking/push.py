@@ -21,6 +21,7 @@ SHIPPED_BY_HAND = "SHIPPED_BY_HAND"
 #: What the seller must see to.
 ORDER_GONE, ORDER_CANCELLED, VANISHED, NO_ANSWER = "ORDER_GONE", "ORDER_CANCELLED", "VANISHED", "NO_ANSWER"
 VOIDED_AFTER_TELLING, REPLACE_BY_HAND = "VOIDED_AFTER_TELLING", "REPLACE_BY_HAND"
+UNITS_LEFT = "UNITS_LEFT"
 
 #: What each of our codes says to the seller, and what to do; `{name}` is the platform.
 SENTENCES: Mapping[str, str] = {
@@ -42,6 +43,8 @@ SENTENCES: Mapping[str, str] = {
     VANISHED: "{name} took the number three times and does not show it. Add it to the order there by hand, or try "
     "again.",
     NO_ANSWER: "{name} did not answer for a day when it was told of the parcel. Try again, or add the number by hand.",
+    UNITS_LEFT: "{name} has this number with an earlier shipment and takes no further items under it. Mark the items "
+    "of this parcel as shipped there by hand, with the same number; then try again.",
     VOIDED_AFTER_TELLING: "The label was voided after {name} was told its number. Correct the shipment there.",
     REPLACE_BY_HAND: "The parcel got another label, and you chose that numbers are not replaced. Change the number on "
     "{name} by hand, or switch it on and try again.",

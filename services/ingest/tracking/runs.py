@@ -26,6 +26,7 @@ from services.ingest.tracking.deciding import (
     before_reading,
     decide,
     lines_together,
+    lines_told,
     parcel_of,
     under_same_number,
 )
@@ -120,7 +121,8 @@ class PushRunner:
             return
         siblings = {other.tracking_number for other in run.pushes.values() if other is not push and other.is_told}
         lines = lines_together(push, run.pushes.values())
-        rules = Rules(run.name, run.store.settings, writer, siblings, lines)
+        told = lines_told(push, run.pushes.values())
+        rules = Rules(run.name, run.store.settings, writer, siblings, lines, told)
         stand = await self._without_asking(run, push, rules)
         if stand is not None:
             await self._stands(run, push, stand)

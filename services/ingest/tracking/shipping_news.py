@@ -40,6 +40,8 @@ log = structlog.get_logger()
 ParcelUpdate = UpdateShipped | UpdateScanned | UpdateDelivered | UpdateLabelVoided | UpdateLabelReplaced
 #: One group for all processes: the pushes are kept for whoever serves the platform.
 GROUP = "ingest-tracking"
+#: So many are worked on before whoever waits for an answer, such as a webhook, gets a turn.
+_AT_A_STRETCH = 50
 
 
 class Wakeful(Protocol):
@@ -83,8 +85,9 @@ class ShippingNews:
             for update in updates
             if (one := self._news(update, stores, known=seen.get(update.order_key))) is not None
         ]
+        for start in range(0, len(news), _AT_A_STRETCH):
+            await self.pushes.take(news[start : start + _AT_A_STRETCH], now=self.clock.now())
         if news:
-            await self.pushes.take(news, now=self.clock.now())
             self.schedule.wake()
 
     async def _stores(self, updates: Sequence[ParcelUpdate]) -> Mapping[str, Store | None]:

@@ -85,6 +85,7 @@ def shipping_of(order: AmazonDispatch, detail: object) -> Shipping:
         standing=_standing(order),
         parcels=tuple(_known(package) for package in order.packages or () if not _is_cancelled(package)),
         ship_by=window.latest_date_time if window else None,
+        left={line.order_item_id: _left(line) for line in order.order_items},
         detail=detail,
     )
 

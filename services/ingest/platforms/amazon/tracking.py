@@ -67,6 +67,7 @@ class AmazonParcels:
     #: Amazon takes a confirmation with 204, and may show it later, or drop it.
     proves_at_once = False
     replaces = True
+    adds_units = True
 
     def __init__(self, client: AmazonClient, clock: Clock, sweeps: Sweeps) -> None:
         self._client = client

@@ -98,6 +98,8 @@ class EbayParcels:
     proves_at_once = True
     #: eBay has no call that changes or takes back a parcel; another number is another parcel.
     replaces = False
+    #: A parcel's id is its number: there can be no other under it.
+    adds_units = False
 
     def __init__(self, client: EbayClient, clock: Clock) -> None:
         self._client = client
@@ -186,7 +188,7 @@ def _shipping(order: EbayOrder, shipments: Iterable[EbayShipment]) -> Shipping:
             shipped[line.id] = shipped.get(line.id, 0) + line.quantity
         parcels.append(KnownParcel(shipment.number, shipment.id, shipment.carrier, lines))
     told = _Told(order, shipped)
-    return Shipping(_standing(told), tuple(parcels), ship_by=ship_by(order), detail=told)
+    return Shipping(_standing(told), tuple(parcels), ship_by=ship_by(order), left=told.left, detail=told)
 
 
 def _standing(told: _Told) -> Standing:

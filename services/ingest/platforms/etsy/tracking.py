@@ -55,6 +55,8 @@ class EtsyParcels:
     proves_at_once = True
     #: Etsy has no call that changes or takes back a shipment; another number is another one.
     replaces = False
+    #: A shipment is of the whole receipt, so nothing is left that could be added.
+    adds_units = False
 
     def __init__(self, client: EtsyClient, reader: ReceiptReader) -> None:
         self._client = client

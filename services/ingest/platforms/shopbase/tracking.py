@@ -68,6 +68,8 @@ class ShopbaseParcels:
 
     proves_at_once = True
     replaces = True
+    #: Nothing says that two parcels may have one number.
+    adds_units = False
 
     def __init__(self, client: ShopbaseClient, clock: Clock) -> None:
         self._client = client
@@ -156,6 +158,7 @@ class ShopbaseParcels:
             standing,
             tuple(_known(told.parcels)),
             until=order.post_purchase_timeout_at if standing == "on_hold" else None,
+            left=told.left,
             detail=told,
         )
 

@@ -69,6 +69,7 @@ class WooCommerceParcels:
 
     proves_at_once = True
     replaces = True
+    adds_units = True
 
     def __init__(self, client: WooCommerceClient, reader: OrderReader, clock: Clock) -> None:
         self._client = client
@@ -84,7 +85,9 @@ class WooCommerceParcels:
             return None
         try:
             told = await self._told(door, order, read_statuses(access.secrets.get("statuses", "")))
-            return Shipping(told.standing, told.parcels(), detail=told)
+            # The other ways complete the order with its first parcel.
+            left = told.left if told.way.kind == "fulfillments" else None
+            return Shipping(told.standing, told.parcels(), left=left, detail=told)
         except UnreadablePayload as error:
             raise TransientError(f"The store's order cannot be read: {error.path}", retry_after=60.0) from None
 

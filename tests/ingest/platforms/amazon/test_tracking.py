@@ -432,3 +432,16 @@ async def test_a_turn_that_does_not_come_is_no_call_and_no_doubt() -> None:
 
 def limited(clock: ManualClock) -> tuple[AmazonConnector, ScriptedHttp]:
     return connector(order(), TAKEN, clock=clock)
+
+
+async def test_further_units_under_a_number_are_another_package() -> None:
+    items = [{"orderItemId": LINE, "quantity": 1}]
+    first = {"packageReferenceId": REFERENCE, "trackingNumber": parcel().tracking_number, "packageItems": items}
+    fields = packages(first) | {"orderItems": [line(quantityFulfilled=1, quantityUnfulfilled=2)]}
+
+    shipping = await read(**fields)
+    sent = await package_of(parcel(number=2, lines={LINE: 2}), **fields)
+
+    assert (shipping.parcels[0].lines, shipping.left) == ({LINE: 1}, {LINE: 2})
+    assert (sent["trackingNumber"], sent["packageReferenceId"]) == (parcel().tracking_number, str(int(REFERENCE) + 1))
+    assert sent["orderItems"] == [{"orderItemId": LINE, "quantity": 2}]

@@ -327,3 +327,13 @@ async def test_what_is_neither_taken_nor_refused_is_not_known_and_not_said_again
         await ebay.write()
 
     assert len(ebay.recorded) == 1
+
+
+async def test_what_a_parcel_holds_and_what_is_left_is_told_and_no_parcel_can_be_added_under_its_number() -> None:
+    ebay = Ebay(parcels=[shipment(NUMBER, **{f"line{FIRST}": 1})])
+    ebay.order["lineItems"] = [ebay.order["lineItems"][0] | {"lineItemId": FIRST, "quantity": 3}]
+
+    shipping = await ebay.read()
+
+    assert (shipping.parcels[0].lines, shipping.left) == ({FIRST: 1}, {FIRST: 2})
+    assert not ebay.connector.parcels.adds_units

@@ -284,3 +284,12 @@ async def test_an_answer_without_an_order_is_no_order_without_parcels() -> None:
 
     with pytest.raises(TransientError):
         await store.read()
+
+
+async def test_what_a_parcel_holds_and_what_is_left_is_told_and_nothing_is_added_under_its_number() -> None:
+    store = Store(fulfillments=[sent()], line_items=[LINES[0] | {"fulfillable_quantity": 1}])
+
+    shipping = await store.read()
+
+    assert (shipping.parcels[0].lines, shipping.left) == ({"7": 1}, {"7": 1})
+    assert not store.connector.parcels.adds_units

@@ -529,3 +529,21 @@ async def test_a_note_and_an_order_are_written_by_fields_that_exist() -> None:
 
     assert set(order) <= set(document("woocommerce/examples/order__retrieve_an_order.json"))
     assert set(note) <= set(document("woocommerce/examples/order_note__create_an_order_note.json"))
+
+
+async def test_further_units_under_a_number_are_another_fulfilment_and_no_mail() -> None:
+    store = Store((FULFILLMENTS,), parcels=[fulfillment(NUMBER, 1)])
+
+    shipping = await store.read()
+    await store.write(lines={"5": 2}, notify_buyer=False)
+
+    assert store.connector.parcels.adds_units
+    assert (shipping.parcels[0].lines, shipping.left) == ({"5": 1}, {"5": 2})
+    [(method, path, body)] = store.written
+    meta = {entry["key"]: entry["value"] for entry in body["meta_data"]}
+    assert (method, path) == ("POST", "/wc/v3/orders/7/fulfillments")
+    assert (meta["_tracking_number"], meta["_items"]) == (NUMBER, [{"item_id": 5, "qty": 2}])
+
+
+async def test_the_ways_that_complete_an_order_leave_nothing_to_add() -> None:
+    assert (await Store().read()).left is None
