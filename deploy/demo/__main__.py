@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 from rich.console import Console
@@ -29,13 +29,15 @@ from deploy.demo.direct.by_hand import by_hand
 from deploy.demo.direct.walk import DirectOutcome, give
 from deploy.demo.journey import Linked, Opened, Progress
 from deploy.demo.tally import PlatformTally, factory_differences
-from deploy.demo.world import SELLER, Choices, World, running_world
+from deploy.demo.world import GIVING_WAY, SELLER, Choices, World, running_world
 from deploy.local.errors import LocalStackError
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
 from deploy.sandbox.app import discover
 
 DIRECTORY = VAR / "demo"
+#: No factory ships what it has just been told of: an order is seen in production before it is seen shipped.
+CHOICES = Choices(niceness=GIVING_WAY, pace=2.0)
 #: Generous: a slow machine shall see its slow figure, not an error.
 FOLLOW_SECONDS = 600.0
 #: The same for the few dozen orders that the seller gives.
@@ -77,7 +79,7 @@ def main() -> int:
     try:
         with throwaway_directory(DIRECTORY / "runs") as directory:
             console.print("Starting Kafka, Postgres, the sandbox platforms, the factory and the services …")
-            with running_world(directory, Choices(fixed_ports=True, platforms=platforms)) as world:
+            with running_world(directory, replace(CHOICES, fixed_ports=True, platforms=platforms)) as world:
                 outcome = asyncio.run(walk(world, orders))
                 _conclude(world, outcome)
                 if stay:

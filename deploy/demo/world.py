@@ -23,6 +23,8 @@ READY_TIMEOUT = 30.0  # seconds
 SELLER = "demo-seller"
 #: Where orders come from that sellers give us themselves: no stand-in is needed for it.
 OUR_OWN = "direct"
+#: Platforms stop waiting for an answer after seconds; what judges and shows the orders may take its time.
+GIVING_WAY = 10
 #: Service, the setting that names its port, its usual port.
 _PORTS = {
     "ingest": ("INGEST_PORT", 8001),
@@ -42,6 +44,7 @@ class Choices:
         platforms: Which sandbox platforms there are; none named: all.
         fixed_ports: Prefer the usual ports, for a person who opens the page.
         niceness: How far what judges, shows and makes orders gives way to what answers platforms, from 0 to 19.
+        pace: Seconds that the factory takes to begin an order, and again to ship it.
     """
 
     copies: Mapping[str, int] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class Choices:
     fixed_ports: bool = False
     platforms: Sequence[str] = ()
     niceness: int = 0
+    pace: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ def running_world(data_dir: Path, choices: Choices) -> Iterator[World]:
         environment = stack.environment() | _settings(data_dir, sandbox["settings"]) | dict(choices.settings)
         _prepare(environment)
         factory = supervisor.start_python(
-            "factory", "deploy.sandbox.factory", "--pace", "0", env=environment, niceness=choices.niceness
+            "factory", "deploy.sandbox.factory", "--pace", f"{choices.pace}", env=environment, niceness=choices.niceness
         )
         services = _start_services(supervisor, environment, choices, sorted(sandbox["platforms"]))
         key = _make_key(environment)

@@ -24,7 +24,7 @@ import xlsxwriter
 from rich.console import Console
 
 from deploy.demo.api import Api
-from deploy.demo.world import Choices, World, running_world
+from deploy.demo.world import GIVING_WAY, Choices, World, running_world
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
 from services.ingest.platforms.direct.files.assembling import Ready, assemble, reading_of
@@ -76,7 +76,7 @@ def measure_reading(directory: Path) -> list[Figure]:
 async def measure_giving(directory: Path, orders: int) -> list[Figure]:
     """Orders a second from the start of an import to its end, all of them in Kafka, in whole services."""
     file = write_file(directory / "given.csv", orders)
-    with running_world(directory / "world", Choices(settings={"LOG_LEVEL": "WARNING"})) as world:
+    with running_world(directory / "world", Choices(settings={"LOG_LEVEL": "WARNING"}, niceness=GIVING_WAY)) as world:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {world.key}"}) as session:
             api = Api(world, session)
             store = await api.call("ingest", "POST", "/v1/stores", body={"platform": "direct"})

@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.demo import journey
 from deploy.demo.api import Api
-from deploy.demo.world import Choices, World, running_world
+from deploy.demo.world import GIVING_WAY, Choices, World, running_world
 from deploy.sandbox.shopify.bodies import order_body
 from deploy.sandbox.shopify.sandbox import ShopifySandbox
 from deploy.sandbox.standin import OrdersAsked
@@ -31,7 +31,6 @@ from tests.faults.history import read_all
 
 PER_SECOND = 200
 SLOWEST_MS = 100
-_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,7 @@ class Answers:
 
 async def measure(directory: Path, seconds: int) -> list[Figure]:
     """The 99th percentile of the answer time at 200 webhooks a second, ours and a bare receiver's."""
-    # Platforms stop waiting for an answer after seconds; what judges and shows the orders may take its time.
-    choices = Choices(settings={"LOG_LEVEL": "WARNING"}, niceness=_NICENESS)
+    choices = Choices(settings={"LOG_LEVEL": "WARNING"}, niceness=GIVING_WAY)
     with running_world(directory, choices) as world:
         async with aiohttp.ClientSession() as session:
             api = Api(world, session)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 
 from deploy.demo import journey
-from deploy.demo.__main__ import walk
+from deploy.demo.__main__ import CHOICES, walk
 from deploy.demo.api import Api
 from deploy.demo.journey import Progress
 from deploy.demo.world import Choices, World, running_world
@@ -23,7 +24,7 @@ FOLLOW_SECONDS = 300.0
 
 async def measure_demo(directory: Path) -> Figure:
     """Seconds from the first platform call to all judged, released and in the report, as the demo walks it."""
-    with running_world(directory, Choices(settings={"LOG_LEVEL": "WARNING"})) as world:
+    with running_world(directory, replace(CHOICES, settings={"LOG_LEVEL": "WARNING"})) as world:
         outcome = await walk(world, DEMO_ORDERS)
     return Figure(
         f"demo, {DEMO_ORDERS} orders, platforms' limits on",

@@ -41,7 +41,8 @@ log = structlog.get_logger()
 
 _FLUSH_EVERY_SECONDS = 0.25
 _AFTER_TROUBLE_SECONDS = 1.0
-_AT_ONCE = 1000
+#: So many are worked on before whoever waits for an answer gets a turn.
+_AT_ONCE = 100
 #: Some minutes of an outage of Postgres at full load; then the oldest notes go first.
 _MOST_NOTES = 50_000
 #: A session outlives its hour by this, for webhooks that were being answered at its end.
