@@ -205,6 +205,30 @@ async def test_a_number_of_what_is_in_parcels_already_is_added_beside_theirs() -
     assert {line["lineItemId"]: line["quantity"] for line in ebay.recorded[0]["lineItems"]} == lines
 
 
+async def test_a_line_that_the_seller_marked_as_shipped_is_not_told_again_with_the_others() -> None:
+    ebay = Ebay(orderFulfillmentStatus="IN_PROGRESS")
+    [first, *_] = ebay.order["lineItems"]
+    ebay.order["lineItems"] = [
+        first | {"lineItemId": FIRST, "lineItemFulfillmentStatus": "FULFILLED"},
+        first | {"lineItemId": SECOND, "quantity": 2},
+    ]
+
+    await ebay.write()
+
+    assert [sent["lineItems"] for sent in ebay.recorded] == [[{"lineItemId": SECOND, "quantity": 2}]]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [({"tracking_number": "- -"}, "NUMBER_REFUSED"), ({"lines": {"gone": 1}}, "LINES_REFUSED")],
+)
+async def test_what_ebay_would_refuse_is_refused_without_a_call(given: dict[str, Any], code: str) -> None:
+    ebay = Ebay()
+
+    assert (await refused(ebay, **given)).code == code
+    assert ebay.recorded == []
+
+
 async def test_a_parcel_of_no_units_is_refused_before_it_is_told() -> None:
     ebay = Ebay()
 
@@ -284,6 +308,20 @@ async def test_an_order_that_goes_while_it_is_read_is_none(status: int) -> None:
     ebay = Ebay(parcels=refusal(32100, status=status))
 
     assert await ebay.connector.parcels.read(ACCESS, ORDER_ID) is None
+
+
+async def test_parcels_that_ebay_does_not_tell_for_another_reason_are_not_known_to_be_none() -> None:
+    ebay = Ebay(parcels=refusal(30800))
+
+    with pytest.raises(TransientError, match="30800"):
+        await ebay.read()
+
+
+async def test_what_is_no_id_of_an_order_is_not_asked_for() -> None:
+    ebay = Ebay()
+
+    assert await ebay.connector.parcels.read(ACCESS, "../user") is None
+    assert ebay.asked == []
 
 
 @pytest.mark.parametrize(
