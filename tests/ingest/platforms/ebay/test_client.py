@@ -101,13 +101,29 @@ async def test_refusals_without_a_word_are_waited_for_ever_longer() -> None:
     found, _ = connector(shop.answer, clock=clock)
     waits = []
 
-    for _ in range(4):
+    for _ in range(11):
         with pytest.raises(TransientError) as refused:
             await found.read_page(ACCESS, Window(HOUR_AGO, NOW), after=None, way="poll")
         waits.append(refused.value.retry_after)
         clock.advance(1000)
 
-    assert waits == [1, 2, 4, 8]
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+async def test_a_call_that_goes_through_makes_the_next_refusal_a_first_one() -> None:
+    clock, refuses = ManualClock(NOW), iter((True, True, False, True))
+    shop = Shop({1: 1}, meanwhile=lambda _number: refusal(2001, status=429) if next(refuses) else None)
+    found, _ = connector(shop.answer, clock=clock)
+    waits: list[float | None] = []
+
+    for _ in range(4):
+        try:
+            await found.read_page(ACCESS, Window(HOUR_AGO, NOW), after=None, way="poll")
+        except TransientError as error:
+            waits.append(error.retry_after)
+        clock.advance(1000)
+
+    assert waits == [1, 2, 1]
 
 
 async def test_after_a_refused_call_no_account_of_the_app_calls() -> None:
@@ -137,7 +153,7 @@ async def test_when_the_days_calls_are_used_up_none_is_sent_until_the_reset() ->
 
 
 async def test_a_refusal_with_nothing_left_waits_for_the_reset() -> None:
-    shop = Shop({1: 1}, rate=rate(50))
+    shop = Shop({1: 1}, rate=rate(50_000))
     found, _ = connector(shop.answer)
 
     def used_up(_number: int) -> HttpAnswer:
@@ -148,7 +164,18 @@ async def test_a_refusal_with_nothing_left_waits_for_the_reset() -> None:
     with pytest.raises(TransientError) as refused:
         await found.read_page(ACCESS, Window(HOUR_AGO, NOW), after=None, way="poll")
 
+    assert len(shop.queries) == 1
     assert refused.value.retry_after == pytest.approx(15 * 3600)
+
+
+async def test_of_an_apis_kinds_of_calls_the_scarcest_counts() -> None:
+    shop = Shop({1: 1})
+    resources = [{"name": name, "rates": [rate(left)]} for name, left in (("a", 90_000), ("b", 0), ("c", 9_000))]
+    told = answer({"rateLimits": [{"apiName": "fulfillment", "resources": resources}]})
+    found, _ = connector(lambda asked: told if "rate_limit" in asked.url else shop.answer(asked))
+
+    with pytest.raises(TransientError):
+        await found.read_order(ACCESS, "1", way="poll")
 
 
 async def test_a_small_quota_is_never_overdrawn_whatever_else_spends_it() -> None:

@@ -112,6 +112,7 @@ async def test_a_parcel_is_said_as_ebay_wants_it() -> None:
         }
     ]
     assert parcel_id == NUMBER
+    assert ebay.asked[-1].headers["Content-Type"] == "application/json"
 
 
 @needs_specs
