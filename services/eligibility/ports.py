@@ -142,7 +142,7 @@ class Repository(Protocol):
         ...
 
     async def put_stores(self, stores: Sequence[StoreRecord]) -> None:
-        """Keep the newest word on each store."""
+        """Keep the newest word on each store; one that is linked is looked at again where it could not be before."""
         ...
 
     async def seller_of_store(self, store_id: str) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.looks import order_looked
+from schemas.looks import LookProblem, order_looked
 from schemas.money import Money
 from schemas.order import RawOrder, order_revised
 from services.eligibility.adapters.memory import MemoryRepository
@@ -355,6 +355,26 @@ async def test_overdue_looks_are_asked_for_again_in_their_shards_once(bench: Ben
 
     assert await repository.requested([3, 4]) == [3]
     assert await looking.judge_again(3, limit=9) == 2
+
+
+@pytest.mark.parametrize(
+    ("problem", "state", "asked"), [("reconnect", "linked", 2), ("reconnect", "reconnect", 1), ("away", "linked", 1)]
+)
+async def test_a_store_that_is_linked_again_is_looked_at_again_at_once(
+    bench: Bench, looking: Judge, problem: LookProblem, state: str, asked: int
+) -> None:
+    event = order_revised(raw_order())
+    await looking.judge_arrivals([Arrival(event, event.to_bytes(), 0, begin())])
+    [question] = await bench.questions()
+    unread = order_looked(question, "unread", looked_at=START, problem=problem)
+    await looking.judge_arrivals([Arrival(unread, unread.to_bytes(), 0, begin())])
+    assert isinstance(bench.clock, ManualClock)
+    bench.clock.advance(10)
+
+    await bench.repository.put_stores([store(state=state, changed_at=NOON + timedelta(minutes=1))])
+    await looking.judge_again(0, limit=9)
+
+    assert len(await bench.questions()) == asked
 
 
 async def test_an_approval_is_kept_as_a_look(bench: Bench, looking: Judge) -> None:

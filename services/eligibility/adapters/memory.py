@@ -90,6 +90,8 @@ class MemoryRepository:
                 tables.stores[store.store_id] = store
                 if before is None or before.import_since != store.import_since:
                     wake(tables, "store", [store.store_id], "settings")
+                if store.state == "linked":
+                    _hurry_looks(tables, store.store_id)
 
     async def seller_of_store(self, store_id: str) -> str | None:
         """Return whose a store is, if it is known."""
@@ -216,3 +218,14 @@ class MemoryRepository:
             and store_id in (None, dossier.store_id)
             and (reason is None or reason in {each.code.value for each in dossier.decided.reasons})
         )
+
+
+def _hurry_looks(tables: Tables, store_id: str) -> None:
+    """Have the platform asked again at once about orders of a store that could not be read before."""
+    for key, dossier in sorted(tables.dossiers.items()):
+        look = dossier.look
+        if dossier.store_id != store_id or look is None or look.asked_at is None or look.again_at is None:
+            continue
+        if look.problem in {"unlinked", "reconnect"} and look.again_at > look.asked_at:
+            tables.dossiers[key] = replace(dossier, look=replace(look, again_at=look.asked_at))
+            request_again(tables, [key], "look")

@@ -69,6 +69,9 @@ class PostgresRepository:
         async with self._changing_facts(ALL_SELLERS) as change:
             changed = await change.fetch(SQL.put_stores, *rows.columns(table, 5))
             await change.wake("store", [row["store_id"] for row in changed], "settings")
+            linked = [store.store_id for store in newest.values() if store.state == "linked"]
+            if linked:
+                await change.request(SQL.hurry_looks, linked)
 
     async def seller_of_store(self, store_id: str) -> str | None:
         """Return whose a store is, if it is known."""

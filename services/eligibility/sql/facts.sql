@@ -23,6 +23,17 @@ WHERE l.shard = ANY($1::smallint[]) AND l.again_at <= $2
     )
 RETURNING shard;
 
+-- name: hurry_looks
+-- Has the platform asked again at once about orders of stores that are linked again and could not be read before.
+WITH hurried AS (
+    UPDATE looks AS l SET again_at = l.asked_at FROM orders AS o
+    WHERE o.order_key = l.order_key AND o.store_id = ANY($1::text[]) AND l.problem IN ('unlinked', 'reconnect')
+        AND l.again_at > l.asked_at
+    RETURNING l.shard, l.order_key
+)
+INSERT INTO reassessments (shard, order_key, cause) SELECT shard, order_key, 'look' FROM hurried ORDER BY order_key
+RETURNING shard;
+
 -- name: longest_look
 -- Since when the order waits that waits longest for its last look.
 SELECT min(since) AS since FROM looks WHERE shard = ANY($1::smallint[]);
