@@ -206,6 +206,15 @@ async def test_unusable_pasted_input_is_refused_without_a_call(pasted: dict[str,
     assert http.asked == []
 
 
+async def test_without_an_app_nothing_that_is_pasted_is_tried() -> None:
+    found, http = connector(tokens(), amazon_client_secret="")
+
+    with pytest.raises(LinkingRefused, match="AMAZON_CLIENT_SECRET"):
+        await found.link_with_credentials(PASTED, now=NOW)
+
+    assert http.asked == []
+
+
 async def test_a_refresh_token_that_was_taken_back_is_refused() -> None:
     found, _ = connector(lwa("invalid_grant"))
 
