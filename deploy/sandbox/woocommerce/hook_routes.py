@@ -6,6 +6,7 @@ import re
 import secrets
 from typing import Any
 
+from deploy.sandbox.woocommerce.listing import refuse_past_end
 from deploy.sandbox.woocommerce.query import parse_page
 from deploy.sandbox.woocommerce.routing import Call, Reply, Route, WpError
 from deploy.sandbox.woocommerce.site import Hook, Site
@@ -43,6 +44,8 @@ async def _list(call: Call) -> Reply:
     found.sort(key=lambda hook: hook.id, reverse=call.query.get("order", "desc") == "desc")
     shown = [_payload(call.site, hook) for hook in found[page.start : page.start + page.size]]
     pages = -(-len(found) // page.size)
+    if not shown and page.start:
+        refuse_past_end(call.site)
     return Reply(shown, headers={"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(pages)})
 
 

@@ -48,12 +48,17 @@ def _rows(site: Site, found: list[Order], page: Page, fault: PageFault | None) -
 
 def _past_the_end(site: Site, total: int, page: Page) -> Reply:
     """Nothing, with a total of nothing on stores with order tables; some versions refuse instead."""
-    if site.options.past_end == "error":
-        message = "The page number requested is larger than the number of pages available."
-        raise WpError("rest_post_invalid_page_number", message, status=400)
+    refuse_past_end(site)
     shown = 0 if site.options.orders_storage == "hpos" else total
     pages = math.ceil(shown / page.size)
     return Reply(b"[]", headers={"X-WP-Total": str(shown), "X-WP-TotalPages": str(pages)})
+
+
+def refuse_past_end(site: Site) -> None:
+    """Raise WordPress' 400 for a page past the end of any list, on the versions that do."""
+    if site.options.past_end == "error":
+        message = "The page number requested is larger than the number of pages available."
+        raise WpError("rest_post_invalid_page_number", message, status=400)
 
 
 def _row(call: Call, order: Order) -> bytes:

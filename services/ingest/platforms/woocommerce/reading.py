@@ -141,16 +141,32 @@ class OrderReader:
     async def _step(self, door: Door, place: Place, shape: Mapping[str, object]) -> tuple[Step, timedelta]:
         """Return what the page at a place gives, and how far the store's clock is behind ours."""
         try:
-            rows, answer = await self._list(door, place, shape)
-            if not continues(rows, place):
+            found = await self._going_on(door, place, shape)
+            if found is None:
                 place = place.again()
-                rows, answer = await self._list(door, place, shape)
+                found = await self._list(door, place, shape)
         except NotUnderstood as error:
             if place.mode == "all":
                 raise TransientError(f"The store cannot list its orders: {error.code}", retry_after=60.0) from error
             # Before 5.8 there is no sorting by change time.
             return Step((), place.whole()), timedelta()
+        rows, answer = found
         return step(rows, place, answer.total), -answer.ahead
+
+    async def _going_on(
+        self, door: Door, place: Place, shape: Mapping[str, object]
+    ) -> tuple[list[Row], StoreAnswer] | None:
+        """Return the page if it goes on from the one before; None when orders have left that list.
+
+        Past the end a store shows nothing; some versions refuse to (400).
+        """
+        try:
+            rows, answer = await self._list(door, place, shape)
+        except NotUnderstood:
+            if place.offset:
+                return None
+            raise
+        return (rows, answer) if continues(rows, place) else None
 
     async def _list(self, door: Door, place: Place, shape: Mapping[str, object]) -> tuple[list[Row], StoreAnswer]:
         answer = await self._client.ask(door, "GET", _ORDERS, {**place.query(), **shape})

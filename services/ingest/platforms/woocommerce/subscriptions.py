@@ -99,6 +99,9 @@ async def _ours(client: WooCommerceClient, access: Access) -> list[WooWebhook]:
                 raise TransientError("The store's list of webhooks cannot be read")
             webhooks = [parsed(WooWebhook, row) for row in rows]
         except NotUnderstood as error:
+            if page > 1:
+                # Some versions refuse a page past the end.
+                break
             raise TransientError(f"The store's webhooks cannot be listed: {error}", retry_after=60) from error
         except UnreadablePayload as error:
             raise TransientError(f"The store's list of webhooks cannot be read: {error.path}") from None

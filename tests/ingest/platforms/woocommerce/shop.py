@@ -76,6 +76,8 @@ class Shop:
     sorts: bool = True
     refuses_to_sort: bool = False
     counts: bool = True
+    #: Some versions refuse what lies past the end of a list, others show nothing.
+    refuses_past_end: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     queries: list[dict[str, str]] = field(default_factory=list)
     #: Called before each list with its number, to change the shop while it is read.
@@ -109,6 +111,8 @@ class Shop:
         by_time = query.get("orderby") == "modified" and self.sorts
         found.sort(key=lambda row: row if by_time else row[1])
         offset = int(query.get("offset", 0))
+        if self.refuses_past_end and offset and offset >= len(found):
+            return error("rest_post_invalid_page_number", 400)
         shown = [
             self.order(number, second) for second, number in found[offset : offset + int(query.get("per_page", 10))]
         ]

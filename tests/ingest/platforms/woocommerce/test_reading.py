@@ -133,6 +133,29 @@ async def test_when_many_leave_a_crowded_second_it_is_read_again() -> None:
     assert set(range(150, 501)) <= set(ids(await read_window(shop)))
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+@pytest.mark.parametrize(("filters", "second"), [(True, 7), (False, -7)])
+async def test_a_page_that_lies_past_the_end_by_now_begins_that_list_again(
+    *, filters: bool, second: int, refuses: bool
+) -> None:
+    last = dict.fromkeys(range(470, 501), 7)
+    shop = Shop(dict.fromkeys(range(1, 470), second) | last, filters=filters, refuses_past_end=refuses)
+
+    def leave(query: int) -> None:
+        # All but the last: what is asked for next begins behind them.
+        if query == 6:
+            shop.seconds = last
+
+    shop.meanwhile = leave
+
+    found = ids(await read_window(shop))
+
+    assert any(int(query.get("offset", 0)) > len(last) for query in shop.queries[5:])
+    assert set(last) <= set(found)
+    # Only a store that cannot filter is read whole.
+    assert any("modified_after" not in query for query in shop.windows) is not filters
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

@@ -134,6 +134,22 @@ async def test_twins_go_and_others_webhooks_stay() -> None:
     assert set(hooks.held) == {1, 2, 3, 4, 52, 53}
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_exactly_a_page_of_webhooks_ends_there_whether_the_next_is_empty_or_refused(*, refuses: bool) -> None:
+    hooks = Hooks()
+    for number in range(200, 300):
+        hooks.add(number, "order.created", "https://erp.example.com/hook")
+
+    def site(asked: Asked) -> HttpAnswer:
+        past = asked.method == "GET" and asked_of(asked)[1].get("page") == "2"
+        return error("rest_post_invalid_page_number", 400) if past and refuses else hooks.answer(asked)
+
+    told = await connector(site)[0].subscribe(ACCESS, callback_url=ADDRESS, app_url=APP)
+
+    assert told.topics == TOPICS
+    assert len(hooks.held) == 104
+
+
 async def test_ours_are_found_behind_a_hundred_others() -> None:
     hooks = Hooks()
     for number in range(200, 330):
