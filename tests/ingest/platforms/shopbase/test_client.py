@@ -112,6 +112,16 @@ async def test_what_only_the_seller_can_mend_says_how(status: int, word: str) ->
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_every_way_of_saying_yes_is_one(status: int) -> None:
+    found, _, _ = connector(answer({"order": {"id": 7}}, status=status))
+
+    order = await found.read_order(ACCESS, "7", way="poll")
+
+    assert order is not None
+    assert order.external_id == "7"
+
+
 @pytest.mark.parametrize("status", [303, 400, 406, 422, 500, 501, 503, 504])
 async def test_what_may_pass_is_tried_again(status: int) -> None:
     found, _, _ = connector(answer({"errors": "canary"}, status=status))
