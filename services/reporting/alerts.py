@@ -20,7 +20,7 @@ from services.reporting.attention import (
 from services.reporting.cursors import Cursor, written
 from services.reporting.standing import access_of, connect_link
 from services.reporting.views import AlertCode, AlertView, ListOf, Severity
-from services.reporting.watermark import Doubt, Healed, LateStore
+from services.reporting.watermark import OUR_OWN, Doubt, Healed, LateStore
 from services.reporting.wording import Texts, capability_sentence, day, load_texts, moment, reason_title
 
 #: The order in which alerts are told.
@@ -95,8 +95,8 @@ class _Teller:
                 date=day(access.ends_at),
             )
         for capability in store.capabilities:
-            # A store that has nothing to be read from has no platform behind it that could allow anything.
-            if capability.allowed is False and capability.name in _REFUSALS and not _is_refused(store, "sync"):
+            # Behind orders that are given to us is no platform that could allow anything.
+            if capability.allowed is False and capability.name in _REFUSALS and store.platform != OUR_OWN:
                 yield self._of_refusal(store, capability)
         if store.problem and not _is_refused(store, "webhooks"):
             # A linked store's problem is that its platform does not push, whatever a probe found.
@@ -122,7 +122,7 @@ class _Teller:
         store = self._stores.get(unreadable.store_id)
         if store is None or store.state == "unlinked":
             return
-        yield self._about(
+        alert = self._about(
             store,
             "ORDERS_UNREADABLE",
             "warning",
@@ -130,6 +130,7 @@ class _Teller:
             link=f"/sessions/{quote(unreadable.session_id)}?result=failed",
             orders=unreadable.orders,
         )
+        yield self._of_given(alert, unreadable) if store.platform == OUR_OWN else alert
 
     def of_late(self, late: LateStore) -> Iterator[AlertView]:
         if (store := self._stores.get(late.store_id)) is None:
@@ -243,6 +244,18 @@ class _Teller:
             sentence=texts("alerts.sentences.ORDERS_WAIT", date=day(waiting.since)),
             remedy=texts(f"alerts.waits_on.{actor}"),
             link=f"/orders?state=held&reason={waiting.code}",
+        )
+
+    def _of_given(self, alert: AlertView, unreadable: UnreadableOrders) -> AlertView:
+        """The same of orders that the seller gave: there is no platform that could have given something odd."""
+        way = "import" if unreadable.way == "import" else "other"
+        title = "one" if unreadable.orders == 1 else "other"
+        return alert.model_copy(
+            update={
+                "title": self._texts(f"alerts.given.titles.{title}", store=alert.store_name, n=unreadable.orders),
+                "sentence": self._texts(f"alerts.given.sentences.{way}"),
+                "remedy": self._texts(f"alerts.given.remedies.{way}"),
+            }
         )
 
     def _of_refusal(self, store: StoreRecord, capability: Capability) -> AlertView:

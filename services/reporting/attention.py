@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from schemas.order import Way
 from schemas.reasons import ReasonCode
 from schemas.stores import StoreRecord
 from schemas.tracking import PushState
@@ -43,12 +44,16 @@ class FailingStore:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableOrders:
-    """Orders of a store that could not be read, and were not read since; `session_id` is the newest that failed."""
+    """Orders of a store that could not be read, and were not read since.
+
+    `session_id` is the newest session in which that was so, `way` how its orders came.
+    """
 
     store_id: str
     orders: int
     since: datetime
     session_id: str
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -387,7 +387,7 @@ async def test_unreadable_orders_are_those_that_nothing_read_since(kept: Kept) -
 
     [unreadable] = (await kept.reports.attention(SELLER, now=at(100))).unreadable
 
-    assert unreadable == UnreadableOrders(STORE, 2, at(1.5), "s2")
+    assert unreadable == UnreadableOrders(STORE, 2, at(1.5), "s2", "poll")
 
 
 async def test_an_unreadable_order_is_pointed_out_for_a_week(kept: Kept) -> None:

@@ -106,7 +106,7 @@ def test_what_a_store_may_not_do_is_told_with_the_probes_own_advice(name: str, c
 def test_a_store_without_a_platform_behind_it_is_not_refused_anything() -> None:
     nothing = tuple(Capability(name=name, allowed=False) for name in ("sync", "tracking"))
 
-    assert told(stores=(store(capabilities=nothing),)) == ()
+    assert told(stores=(store(platform="direct", capabilities=nothing),)) == ()
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -158,6 +158,17 @@ def test_orders_that_could_not_be_read_lead_to_their_session(orders: int, title:
         "/sessions/session-1?result=failed",
     )
     assert title in alert.title
+
+
+@pytest.mark.parametrize(("way", "says"), [("import", "rows of a file"), ("api", "by API or by form")])
+def test_orders_that_sellers_gave_blame_no_platform_and_say_how_they_were_given(way: Any, says: str) -> None:
+    unreadable = UnreadableOrders(STORE, 2, at(1), "session-1", way)
+
+    [alert] = told(stores=(store(platform="direct", platform_name="Direct"),), unreadable=(unreadable,))
+
+    assert alert.title == "Paper Moon: 2 orders that you gave were not taken"
+    assert says in alert.sentence
+    assert "Direct" not in alert.sentence + alert.remedy
 
 
 def test_orders_that_wait_for_long_lead_to_their_list() -> None:

@@ -85,13 +85,14 @@ def _unread(
                 for entry in entries
             )
             if not read_later:
-                yield {**order, "store_id": session["store_id"]}
+                yield {**order, "store_id": session["store_id"], "way": session["way"]}
 
 
 def _unreadable(store_id: str, unread: Sequence[Row]) -> Iterator[UnreadableOrders]:
     mine = [row for row in unread if row["store_id"] == store_id]
     orders = {row["entry_key"] for row in mine}
-    yield UnreadableOrders(store_id, len(orders), min(row["told_at"] for row in mine), mine[0]["session_id"])
+    since = min(row["told_at"] for row in mine)
+    yield UnreadableOrders(store_id, len(orders), since, mine[0]["session_id"], mine[0]["way"])
 
 
 def _waiting(orders: Sequence[Row], *, before: datetime) -> Iterator[WaitingOrders]:

@@ -37,7 +37,8 @@ SELECT
     store_id,
     count(DISTINCT entry_key) AS orders,
     min(at) AS since,
-    (array_agg(session_id ORDER BY listed_at DESC, session_id DESC))[1] AS session_id
+    (array_agg(session_id ORDER BY listed_at DESC, session_id DESC))[1] AS session_id,
+    (array_agg(way ORDER BY listed_at DESC, session_id DESC))[1] AS way
 FROM (
     SELECT
         failed.entry_key,
@@ -45,9 +46,10 @@ FROM (
         session.store_id,
         session.session_id,
         session.listed_at,
+        session.way,
         COALESCE(failed.told_at, session.listed_at) AS at
     FROM (
-        SELECT session_id, store_id, listed_at FROM sessions
+        SELECT session_id, store_id, listed_at, way FROM sessions
         WHERE seller_id = $1 AND failed_orders > 0 AND listed_at >= $2
         ORDER BY listed_at DESC LIMIT $3
     ) AS session
