@@ -20,13 +20,13 @@ _DIRECTORY = Path(__file__).parent
 
 #: What a chip's colour says beside its word.
 _TONES: Mapping[str, str] = {
-    **dict.fromkeys(("succeeded", "linked", "shipped", "delivered", "new", "agreed", "explained"), "good"),
+    **dict.fromkeys(("succeeded", "linked", "shipped", "delivered", "new", "agreed", "explained", "enabled"), "good"),
     **dict.fromkeys(("verified", "tracking_verified"), "good"),
     **dict.fromkeys(("running", "released", "accepted", "in_production", "eligible", "imported", "updated"), "busy"),
     **dict.fromkeys(("sent", "tracking_sent", "tracking_accepted", "checking"), "busy"),
     **dict.fromkeys(("held", "on_hold", "partial", "cancelling", "warning", "stale", "unknown"), "wait"),
     **dict.fromkeys(("queued", "at_risk", "tracking_queued", "ready", "changed"), "wait"),
-    **dict.fromkeys(("failed", "rejected", "reconnect", "urgent", "differs", "missing", "late"), "bad"),
+    **dict.fromkeys(("failed", "rejected", "reconnect", "urgent", "differs", "missing", "late", "disabled"), "bad"),
     **dict.fromkeys(("faulty", "refused", "needs_attention", "tracking_refused", "tracking_needs_attention"), "bad"),
 }
 
