@@ -26,10 +26,11 @@ def planned(bench: Workbench) -> dict[tuple[str, str], Audit]:
 
 async def end_all(bench: Workbench, *, calls: float) -> None:
     """All planned audits ran when they were due, and took so many calls each."""
-    for row in bench.memory.audits.values():
-        if row.audit.state == "running":
-            now = max(row.audit.due_at, bench.clock.now())
-            row.audit = row.audit.began(None, now=now).spent({"twin|app": calls}).ended("agreed", now=now)
+    for audit in planned(bench).values():
+        now = max(audit.due_at, bench.clock.now())
+        for lease in await bench.audits.claim(owner="o", platforms=["twin"], limit=2_000, now=now, until=now + HOUR):
+            ended = lease.audit.began(None, now=now).spent({"twin|app": calls}).ended("agreed", now=now)
+            await bench.audits.end(lease, ended, messages=[])
 
 
 async def test_each_store_has_one_audit_of_each_scope_ahead_however_often_it_is_planned() -> None:

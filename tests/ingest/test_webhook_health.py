@@ -423,3 +423,20 @@ async def test_it_is_told_once_though_the_process_that_tells_it_is_killed() -> N
 
 async def killed(*_: object, **__: object) -> None:
     raise LeaseLost("killed")
+
+
+async def test_a_platform_that_can_push_nothing_is_asked_once_until_the_store_is_linked_again() -> None:
+    bench = Workbench()
+    bench.platform.pushes = False
+    await bench.add_store()
+    await bench.stores.change(STORE, lambda held: replace(held, subscribed_at=None, subscribed_to=None))
+    looks = []
+
+    for day in range(1, 5):
+        if day == 3:
+            await bench.stores.change(STORE, lambda held: replace(held, grants=held.grants + 1))
+        bench.clock.advance(86_400)
+        await bench.poll()
+        looks.append(len(bench.platform.subscribed))
+
+    assert looks == [1, 1, 2, 2]

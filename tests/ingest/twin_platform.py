@@ -16,6 +16,7 @@ from schemas.stores import Capability
 from services.ingest.contract.reading import By, Pace, Page, Unreadable, Window
 from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
 from services.ingest.contract.webhooks import (
+    NEVER_PUSHED,
     AboutStore,
     Ailment,
     AppFact,
@@ -75,6 +76,8 @@ class TwinConnector(UsualConnector):
     renewals: int = 0
     reads: list[tuple[Window, str | None]] = field(default_factory=list)
     subscribed: list[str] = field(default_factory=list)
+    #: Whether it can push anything, as it is set up.
+    pushes: bool = True
     anew: list[bool] = field(default_factory=list)
     ailing: Ailment | None = None
     unsubscribed: int = 0
@@ -180,6 +183,8 @@ class TwinConnector(UsualConnector):
         self._fault("subscribe")
         self.subscribed.append(callback_url)
         self.anew.append(anew)
+        if not self.pushes:
+            return NEVER_PUSHED
         ailing, self.ailing = self.ailing, None
         mended = () if ailing is None else (Mended("orders", ailing),)
         return Subscribed(("orders",), mended)

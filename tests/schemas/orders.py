@@ -9,6 +9,7 @@ from schemas.money import Money
 from schemas.order import OrderItem, Payload, RawOrder
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+PRICE = Money.parse("19.90", "USD")
 
 
 def order_item(**changes: Any) -> OrderItem:
@@ -21,9 +22,21 @@ def order_item(**changes: Any) -> OrderItem:
         "variant_id": "v-1",
         "quantity": 1,
         "quantity_to_make": 1,
-        "unit_price": Money.parse("19.90", "USD"),
+        "unit_price": PRICE,
     }
     return OrderItem(**(values | changes))
+
+
+#: Values are frozen, so that orders may share them.
+_ADDRESS = Address(
+    name="Buyer 0042",
+    line1="1 Market Street",
+    city="San Francisco",
+    region="CA",
+    postal_code="94105",
+    country="US",
+)
+_ITEMS, _PAYLOAD = (order_item(),), Payload(form="test", body="{}")
 
 
 def raw_order(**changes: Any) -> RawOrder:
@@ -41,16 +54,9 @@ def raw_order(**changes: Any) -> RawOrder:
         "fetched_at": NOON,
         "way": "poll",
         "payment": "paid",
-        "total": Money.parse("19.90", "USD"),
-        "ship_to": Address(
-            name="Buyer 0042",
-            line1="1 Market Street",
-            city="San Francisco",
-            region="CA",
-            postal_code="94105",
-            country="US",
-        ),
-        "items": (order_item(),),
-        "payload": Payload(form="test", body="{}"),
+        "total": PRICE,
+        "ship_to": _ADDRESS,
+        "items": _ITEMS,
+        "payload": _PAYLOAD,
     }
     return RawOrder(**(values | changes))

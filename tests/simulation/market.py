@@ -21,7 +21,7 @@ from schemas.stores import Capability
 from services.ingest.contract.connector import Tools
 from services.ingest.contract.reading import By, Listing, Pace, Page, Window
 from services.ingest.contract.stores import Access, AuthorizationStart, Grant, StoreRef
-from services.ingest.contract.webhooks import Delivery, Mended, OrderTold, Subscribed, WebhookFact
+from services.ingest.contract.webhooks import NEVER_PUSHED, Delivery, Mended, OrderTold, Subscribed, WebhookFact
 from services.ingest.usual import UsualConnector
 from services.kit.clock import Clock
 from services.kit.errors import TransientError
@@ -197,7 +197,7 @@ class Market(UsualConnector):
         """One subscription a store, for all that happens to its orders."""
         del app_url, anew
         if not self.pushes:
-            return Subscribed()
+            return NEVER_PUSHED
         self._call("subscribe")
         shop = access.store.external_id
         was_killed = shop in self.had_address and shop not in self.addresses

@@ -75,11 +75,13 @@ def undisturbed() -> Iterator[None]:
     """Without full collections, and without the log of a hundred thousand polls."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    collected = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if collected:
+            gc.enable()
         structlog.configure(**before)
 
 

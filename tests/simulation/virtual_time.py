@@ -35,12 +35,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop on virtual time."""
 
     def __init__(self) -> None:
-        self._virtual = _Selector()
-        super().__init__(self._virtual)
+        self.virtual = _Selector()
+        super().__init__(self.virtual)
 
     def time(self) -> float:
         """The seconds that have passed since it was made."""
-        return self._virtual.passed
+        return self.virtual.passed
 
 
 class LoopClock:

@@ -24,10 +24,17 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """What a platform pushes of a store now, and what of it had to be mended for that."""
+    """What a platform pushes of a store now, and what of it had to be mended for that.
+
+    Not `ever`: it can push nothing as this installation is set up and the store linked, so nobody need ask again.
+    """
 
     topics: tuple[str, ...] = ()
     mended: tuple[Mended, ...] = ()
+    ever: bool = True
+
+
+NEVER_PUSHED = Subscribed(ever=False)
 
 
 @dataclass(frozen=True, slots=True)

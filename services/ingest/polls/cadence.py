@@ -50,6 +50,8 @@ _A_DAY = timedelta(days=1).total_seconds()
 #: The least often that a store is polled, in polls a second.
 _LEAST = 1 / LONGEST.total_seconds()
 _AN_HOUR = 3600.0
+#: Changes per hour that a store is taken to have at least.
+_HARDLY = 1e-4
 
 
 class Sharer(NamedTuple):
@@ -118,7 +120,7 @@ def allowance(there: Available | None, stated: Limit) -> Allowance:
 
 def terms(sharers: Sequence[Sharer], given: Allowance, *, pace: Pace) -> Terms:
     """Share a budget over the stores that draw on it."""
-    least = sum(one.cost for one in sharers) / LONGEST.total_seconds()
+    least = sum([one.cost for one in sharers]) * _LEAST
     to_spend = max(given.share * given.steady, min(least, MOST_SHARE * given.steady))
     held = Terms(0.0, len(sharers), given.a_day, least * _A_DAY, to_spend * _A_DAY)
     return replace(held, price=_price(sharers, held, pace=pace)) if held.scarcity < 1 else held
@@ -212,11 +214,12 @@ def _price(sharers: Sequence[Sharer], held: Terms, *, pace: Pace) -> float:
     its shortest: it is followed from bend to bend.
     """
     to_spend, taken, slope, bends = held.had / _A_DAY, 0.0, 0.0, list[tuple[float, float]]()
-    largest = held.largest
+    largest, often = held.largest, 1 / pace.interval.total_seconds()
     for one in sharers:
-        weight, least, most = _bounds(one, largest, pace=pace)
+        weight, least, most = _bounds(one, largest, often=often, pace=pace)
         taken += one.cost * least
-        bends += [(least / weight, one.cost * weight), (most / weight, -one.cost * weight)]
+        bends.append((least / weight, one.cost * weight))
+        bends.append((most / weight, -one.cost * weight))
     bends.sort()
     for (price, change), (following, _) in pairwise([*bends, (math.inf, 0.0)]):
         slope += change
@@ -226,15 +229,16 @@ def _price(sharers: Sequence[Sharer], held: Terms, *, pace: Pace) -> float:
     return math.inf
 
 
-def _bounds(one: Sharer, largest: float, *, pace: Pace) -> tuple[float, float, float]:
-    """A store's weight, and its least and highest rate, in polls a second."""
-    weight = math.sqrt(max(one.activity, 1e-4) / one.cost)
-    most = 1 / most_often(one.activity, pace=pace, pushed=one.pushed).total_seconds()
-    return weight, _LEAST, max(min(most, largest / one.cost), _LEAST)
+def _bounds(one: Sharer, largest: float, *, often: float, pace: Pace) -> tuple[float, float, float]:
+    """A store's weight, and its least and highest rate, in polls a second; `often` is the rate of `pace`'s interval."""
+    _, activity, cost, pushed = one
+    most = 1 / most_often(activity, pace=pace, pushed=True).total_seconds() if pushed else often
+    most = largest / cost if largest < most * cost else most
+    return math.sqrt((max(_HARDLY, activity)) / cost), _LEAST, max(_LEAST, most)
 
 
 def _rest_on(held: Terms, one: Sharer, *, pace: Pace) -> timedelta:
-    weight, least, most = _bounds(one, held.largest, pace=pace)
+    weight, least, most = _bounds(one, held.largest, often=1 / pace.interval.total_seconds(), pace=pace)
     if held.scarcity > 1:
         return timedelta(seconds=min(held.scarcity / least, 30 * _A_DAY))
     return timedelta(seconds=1 / min(max(held.price * weight, least), most))

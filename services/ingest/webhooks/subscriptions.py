@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,6 +30,8 @@ class Subscriptions:
     stores: Stores
     clock: Clock
     reachable_at: str
+    #: The stores whose platform can push nothing as this process is set up, and for which of their grants it said so.
+    _never: dict[str, int] = field(default_factory=dict, repr=False)
 
     def address(self, store: Store) -> str:
         """Where the store's platform pushes to."""
@@ -39,8 +41,10 @@ class Subscriptions:
         """Whether the platform should be asked now."""
         if store.subscribed_at is None:
             return True
-        wait = CHECKED_EVERY if store.subscribed_to == self.address(store) else LINKING_TAKES
-        return now - store.subscribed_at >= wait
+        is_agreed = store.subscribed_to == self.address(store)
+        if is_agreed and not store.subscriptions and self._never.get(store.store_id) == store.grants:
+            return False
+        return now - store.subscribed_at >= (CHECKED_EVERY if is_agreed else LINKING_TAKES)
 
     async def ensure(
         self, store: Store, connector: Connector, access: Access, *, anew: bool = False
@@ -59,6 +63,10 @@ class Subscriptions:
             to = address if isinstance(error, AuthorizationError) else None
             await self._not_subscribed(store, connector, to=to)
             return None
+        if found.ever:
+            self._never.pop(store.store_id, None)
+        else:
+            self._never[store.store_id] = store.grants
         now = self.clock.now()
         await self.stores.change(store.store_id, lambda held: held.subscribed(found.topics, to=address, now=now))
         log.info("subscription.made", store_id=store.store_id, topics=found.topics)

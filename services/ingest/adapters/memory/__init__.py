@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -80,6 +80,10 @@ class Memory:
     secrets: dict[str, bytes] = field(default_factory=dict)
     authorizations: dict[bytes, Authorization] = field(default_factory=dict)
     polls: dict[str, Poll] = field(default_factory=dict)
+    #: When each store is due as that was last set, with its place among `polls`, and the same to be found by it: what
+    #: is no longer so is passed over.
+    poll_places: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    due_polls: list[tuple[datetime, int, str]] = field(default_factory=list)
     sessions: dict[str, Session] = field(default_factory=dict)
     #: The open poll session of each store.
     polling: dict[str, str] = field(default_factory=dict)
@@ -94,6 +98,11 @@ class Memory:
     due_audits: list[tuple[datetime, str]] = field(default_factory=list)
     #: The last two scheduled audits of each store and scope: of one that is planned, the one before it tells the costs.
     scheduled_audits: dict[tuple[str, str], list[AuditRow]] = field(default_factory=dict)
+    #: The last of them that ended, and how many of a store's have not.
+    ended_audits: dict[tuple[str, str], Audit] = field(default_factory=dict)
+    planned_audits: Counter[str] = field(default_factory=Counter)
+    #: When audits ended, the first to be forgotten first: those that were asked for, and the others.
+    past_audits: dict[bool, list[tuple[datetime, str]]] = field(default_factory=lambda: {True: [], False: []})
     #: By store, kind of time and order.
     explained: dict[tuple[str, str, str], Explained] = field(default_factory=dict)
     webhook_health: dict[str, PushHealth] = field(default_factory=dict)

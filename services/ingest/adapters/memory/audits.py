@@ -57,12 +57,14 @@ class MemoryAudits:
 
     async def unplanned(self, *, platforms: Collection[str], limit: int) -> list[Unplanned]:
         """By store and scope."""
-        found = []
-        for store in self._memory.stores.values():
+        found, planned = [], self._memory.planned_audits
+        for store_id, store in self._memory.stores.items():
+            if planned.get(store_id) == len(SCHEDULED):
+                continue
             if store.state != "linked" or not store.settings.auto_sync or store.platform not in platforms:
                 continue
             for scope in SCHEDULED:
-                last = self._memory.scheduled_audits.get((store.store_id, scope))
+                last = self._memory.scheduled_audits.get((store_id, scope))
                 if not last or last[-1].audit.state != "running":
                     found.append(Unplanned(store, scope, last[-1].audit.planned_for if last else None))
         return found[:limit]
@@ -71,10 +73,10 @@ class MemoryAudits:
         """Of the last that ended."""
         return [
             AuditCost(audit.platform, audit.scope, budget, calls)
-            for (store_id, _), rows in self._memory.scheduled_audits.items()
-            if (audit := _last_ended(rows)) is not None
+            for place in self._memory.scheduled_audits
+            if (audit := self._memory.ended_audits.get(place)) is not None
             and audit.platform in platforms
-            and (store := self._memory.stores.get(store_id)) is not None
+            and (store := self._memory.stores.get(audit.store_id)) is not None
             and store.state == "linked"
             for budget, calls in audit.costs.items()
         ]
@@ -235,14 +237,12 @@ class MemoryAudits:
 
     async def forget(self, *, before: datetime, asked_before: datetime) -> None:
         """All of them."""
-        old = [
-            row.audit
-            for row in self._memory.audits.values()
-            if (ended := row.audit.finished_at) is not None
-            and ended < (asked_before if row.audit.scope == "asked" else before)
-        ]
-        for audit in old:
-            self._forget(audit)
+        for is_asked, until in ((True, asked_before), (False, before)):
+            past = self._memory.past_audits[is_asked]
+            while past and past[0][0] < until:
+                _, audit_id = heapq.heappop(past)
+                if audit_id in self._memory.audits:
+                    self._forget(self._memory.audits[audit_id].audit)
 
     def _keep_new(self, audit: Audit) -> None:
         row = AuditRow(audit)
@@ -255,17 +255,31 @@ class MemoryAudits:
             rows = self._memory.scheduled_audits.setdefault((audit.store_id, audit.scope), [])
             rows.append(row)
             del rows[:-2]
+            self._memory.planned_audits[audit.store_id] += audit.state == "running"
 
     def _keep(self, row: AuditRow, audit: Audit) -> None:
         if audit.due_at != row.audit.due_at:
             heapq.heappush(self._memory.due_audits, (audit.due_at, audit.audit_id))
+        if audit.finished_at is not None and row.audit.finished_at is None:
+            self._end(audit, audit.finished_at)
         row.audit = audit
+
+    def _end(self, audit: Audit, ended_at: datetime) -> None:
+        heapq.heappush(self._memory.past_audits[audit.scope == "asked"], (ended_at, audit.audit_id))
+        if audit.scope != "asked":
+            self._memory.ended_audits[audit.store_id, audit.scope] = audit
+            self._memory.planned_audits[audit.store_id] -= 1
 
     def _forget(self, audit: Audit) -> None:
         row = self._memory.audits.pop(audit.audit_id)
         del self._memory.audits_of[audit.store_id][audit.audit_id]
         rows = self._memory.scheduled_audits.get((audit.store_id, audit.scope), [])
         rows[:] = [one for one in rows if one is not row]
+        if audit.scope != "asked":
+            self._memory.planned_audits[audit.store_id] -= row.audit.state == "running"
+            last = self._memory.ended_audits.get((audit.store_id, audit.scope))
+            if last is not None and last.audit_id == audit.audit_id:
+                del self._memory.ended_audits[audit.store_id, audit.scope]
 
     def _keep_differences(self, row: AuditRow, changed: Sequence[Difference]) -> None:
         for one in changed:
@@ -287,10 +301,6 @@ class MemoryAudits:
 
 def _speaks_against(audit: Audit, since: datetime) -> bool:
     return audit.state in {"differs", "failed"} and audit.finished_at is not None and audit.finished_at >= since
-
-
-def _last_ended(rows: Sequence[AuditRow]) -> Audit | None:
-    return next((row.audit for row in reversed(rows) if row.audit.finished_at is not None), None)
 
 
 def _age(audit: Audit) -> tuple[datetime, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from schemas.ids import OrderKey
 from services.ingest.adapters.memory import Memory, Poll
@@ -16,6 +16,7 @@ from services.kit.kafka.publisher import Message
 
 #: A store that was to rest for less was a failure's to be tried again, and is not the more urgent for it.
 _LEAST_REST = timedelta(minutes=1)
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 class MemoryPolls:
@@ -28,9 +29,7 @@ class MemoryPolls:
         self, *, owner: str, platforms: Collection[str], limit: int, now: datetime, until: datetime
     ) -> list[Lease]:
         """Whatever is due and free."""
-        polls = self._memory.polls.items()
-        may_be = [one for one, poll in polls if poll.asked_at or poll.next_poll_at is None or poll.next_poll_at <= now]
-        due = (store_id for store_id in may_be if self._due(store_id, platforms, now))
+        due = (store_id for store_id in self._may_be_due(now) if self._due(store_id, platforms, now))
         chosen = heapq.nsmallest(limit, due, key=lambda store_id: self._urgency(store_id, now))
         return [self._leased(store_id, owner, now, until) for store_id in chosen]
 
@@ -44,21 +43,23 @@ class MemoryPolls:
         poll = self._held(lease)
         poll.owner = poll.expires_at = None
         poll.next_poll_at, poll.next_because = due, because or poll.next_because
+        self._place(lease.store.store_id, poll)
 
     async def hurry(self, store_id: str, *, now: datetime, because: str) -> None:
         """At once."""
         poll = self._memory.polls[store_id]
         if poll.next_poll_at is not None and poll.next_poll_at > now:
             poll.next_poll_at, poll.next_because, poll.failures = now, because, 0
+            self._place(store_id, poll)
 
     async def sharers(self, budgets: Collection[str]) -> Mapping[str, Sequence[Sharer]]:
         """Whoever took from them."""
         found: dict[str, list[Sharer]] = {budget: [] for budget in budgets}
-        for store_id, poll in self._memory.polls.items():
-            store = self._memory.stores[store_id]
-            for budget, sharers in found.items():
+        stores = self._memory.stores
+        for budget, sharers in found.items():
+            for store_id, poll in self._memory.polls.items():
                 cost = poll.costs.get(budget)
-                if cost is not None and store.state == "linked" and store.settings.auto_sync:
+                if cost is not None and (store := stores[store_id]).state == "linked" and store.settings.auto_sync:
                     activity = PRIOR if poll.activity is None else poll.activity
                     pushed = bool(store.subscriptions) and store.push_problem is None
                     sharers.append(Sharer(store_id, activity, cost, pushed))
@@ -69,6 +70,7 @@ class MemoryPolls:
         if store_id in self._memory.polls:
             self._memory.polls[store_id].asked_at = now
             self._memory.polls[store_id].asked_by = by
+            self._place(store_id, self._memory.polls[store_id])
 
     async def cancel(self, store_id: str, *, now: datetime) -> None:
         """At once."""
@@ -134,12 +136,37 @@ class MemoryPolls:
         if poll.asked_at and poll.claimed_at and poll.asked_at <= poll.claimed_at:
             poll.asked_at = None
         poll.owner = poll.expires_at = None
+        self._place(lease.store.store_id, poll)
         self._memory.keep_session(session)
         self._memory.outbox.extend(messages)
 
     def _running(self, store_id: str) -> Session | None:
         open_session = self._memory.polling.get(store_id)
         return self._memory.sessions[open_session] if open_session else None
+
+    def _may_be_due(self, now: datetime) -> list[str]:
+        """The stores whose time has come, the first that was added first; looked at again until it is set anew."""
+        places, heap, found = self._memory.poll_places, self._memory.due_polls, set[tuple[int, str]]()
+        if len(places) != len(self._memory.polls):
+            places.clear()
+            heap.clear()
+            for number, (store_id, poll) in enumerate(self._memory.polls.items()):
+                places[store_id] = (_AT_ONCE, number)
+                self._place(store_id, poll)
+        while heap and heap[0][0] <= now:
+            at, number, store_id = heapq.heappop(heap)
+            if places.get(store_id) == (at, number):
+                found.add((number, store_id))
+        for _, store_id in found:
+            self._place(store_id, self._memory.polls[store_id])
+        return [store_id for _, store_id in sorted(found)]
+
+    def _place(self, store_id: str, poll: Poll) -> None:
+        held = self._memory.poll_places.get(store_id)
+        if held is not None:
+            at = _AT_ONCE if poll.asked_at or poll.next_poll_at is None else poll.next_poll_at
+            self._memory.poll_places[store_id] = (at, held[1])
+            heapq.heappush(self._memory.due_polls, (at, held[1], store_id))
 
     def _due(self, store_id: str, platforms: Collection[str], now: datetime) -> bool:
         store, poll = self._memory.stores[store_id], self._memory.polls[store_id]

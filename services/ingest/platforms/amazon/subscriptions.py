@@ -14,7 +14,7 @@ from zlib import crc32
 
 from services.ingest.contract.reading import UnreadablePayload
 from services.ingest.contract.stores import Access
-from services.ingest.contract.webhooks import Ailment, Mended, Subscribed
+from services.ingest.contract.webhooks import NEVER_PUSHED, Ailment, Mended, Subscribed
 from services.ingest.parsing import parsed
 from services.ingest.platforms.amazon.client import Account, AmazonClient, RequestRefused
 from services.ingest.platforms.amazon.linking import account_of
@@ -48,7 +48,7 @@ class Notifications:
     async def subscribe(self, access: Access) -> Subscribed:
         """Make sure that the seller's changes go to our queue; harmless when repeated."""
         if not self._settings.amazon_sqs_queue_url:
-            return Subscribed()
+            return NEVER_PUSHED
         account = account_of(access.secrets)
         ailment: Ailment = "missing"
         try:

@@ -14,7 +14,7 @@ from schemas.stores import Capability
 from services.ingest.contract.connector import Tools
 from services.ingest.contract.reading import Pace, Page, Unreadable, Window
 from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
-from services.ingest.contract.webhooks import Delivery, NotOurs, SignatureRefused, Subscribed, WebhookFact
+from services.ingest.contract.webhooks import NEVER_PUSHED, Delivery, NotOurs, SignatureRefused, Subscribed, WebhookFact
 from services.ingest.usual import UsualConnector
 from services.kit.errors import TransientError
 
@@ -77,7 +77,7 @@ class DirectConnector(UsualConnector):
     async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Subscribe to nothing."""
         del access, callback_url, app_url, anew
-        return Subscribed()
+        return NEVER_PUSHED
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
         """Raise: an empty page would say that there are no orders."""

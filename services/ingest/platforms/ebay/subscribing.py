@@ -12,7 +12,7 @@ import structlog
 
 from services.ingest.contract.connector import Tools
 from services.ingest.contract.stores import Access
-from services.ingest.contract.webhooks import Ailment, Mended, Subscribed
+from services.ingest.contract.webhooks import NEVER_PUSHED, Ailment, Mended, Subscribed
 from services.ingest.platforms.ebay.client import NOTIFY, Declined, EbayClient, Reply
 from services.ingest.platforms.ebay.settings import EbaySettings
 from services.ingest.platforms.ebay.webhook import ACCOUNT_DELETION, ORDER_CONFIRMATION, REVOCATION
@@ -72,7 +72,7 @@ class Subscriber:
     async def subscribe(self, access: Access, *, app_url: str) -> Subscribed:
         """Return the topics that come; none where the installation has no verification token."""
         if not self._settings.ebay_verification_token.get_secret_value():
-            return Subscribed()
+            return NEVER_PUSHED
         destination = await self._destination(app_url)
         # Another link of the same seller begins with no subscription: its refresh token tells the links apart.
         seller = (access.store.external_id, access.secrets.get("refresh_token", ""), destination.number)

@@ -13,7 +13,7 @@ from schemas.stores import Capability
 from services.ingest.contract.connector import Tools
 from services.ingest.contract.reading import Listing, Pace, Page, Unreadable, Window
 from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
-from services.ingest.contract.webhooks import AppFact, Delivery, Subscribed, WebhookFact
+from services.ingest.contract.webhooks import NEVER_PUSHED, AppFact, Delivery, Subscribed, WebhookFact
 from services.ingest.platforms.etsy import linking, probing, webhook
 from services.ingest.platforms.etsy.client import EtsyClient
 from services.ingest.platforms.etsy.reading import ReceiptReader
@@ -77,7 +77,7 @@ class EtsyConnector(UsualConnector):
     async def subscribe(self, access: Access, *, callback_url: str, app_url: str, anew: bool = False) -> Subscribed:
         """Subscribe to nothing: Etsy's endpoint is made by hand in its webhook portal."""
         del access, callback_url, app_url, anew
-        return Subscribed()
+        return NEVER_PUSHED
 
     async def read_page(self, access: Access, window: Window, *, after: str | None, way: Way) -> Page:
         """Read one page of receipts by their change time."""

@@ -12,7 +12,7 @@ from schemas.stores import Capability
 from services.ingest.contract.connector import Tools
 from services.ingest.contract.reading import Listing, Pace, Page, Unreadable, Window
 from services.ingest.contract.stores import Access, AuthorizationStart, Grant, LinkingRefused, StoreRef
-from services.ingest.contract.webhooks import Delivery, Subscribed, WebhookFact
+from services.ingest.contract.webhooks import NEVER_PUSHED, Delivery, Subscribed, WebhookFact
 from services.ingest.platforms.shopbase import linking, probing, subscriptions, webhook
 from services.ingest.platforms.shopbase.client import ShopbaseClient
 from services.ingest.platforms.shopbase.reading import OrderReader
@@ -79,7 +79,7 @@ class ShopbaseConnector(UsualConnector):
         """Subscribe to the order topics; nothing where no secret is known that could verify their webhooks."""
         del app_url
         if not self._is_signed(access):
-            return Subscribed()
+            return NEVER_PUSHED
         return await subscriptions.subscribe(self._client, access, callback_url=callback_url, anew=anew)
 
     async def unsubscribe(self, access: Access) -> None:
