@@ -39,8 +39,8 @@ def mapper_of(platform: str) -> Mapper:
 
     def mapped(body: bytes, store: StoreRef) -> RawOrder:
         value = answer_object(body)
-        # Where amounts are JSON numbers the bytes are read twice, as the connector does.
-        order = parsed(model, exact_object(body) if exact else value)
+        # Where amounts are JSON numbers whose digits a float may lose, the bytes are read twice, as the connector does.
+        order = parsed(model, exact_object(body, plain=value) if exact else value)
         verbatim = orjson.dumps(value).decode()
         found: RawOrder = to_raw_order(order, store, body=verbatim, way="poll", fetched_at=FETCHED_AT, **needed)
         return found
