@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -46,6 +45,7 @@ from services.kit.kafka.publisher import KafkaPublisher
 from services.kit.kafka.subscriber import KafkaSubscriber
 from services.kit.keys import ACCESS_SCHEMA, KeyRing
 from services.kit.logs import configure_logging
+from services.kit.loop import collect_seldom
 from services.kit.metrics import Metrics
 from services.kit.settings import load_settings
 from services.kit.starting import open_pool, prepared, refuse_missing
@@ -59,8 +59,6 @@ MIGRATIONS: tuple[str, Path] = (SCHEMA, Path(__file__).parent / "migrations")
 SETTINGS = EligibilitySettings
 
 _NAME = "eligibility"
-#: A batch makes thousands of objects and no cycles; looking for cycles as often as Python does by itself costs a tenth.
-_GC_THRESHOLDS = (50_000, 20, 50)
 
 
 async def serve(
@@ -76,7 +74,7 @@ async def serve(
     """
     settings = settings or load_settings(EligibilitySettings)
     configure_logging(service=_NAME, level=settings.log_level)
-    gc.set_threshold(*_GC_THRESHOLDS)
+    collect_seldom()
     refuse_missing(settings)
     clock, topics = SystemClock(), Topics(topic_prefix)
     if not await prepared(

@@ -53,6 +53,7 @@ from services.kit.kafka.subscriber import KafkaSubscriber
 from services.kit.keys import ACCESS_SCHEMA, KeyRing
 from services.kit.limits import PostgresLimits
 from services.kit.logs import configure_logging
+from services.kit.loop import collect_seldom
 from services.kit.metrics import Metrics
 from services.kit.postgres.pool import create_pool
 from services.kit.settings import load_settings
@@ -89,9 +90,6 @@ _TOPICS = (
 #: A webhook must be refused before its platform stops waiting, so Kafka gets less time than that.
 _PUBLISH_WITHIN_SECONDS = 3.0
 _AGAIN_AFTER_SECONDS = 1.0
-#: A page or a file makes thousands of objects and few cycles; looking for cycles as often as Python does by itself
-#: costs a sixth of what giving an order costs.
-_GC_THRESHOLDS = (50_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,7 @@ async def serve(
         # no webhook is answered.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        collect_seldom()
         log.info("ingest.started", platforms=sorted(reached.at_once), port=server.port)
         try:
             await _run(parts, stop)

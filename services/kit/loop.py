@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +15,9 @@ log = structlog.get_logger()
 #: Gets an event that is set when the process should end; returns when everything is put away.
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
+#: A batch, a page or a file makes thousands of objects and few cycles; looking for cycles as often as Python does by
+#: itself costs a tenth of what judging an order costs, and a sixth of giving one.
+_COLLECTED_EVERY = (50_000, 20, 50)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -21,6 +25,11 @@ def run(main: Main) -> None:
     """Run `main` to its end. A second signal no longer waits: it cancels `main`."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(main))
+
+
+def collect_seldom() -> None:
+    """Have the process look for cycles less often from now on."""
+    gc.set_threshold(*_COLLECTED_EVERY)
 
 
 async def _run(main: Main) -> None:

@@ -108,7 +108,9 @@ async def test_an_order_is_judged_and_reported_through_a_secured_listener(
         given(broker, certificates) | common | {"eligibility_port": 0, "log_level": "ERROR"}
     )
     reporting = ReportingSettings.model_validate(given(broker, certificates) | common)
-    await ensure_topics(reporting.kafka, Reader().topics, partitions=PARTITIONS)
+    # What is published below must not wait for the service to come up.
+    topics = {*Reader().topics, STORES, CATALOG_VARIANTS, ORDERS_RAW}
+    await ensure_topics(reporting.kafka, sorted(topics, key=lambda topic: topic.name), partitions=PARTITIONS)
     stop = asyncio.Event()
     service = asyncio.create_task(serve(stop=stop, settings=settings))
     publisher = KafkaPublisher(settings.kafka, "test", timeout=20)
