@@ -9,7 +9,7 @@ from deploy.sandbox.woocommerce.goods import line_for_sku
 from deploy.sandbox.woocommerce.listing import list_orders
 from deploy.sandbox.woocommerce.orders import TRASH, Line, Order, Parcel, Refund
 from deploy.sandbox.woocommerce.payload import note_payload, order_bytes, order_payload, refund_payload
-from deploy.sandbox.woocommerce.query import decimals
+from deploy.sandbox.woocommerce.query import decimals, parse_page
 from deploy.sandbox.woocommerce.routing import Call, Reply, Route, WpError, invalid, reply_fields
 from deploy.sandbox.woocommerce.wire import parse_decimal
 
@@ -81,7 +81,9 @@ class OrderRoutes:
     async def _refunds(self, call: Call) -> Reply:
         order = find_order(call)
         places = _places(call)
-        return Reply([refund_payload(call.site, order, refund, places) for refund in reversed(order.refunds)])
+        page = parse_page(call.query)
+        shown = list(reversed(order.refunds))[page.start : page.start + page.size]
+        return Reply([refund_payload(call.site, order, refund, places) for refund in shown])
 
     async def _one_refund(self, call: Call) -> Reply:
         order = find_order(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -220,11 +221,14 @@ class OrderReader:
     async def _with_refunds(self, door: Door, value: Any, *, hasty: bool) -> Any:
         if not _has_refunds(value):
             return value
-        return {**value, "refund_details": await self._refunds(door, value["id"], hasty=hasty)}
+        told = value["refunds"]
+        pages = range(1, math.ceil(len(told) / _REFUNDS_A_PAGE) + 1) if isinstance(told, list) else [1]
+        read = [await self._refunds(door, value["id"], page, hasty=hasty) for page in pages]
+        return {**value, "refund_details": list(itertools.chain.from_iterable(read))}
 
-    async def _refunds(self, door: Door, number: int, *, hasty: bool) -> list[Any]:
-        """Return an order's refunds, which alone tell the lines; none when the order is gone meanwhile."""
-        query = {"per_page": _REFUNDS_A_PAGE, "dp": DECIMALS}
+    async def _refunds(self, door: Door, number: int, page: int, *, hasty: bool) -> list[Any]:
+        """Return a page of an order's refunds, which alone tell the lines; none when the order is gone meanwhile."""
+        query = {"per_page": _REFUNDS_A_PAGE, "page": page, "dp": DECIMALS}
         answer = await self._ask(door, f"{_ORDERS}/{number}/refunds", query, hasty=hasty)
         if answer is None:
             return []

@@ -92,7 +92,9 @@ class Shop:
             return self._list(query)
         number = int(path.split("/")[4])
         if path.endswith("/refunds"):
-            return answer(self.refunds.get(number, []), headers=self.headers)
+            size, page = int(query["per_page"]), int(query["page"])
+            rows = self.refunds.get(number, [])[size * (page - 1) : size * page]
+            return answer(rows, headers=self.headers)
         if number not in self.seconds:
             return error("woocommerce_rest_shop_order_invalid_id", 404)
         return answer(self.order(number, self.seconds[number]), headers=self.headers)

@@ -358,6 +358,19 @@ async def test_only_orders_with_refunds_are_asked_which_lines_were_given_back() 
     assert [asked_of(asked)[0] for asked in http.asked if "refunds" in asked.url] == ["/wc/v3/orders/2/refunds"]
 
 
+async def test_refunds_are_read_to_the_last_page() -> None:
+    told = [{"id": number, "reason": "", "total": "-0.01"} for number in range(101)]
+    empty = {"id": 8, "line_items": []}
+    shop = Shop({2: 2}, fields={2: {"refunds": told}}, refunds={2: [empty] * 100 + refunded(1)})
+    found, _ = connector(shop.answer)
+
+    [page] = await read_pages(found)
+
+    [order] = page.orders
+    assert isinstance(order, RawOrder)
+    assert order.items[0].quantity_to_make == 1
+
+
 async def test_one_order_is_read_by_its_id() -> None:
     found, http = connector(Shop({7: 1}).answer)
 
