@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from services.ingest.audits.telling import told_start as told_audit_start
 from services.ingest.contract.connector import Connector
 from services.ingest.ports import Stores, Syncs, WebhookBooks
 from services.ingest.registry import is_read
+from services.ingest.schedule import Wakeful
 from services.ingest.sessions import told_end, told_start
 from services.ingest.stores.choosing import Reach
 from services.ingest.stores.store import Store
@@ -39,14 +40,6 @@ NOT_LINKED = "The store is not linked. Connect it again, then ask once more."
 NOT_READ = "Orders are given to this store; there is nowhere to read them from."
 
 T = TypeVar("T")
-
-
-class Wakeful(Protocol):
-    """Something that looks for work."""
-
-    def wake(self) -> None:
-        """Look now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,14 @@ L = TypeVar("L", bound=Leased)
 What = Literal["poll", "sync", "audit", "import", "push", "look"]
 
 
+class Wakeful(Protocol):
+    """Something that looks for work."""
+
+    def wake(self) -> None:
+        """Look now."""
+        ...
+
+
 class Leases(Protocol[L]):
     """What hands out the work: see `Polls` for what each promises."""
 

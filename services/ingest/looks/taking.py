@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from pydantic import ValidationError
 
 from schemas.looks import LookWanted
 from schemas.topics import ORDERS_LOOKS
 from services.ingest.looks.ports import Looks
+from services.ingest.schedule import Wakeful
 from services.kit.clock import Clock
 from services.kit.errors import UnreadableMessage
 from services.kit.kafka.subscriber import Record, Subscription
 
 #: One group for all processes: the questions are kept for whoever serves the platform.
 GROUP = "ingest-looks"
-
-
-class Wakeful(Protocol):
-    """Something that looks for work."""
-
-    def wake(self) -> None:
-        """Look now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

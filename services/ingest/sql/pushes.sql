@@ -8,10 +8,6 @@ ON CONFLICT (order_key) DO NOTHING;
 -- Orders whose pushes nobody else changes until this transaction ends, locked in the order of their keys.
 SELECT order_key FROM push_orders WHERE order_key = ANY($1::text[]) ORDER BY order_key FOR UPDATE;
 
--- name: lock_push_order
--- One order, whose pushes nobody else changes until this transaction ends.
-SELECT order_key FROM push_orders WHERE order_key = $1 FOR UPDATE;
-
 -- name: hold_push_order
 -- Locks an order for this transaction, if the lease is still the newest.
 SELECT order_key FROM push_orders WHERE order_key = $1 AND lease_owner = $2 AND lease_number = $3 FOR UPDATE;
@@ -164,10 +160,6 @@ WHERE push_blocks.store_id = stores.store_id AND stores.seller_id = $1 AND push_
 -- name: orders_waiting_for_grant
 -- The orders that wait for a store's platform, locked in the order of their keys.
 SELECT order_key FROM push_orders WHERE store_id = $1 AND after_grant IS NOT NULL ORDER BY order_key FOR UPDATE;
-
--- name: make_push_orders_due
--- Makes orders due whose pushes were made due.
-UPDATE push_orders SET due_at = $2, after_grant = NULL WHERE order_key = ANY($1::text[]);
 
 -- name: forget_push_orders
 -- Forgets orders that came long ago and have nothing to do.

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 from pydantic import ValidationError
@@ -27,6 +26,7 @@ from schemas.production import (
 from schemas.topics import PRODUCTION_UPDATES
 from services.ingest.ports import Seen, SeenOrders, Stores
 from services.ingest.registry import name_of as registered_name
+from services.ingest.schedule import Wakeful
 from services.ingest.stores.store import Store
 from services.ingest.tracking.carriers import carrier_of, tracking_url_of
 from services.ingest.tracking.ports import News, Pushes, PushStorage
@@ -42,14 +42,6 @@ ParcelUpdate = UpdateShipped | UpdateScanned | UpdateDelivered | UpdateLabelVoid
 GROUP = "ingest-tracking"
 #: So many are worked on before whoever waits for an answer, such as a webhook, gets a turn.
 _AT_A_STRETCH = 50
-
-
-class Wakeful(Protocol):
-    """Something that looks for work."""
-
-    def wake(self) -> None:
-        """Look now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

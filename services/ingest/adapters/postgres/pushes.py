@@ -109,7 +109,7 @@ class PostgresPushes:
                 if row is None:
                     return None
                 held = _read(row)
-                await connection.execute(_SQL.lock_push_order, held.order.order_key)
+                await connection.execute(_SQL.lock_push_orders, [held.order.order_key])
                 if held.code is not None:
                     await _drop_blocks(
                         connection, PushFilter(held.order.seller_id, None, held.code, held.order.store_id)
@@ -212,8 +212,6 @@ async def _retry(
     for held in orders.values():
         kept.apply(held, lambda pushes: [push.retried(now=now) for push in pushes.values() if wanted(push)], now=now)
     await kept.write(connection, orders)
-    again = {push.order.order_key for push in kept.pushes.values()}
-    await connection.execute(_SQL.make_push_orders_due, list(again), now)
     return len(kept.pushes)
 
 
