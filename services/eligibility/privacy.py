@@ -63,8 +63,7 @@ class PrivacyReading:
         try:
             asked = PrivacyRequested.model_validate_json(value)
         except ValidationError as error:
-            found = error.errors(include_input=False, include_url=False, include_context=False)[0]
-            raise UnreadableMessage(".".join(map(str, found["loc"])) or "message", found["type"]) from None
+            raise UnreadableMessage.of(error) from None
         if asked.kind == "erase_store" and asked.store_id is None:
             raise UnreadableMessage("store_id", "a store is to be erased and none is named")
         return PrivacyRequest(

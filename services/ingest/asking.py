@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -196,5 +196,4 @@ def _parsed(read: Callable[[bytes], T], value: bytes) -> T:
     try:
         return read(value)
     except ValidationError as error:
-        found: Any = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise UnreadableMessage(".".join(map(str, found["loc"])) or "message", found["type"]) from None
+        raise UnreadableMessage.of(error) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 
 class TransientError(Exception):
     """The same call may succeed later; wait `retry_after` seconds (None: the caller's own backoff)."""
@@ -25,6 +27,12 @@ class UnreadableMessage(Exception):  # noqa: N818 - the name says what the reade
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
+
+    @classmethod
+    def of(cls, error: ValidationError) -> UnreadableMessage:
+        """The first of what pydantic found wrong, without what it found there."""
+        found = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        return cls(".".join(map(str, found["loc"])) or "message", found["type"])
 
 
 class OversizedMessage(Exception):  # noqa: N818 - as above

@@ -47,5 +47,4 @@ def _wanted(value: bytes) -> LookWanted:
     try:
         return LookWanted.model_validate_json(value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise UnreadableMessage(".".join(map(str, first["loc"])) or "message", first["type"]) from None
+        raise UnreadableMessage.of(error) from None

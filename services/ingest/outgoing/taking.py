@@ -71,5 +71,4 @@ def _read(read: Callable[[bytes], T], value: bytes) -> T:
     try:
         return read(value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise UnreadableMessage(".".join(map(str, first["loc"])) or "message", first["type"]) from None
+        raise UnreadableMessage.of(error) from None

@@ -167,6 +167,5 @@ def _parcel_update(record: Record) -> ParcelUpdate | None:
     try:
         update: ProductionUpdate = PRODUCTION_UPDATE.validate_json(record.value)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise UnreadableMessage(".".join(map(str, found["loc"])) or "message", found["type"]) from None
+        raise UnreadableMessage.of(error) from None
     return update if isinstance(update, ParcelUpdate) else None
