@@ -44,15 +44,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """A `Clock` that shows the running loop's time, from `start` on."""
+    """A `Clock` that shows the time, from `start` on, of the loop that ran when it was first looked at."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start
         self._passed, self._now = 0.0, start
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def now(self) -> datetime:
         """The present moment of the simulation."""
-        passed = asyncio.get_running_loop().time()
+        if self._loop is None:
+            # Python 3.11 asks the operating system who it is each time that it is asked which loop runs.
+            self._loop = asyncio.get_running_loop()
+        passed = self._loop.time()
         if passed != self._passed:
             self._passed, self._now = passed, self._start + timedelta(seconds=passed)
         return self._now
