@@ -37,7 +37,7 @@ from deploy.sandbox.app import discover
 
 DIRECTORY = VAR / "demo"
 #: No factory ships what it has just been told of: an order is seen in production before it is seen shipped.
-CHOICES = Choices(niceness=GIVING_WAY, pace=2.0)
+CHOICES = Choices(niceness=GIVING_WAY, pace=5.0)
 #: Generous: a slow machine shall see its slow figure, not an error.
 FOLLOW_SECONDS = 600.0
 #: The same for the few dozen orders that the seller gives.
