@@ -33,7 +33,8 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 class Course:
     """What happens. `polled` shops share `per_day` calls; webhooks of the `pushed` ones are killed twice a day.
 
-    `faults` is the share of calls that fail; the fourth day is a day of downtime of our own. With `mischief` a few
+    `faults` is the share of calls that fail; the fourth day is a day of downtime of our own, and with
+    `platforms_away` the second one of all platforms. With `mischief` a few
     orders are listed hours late, cancelled without a change of time (early enough to be read again), or deleted.
     """
 
@@ -43,6 +44,7 @@ class Course:
     days: int = 7
     faults: float = 0.05
     downtime: bool = True
+    platforms_away: bool = False
     mischief: bool = True
     seed: int = 1
 
@@ -125,6 +127,8 @@ class _Week:
 
     async def _serve(self) -> None:
         end = self.end_of_sales + QUIET
+        if self.course.platforms_away:
+            self.chaos.down = ((START + DAY, START + 2 * DAY),)
         if self.course.downtime:
             async with self.world.running():
                 await self.clock.until(START + 3 * DAY)
@@ -166,7 +170,7 @@ class _Week:
             case draw if draw < 0.03 and self.course.mischief and early:
                 market.delete(shop, number)
                 return
-            case draw if draw < 0.08 and (early or not market.silent_cancels):
+            case draw if draw < 0.08 and ((self.course.mischief and early) or not market.silent_cancels):
                 market.cancel(shop, number)
             case draw if draw < 0.3:
                 market.change(shop, number, note=f"edited {self.clock.now():%H:%M}")

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ from services.eligibility.decisions import DECISIONS
 from services.eligibility.judging import Arrival, Judge
 from services.eligibility.sealing import Sealer
 from services.ingest.contract.webhooks import Delivery
-from services.ingest.ports import Lease
+from services.ingest.ports import Lease, LeaseLost
 from services.ingest.schedule import LEASE
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import seal_secrets
@@ -268,8 +268,13 @@ class World:
         # A timer costs a hundredth of a task that waits, and hardly any work lasts until it rings.
         loop, timers = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
 
+        async def renew() -> None:
+            # Work may end in the moment in which the timer rings; who truly lost a lease hears it when he writes.
+            with suppress(LeaseLost):
+                await leases.renew(lease, until=self.clock.now() + LEASE)
+
         def keep() -> None:
-            group.create_task(leases.renew(lease, until=self.clock.now() + LEASE))
+            group.create_task(renew())
             timers[:] = [loop.call_later(LEASE.total_seconds() / 3, keep)]
 
         timers.append(loop.call_later(LEASE.total_seconds() / 3, keep))
