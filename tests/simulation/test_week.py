@@ -30,7 +30,7 @@ def test_a_platform_that_is_down_for_a_day_leaves_no_order_behind() -> None:
     assert told.orders >= 10
     # Some of them waited for the platform to come back.
     assert told.p95.total_seconds() > 12 * 3600
-    assert told.longest_rest.total_seconds() <= 8 * 3600
+    assert told.longest_rest.total_seconds() <= (24 + 8) * 3600
 
 
 def test_with_calls_to_spare_an_order_is_in_the_report_within_five_minutes() -> None:
