@@ -25,8 +25,6 @@ SELLER = "demo-seller"
 OUR_OWN = "direct"
 #: Platforms stop waiting for an answer after seconds; what judges and shows the orders may take its time.
 GIVING_WAY = 10
-#: No factory ships an order within minutes of getting it; what asks how orders come in must not time parcels.
-NOT_YET_SHIPPED = 300.0  # seconds
 #: Service, the setting that names its port, its usual port.
 _PORTS = {
     "ingest": ("INGEST_PORT", 8001),

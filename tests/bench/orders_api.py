@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer
 from rich.console import Console
 
 from deploy.demo.api import Api
-from deploy.demo.world import GIVING_WAY, NOT_YET_SHIPPED, Choices, World, running_world
+from deploy.demo.world import GIVING_WAY, Choices, World, running_world
 from deploy.local.stack import VAR
 from deploy.local.throwaway import throwaway_directory
 from tests.bench.figures import Figure, percentile, table
@@ -40,9 +40,7 @@ _BARE_TOPIC = "orders.raw.dlq"
 
 async def measure(directory: Path, *, seconds: int, batches: int) -> list[Figure]:
     """The 99th percentile of single orders, and the rate of batches beside a bare producer of the same bytes."""
-    with running_world(
-        directory, Choices(settings={"LOG_LEVEL": "WARNING"}, niceness=GIVING_WAY, pace=NOT_YET_SHIPPED)
-    ) as world:
+    with running_world(directory, Choices(settings={"LOG_LEVEL": "WARNING"}, niceness=GIVING_WAY)) as world:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {world.key}"}) as session:
             store = await Api(world, session).call("ingest", "POST", "/v1/stores", body={"platform": "direct"})
             store_id = store["store_id"]

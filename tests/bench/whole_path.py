@@ -12,7 +12,7 @@ from deploy.demo import journey
 from deploy.demo.__main__ import CHOICES, walk
 from deploy.demo.api import Api
 from deploy.demo.journey import Progress
-from deploy.demo.world import NOT_YET_SHIPPED, Choices, World, running_world
+from deploy.demo.world import Choices, World, running_world
 from tests.bench.figures import Figure
 
 LARGEST_SERVICE_MB = 200
@@ -37,7 +37,7 @@ async def measure_demo(directory: Path) -> Figure:
 
 async def measure(directory: Path, orders: int) -> list[Figure]:
     """Orders a second from the first platform call to all judged and in the report, and each service's memory."""
-    with running_world(directory, Choices(settings={"LOG_LEVEL": "WARNING"}, pace=NOT_YET_SHIPPED)) as world:
+    with running_world(directory, Choices(settings={"LOG_LEVEL": "WARNING"})) as world:
         async with aiohttp.ClientSession() as session:
             seconds = await _sustained(Api(world, session), world, orders)
         memory = {name: world.child(name).memory_bytes() / 1e6 for name in world.services}

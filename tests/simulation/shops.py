@@ -34,8 +34,8 @@ class Course:
     """What happens. `polled` shops share `per_day` calls; webhooks of the `pushed` ones are killed twice a day.
 
     `faults` is the share of calls that fail; the fourth day is a day of downtime of our own, and with
-    `platforms_away` the second one of all platforms. With `mischief` a few
-    orders are listed hours late, cancelled without a change of time (early enough to be read again), or deleted.
+    `platforms_away` the second one of all platforms. With `mischief` a few orders are listed hours late or deleted.
+    Where a platform tells no cancels, some are cancelled without a change of time, early enough to be read again.
     """
 
     polled: int
@@ -170,7 +170,7 @@ class _Week:
             case draw if draw < 0.03 and self.course.mischief and early:
                 market.delete(shop, number)
                 return
-            case draw if draw < 0.08 and ((self.course.mischief and early) or not market.silent_cancels):
+            case draw if draw < 0.08 and (early or not market.silent_cancels):
                 market.cancel(shop, number)
             case draw if draw < 0.3:
                 market.change(shop, number, note=f"edited {self.clock.now():%H:%M}")
