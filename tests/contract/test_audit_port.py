@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -21,7 +21,7 @@ from services.ingest.adapters.postgres.audits import PostgresAudits, PostgresOpe
 from services.ingest.adapters.postgres.outbox import PostgresOutbox
 from services.ingest.adapters.postgres.polls import PostgresSeenOrders, PostgresWebhookBooks
 from services.ingest.adapters.postgres.stores import PostgresStores
-from services.ingest.audits.audit import Answer, Asked, Audit, Difference, Explained, Tally, new_audit
+from services.ingest.audits.audit import Answer, Asked, Audit, Difference, End, Explained, Tally, new_audit
 from services.ingest.audits.ports import AuditCost, AuditLease, Audits, OpenOrders, Unplanned
 from services.ingest.audits.telling import told_end, told_start
 from services.ingest.ports import LeaseLost, Outbox, Seen, SeenOrders, Stores, WebhookBooks
@@ -53,11 +53,13 @@ class Ports:
         await self.outbox.relay(hear, limit=1000)
         return heard
 
-    async def add(self, audit_id: str, scope: AuditScope = "asked", store_id: str = STORE) -> Audit:
+    async def add(
+        self, audit_id: str, scope: AuditScope = "asked", store_id: str = STORE, *, due_at: datetime = START
+    ) -> Audit:
         asked = Asked("2026-11-20", "2026-11-21", "UTC", ("a rule",)) if scope == "asked" else None
         window = WINDOW if scope == "asked" else None
         store = linked_store(store_id)
-        audit = new_audit(audit_id, store, scope, due_at=START, started_by="key-1", window=window, asked=asked)
+        audit = new_audit(audit_id, store, scope, due_at=due_at, started_by="key-1", window=window, asked=asked)
         await self.audits.add([audit])
         return audit
 
@@ -201,6 +203,25 @@ async def test_stores_lack_the_audits_that_are_not_planned_and_remember_the_last
     assert {(one.scope, one.last) for one in await lacking()} == {("day", START), ("week", None), ("open", None)}
     assert await ports.audits.unplanned(platforms=["other"], limit=9) == []
     assert await ports.audits.costs(["twin"]) == [AuditCost("twin", "day", "twin|app", 3)]
+
+
+async def test_a_store_lacks_an_audit_whose_last_one_failed_since_then_until_one_does_not(ports: Ports) -> None:
+    async def end(number: int, state: End) -> None:
+        await ports.add(f"a{number}", "day", due_at=START + timedelta(hours=number))
+        lease = await ports.leased(after=timedelta(hours=number))
+        ended = lease.audit.began(WINDOW, now=START).ended(state, now=START + timedelta(hours=number))
+        await ports.audits.end(lease, ended, messages=[])
+
+    async def failed() -> dict[str, datetime | None]:
+        lacking = await ports.audits.unplanned(platforms=["twin"], limit=9)
+        return {one.scope: one.failed_at for one in lacking if one.store.store_id == STORE}
+
+    await end(1, "failed")
+    after_failure = await failed()
+    await end(2, "agreed")
+
+    assert after_failure == {"day": START + timedelta(hours=1), "week": None, "open": None}
+    assert await failed() == {"day": None, "week": None, "open": None}
 
 
 async def test_two_processes_never_get_the_same_audit(ports: Ports) -> None:

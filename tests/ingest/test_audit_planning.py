@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from schemas.stores import StoreSettings
-from services.ingest.audits.audit import Audit
+from services.ingest.audits.audit import Audit, End
 from services.ingest.audits.planning import Intervals, Planner, new_audit_id, next_due, stretches
 from services.kit.limits import Limit
 from tests.ingest.twin_platform import PACE
@@ -85,6 +85,34 @@ async def test_many_stores_are_spread_over_the_interval_and_after_a_downtime_ove
 
 def test_an_audit_follows_its_last_by_the_interval_whatever_it_took() -> None:
     assert next_due("name", last=START, rest=HOUR, now=START + HOUR / 2) == START + HOUR
+
+
+async def test_an_audit_that_failed_is_made_up_for_within_the_hour_not_when_its_scope_has_its_turn_in_days() -> None:
+    bench = Workbench()
+    await bench.add_store()
+    await bench.audit_planner.once()
+    ended_at = START + 9 * DAY
+    for lease in await bench.audits.claim(owner="o", platforms=["twin"], limit=9, now=ended_at, until=ended_at + HOUR):
+        state: End = "failed" if lease.audit.scope == "open" else "agreed"
+        began = replace(lease.audit, planned_for=ended_at - HOUR).began(None, now=ended_at - HOUR)
+        await bench.audits.end(lease, began.ended(state, now=ended_at), messages=[])
+    bench.clock.advance((ended_at - START).total_seconds())
+
+    await bench.audit_planner.once()
+
+    waits = {scope: audit.due_at - ended_at for (_, scope), audit in planned(bench).items()}
+    assert HOUR / 2 <= waits["open"] <= HOUR
+    assert waits["week"] > HOUR
+
+
+def test_a_failure_never_makes_an_audit_later_than_its_turn_nor_all_stores_audits_due_at_once() -> None:
+    names = [f"st-{number}|open" for number in range(400)]
+
+    soon = next_due("name", last=START, failed_at=START + HOUR, rest=HOUR * 1.2, now=START + HOUR)
+    dues = {next_due(name, last=START, failed_at=START + DAY, rest=7 * DAY, now=START + DAY) for name in names}
+
+    assert soon == START + HOUR * 1.2
+    assert max(dues) - min(dues) > HOUR / 3
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ LONGEST: Mapping[AuditScope, timedelta] = {
 }
 #: After a downtime, what is due is spread over this time at most.
 _CATCH_UP = timedelta(hours=1)
+#: An audit that failed, as when its platform was away for as long as audits wait, is made up for within so long; not
+#: before half of it, so that what fails at once again takes little of a budget.
+_AFTER_FAILURE = timedelta(hours=1)
 _LOOK_EVERY_SECONDS = 15.0
 _AT_ONCE = 500
 #: How long what audits take of budgets counts as known: they are planned hours ahead.
@@ -93,6 +96,7 @@ class Planner:
         due = next_due(
             f"{store.store_id}|{scope}",
             last=lacking.last,
+            failed_at=lacking.failed_at,
             rest=self.rest(scope, store.platform),
             now=now,
         )
@@ -153,14 +157,20 @@ def stretches(loads: Mapping[AuditScope, float], allowed: float) -> Mapping[Audi
     return {"day": day, "week": others, "open": others}
 
 
-def next_due(name: str, *, last: datetime | None, rest: timedelta, now: datetime) -> datetime:
+def next_due(
+    name: str, *, last: datetime | None, failed_at: datetime | None = None, rest: timedelta, now: datetime
+) -> datetime:
     """When an audit that is called `name` is due, after one that was planned for `last` (None: there was none).
 
-    The first ones are spread over `rest`, what a downtime made late over at most an hour.
+    The first ones are spread over `rest`, what a downtime made late over at most an hour. One that failed at
+    `failed_at` proved nothing, so the next does not wait for its usual turn, which may be days away.
     """
     share = crc32(name.encode()) / 2**32
-    if last is not None and last + rest > now:
-        return last + rest
+    due = last + rest if last is not None else None
+    if due is not None and failed_at is not None:
+        due = min(due, failed_at + _AFTER_FAILURE * (1 + share) / 2)
+    if due is not None and due > now:
+        return due
     return now + share * (rest if last is None else min(rest, _CATCH_UP))
 
 

@@ -34,11 +34,15 @@ class AuditLease:
 
 @dataclass(frozen=True, slots=True)
 class Unplanned:
-    """A linked store that lacks an audit of this scope. `last` is when its last one was planned for."""
+    """A linked store that lacks an audit of this scope.
+
+    `last` is when its last one was planned for, and `failed_at` when that one ended, if it proved nothing.
+    """
 
     store: Store
     scope: AuditScope
     last: datetime | None = None
+    failed_at: datetime | None = None
 
 
 class AuditCost(NamedTuple):

@@ -44,12 +44,14 @@ WHERE state = 'running' AND scope = 'asked' AND store_id = ANY($1::text[])
 GROUP BY store_id;
 
 -- name: unplanned_audits
--- Linked stores that sync by themselves and have no running audit of a scope, with when their last one was planned for.
-SELECT stores.*, scopes.scope, (
-    SELECT max(last.planned_for) FROM audits AS last
-    WHERE last.store_id = stores.store_id AND last.scope = scopes.scope
-) AS last_planned
-FROM stores CROSS JOIN unnest($2::text[]) AS scopes (scope)
+-- Linked stores that sync by themselves and have no running audit of a scope, with when their last one was planned for
+-- and, where that one failed, when it ended.
+SELECT stores.*, scopes.scope, last.planned_for AS last_planned, last.failed_at
+FROM stores CROSS JOIN unnest($2::text[]) AS scopes (scope) LEFT JOIN LATERAL (
+    SELECT audits.planned_for, CASE WHEN audits.state = 'failed' THEN audits.finished_at END AS failed_at
+    FROM audits WHERE audits.store_id = stores.store_id AND audits.scope = scopes.scope
+    ORDER BY audits.planned_for DESC LIMIT 1
+) AS last ON true
 WHERE stores.state = 'linked' AND stores.auto_sync AND stores.platform = ANY($1::text[])
   AND NOT EXISTS (
       SELECT FROM audits AS planned

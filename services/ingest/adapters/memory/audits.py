@@ -65,8 +65,12 @@ class MemoryAudits:
                 continue
             for scope in SCHEDULED:
                 last = self._memory.scheduled_audits.get((store_id, scope))
-                if not last or last[-1].audit.state != "running":
-                    found.append(Unplanned(store, scope, last[-1].audit.planned_for if last else None))
+                audit = last[-1].audit if last else None
+                if audit is None:
+                    found.append(Unplanned(store, scope))
+                elif audit.state != "running":
+                    failed_at = audit.finished_at if audit.state == "failed" else None
+                    found.append(Unplanned(store, scope, audit.planned_for, failed_at))
         return found[:limit]
 
     async def costs(self, platforms: Collection[str]) -> list[AuditCost]:

@@ -64,7 +64,7 @@ class PostgresAudits:
         """In one statement."""
         with translated_errors():
             rows = await self._pool.fetch(_SQL.unplanned_audits, list(platforms), list(SCHEDULED), limit)
-        return [Unplanned(store_of(row), row["scope"], row["last_planned"]) for row in rows]
+        return [Unplanned(store_of(row), row["scope"], row["last_planned"], row["failed_at"]) for row in rows]
 
     async def costs(self, platforms: Collection[str]) -> list[AuditCost]:
         """In one statement."""
