@@ -36,7 +36,7 @@ LONGEST: Mapping[AuditScope, timedelta] = {
 }
 #: After a downtime, what is due is spread over this time at most.
 _CATCH_UP = timedelta(hours=1)
-#: An audit that failed, as when its platform was away for as long as audits wait, is made up for within so long; not
+#: An audit that failed, as when its platform was away for as long as audits wait, is due again within so long; not
 #: before half of it, so that what fails at once again takes little of a budget.
 _AFTER_FAILURE = timedelta(hours=1)
 _LOOK_EVERY_SECONDS = 15.0
