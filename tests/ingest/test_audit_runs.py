@@ -11,11 +11,11 @@ import pytest
 from schemas.audits import AuditScope
 from schemas.stores import StoreSettings
 from services.ingest.audits.audit import ANSWERED_WITHIN, GIVE_UP, Audit, new_audit
-from services.ingest.audits.fetching import MOST_GONE
 from services.ingest.audits.planning import new_audit_id
 from services.ingest.audits.ports import AuditLease
 from services.ingest.contract.reading import By
 from services.ingest.ports import LeaseLost
+from services.ingest.stores.reading import MOST_GONE
 from services.kit.errors import AuthorizationError, TransientError
 from tests.ingest.auditing import Report, asked, claimed, kept, last_step, run, run_to_the_end, told
 from tests.ingest.workbench import START, Workbench

@@ -35,7 +35,7 @@ from services.ingest.contract.webhooks import (
 )
 from services.ingest.usual import UsualConnector
 from services.kit.clock import Clock
-from services.kit.errors import AuthorizationError
+from services.kit.errors import AuthorizationError, TransientError
 from tests.schemas.orders import raw_order
 
 PACE = Pace(overlap=timedelta(minutes=2), settle=timedelta(seconds=2), interval=timedelta(minutes=1))
@@ -75,6 +75,9 @@ class TwinConnector(UsualConnector):
     accepted: str = "token-1"
     renewals: int = 0
     reads: list[tuple[Window, str | None]] = field(default_factory=list)
+    #: The ids that were read one by one, and how many more its call budget holds (None: enough).
+    read_by_id: list[str] = field(default_factory=list)
+    calls_left: int | None = None
     subscribed: list[str] = field(default_factory=list)
     #: Whether it can push anything, as it is set up.
     pushes: bool = True
@@ -208,6 +211,11 @@ class TwinConnector(UsualConnector):
     async def read_order(self, access: Access, external_id: str, *, way: Way) -> RawOrder | Unreadable | None:
         self._fault("read_order")
         self._refuse_other_token(access)
+        if self.calls_left is not None:
+            if self.calls_left == 0:
+                raise TransientError("the call budget is used up", retry_after=600)
+            self.calls_left -= 1
+        self.read_by_id.append(external_id)
         listed = self.orders.get(external_id)
         return self.read(access.store, listed, way) if listed else None
 

@@ -282,14 +282,18 @@ def compared_again(differences: Differences, answers: Iterable[Answer]) -> Diffe
     }
 
 
-def to_fetch(differences: Differences, *, now: datetime) -> list[Difference]:
-    """The open differences that have to be read from the platform, by id."""
-    return [
-        one
-        for _, one in sorted(differences.items())
-        if one.is_open
-        and (one.wanted is None or (one.read_at is not None and now - one.read_at >= FETCHED_AGAIN_AFTER))
-    ]
+def to_fetch(differences: Differences, *, asked_at: datetime | None, now: datetime) -> list[Difference]:
+    """The open differences that have to be read from the platform, by id; the report was last asked at `asked_at`.
+
+    What was read since then is not read again: where calls are few, reading the rest may take longer than that.
+    """
+
+    def is_due(one: Difference) -> bool:
+        if one.wanted is None or one.read_at is None:
+            return one.wanted is None
+        return now - one.read_at >= FETCHED_AGAIN_AFTER and (asked_at is None or one.read_at < asked_at)
+
+    return [one for _, one in sorted(differences.items()) if one.is_open and is_due(one)]
 
 
 def still_open(differences: Differences) -> list[Difference]:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.ids import OrderKey, order_key
 from schemas.order import RawOrder, order_gone, order_revised
 from schemas.topics import ORDERS_RAW
-from services.ingest.audits.audit import IN_FLIGHT, Audit, Difference, has_no_time
+from services.ingest.audits.audit import IN_FLIGHT, Audit, Difference, Differences, has_no_time
 from services.ingest.contract.connector import Connector
 from services.ingest.contract.reading import Unreadable
 from services.ingest.contract.stores import StoreRef
 from services.ingest.listing import UNPAID, dead_letter, event_message, result_of, seen_as, too_large
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Seen, SeenOrders
-from services.ingest.stores.reading import StoreReading, publish
+from services.ingest.stores.reading import ReadInTurn, StoreReading, is_believable, publish
 from services.ingest.stores.store import Store
 from services.kit.clock import Clock
 from services.kit.kafka.publisher import Message, Publisher
 from services.kit.metrics import Metrics
 
-#: More orders than this are gone at once only if they are less than half of those that are read together.
-MOST_GONE = 10
 _LOOK_AGAIN_SECONDS = 600.0
 
 
@@ -31,13 +29,15 @@ _LOOK_AGAIN_SECONDS = 600.0
 class Fetched:
     """What became of some orders. `listed` are those that the platform has, with the times of their last changes.
 
-    `messages` are in Kafka before anything of it is kept.
+    `messages` are in Kafka before anything of it is kept. `stopped` is what kept those after `last` from being read.
     """
 
     changed: list[Difference] = field(default_factory=list)
     listed: dict[str, datetime] = field(default_factory=dict)
     seen: dict[OrderKey, Seen] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    last: str | None = None
+    stopped: OutOfPatience | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,13 @@ class Fetching:
     clock: Clock
     metrics: Metrics
 
-    async def fetch(self, wanted: Sequence[Difference], audit: Audit, store: Store) -> Fetched:
-        """Read orders that differ and publish them; those that are on their way to the report stay as they are."""
+    async def fetch(
+        self, wanted: Sequence[Difference], audit: Audit, store: Store, *, differences: Differences
+    ) -> Fetched:
+        """Read orders that differ and publish them; those that are on their way to the report stay as they are.
+
+        `differences` are all that the audit found until now.
+        """
         keys = {one.external_id: _key(store.ref, one.external_id) for one in wanted}
         known = await patiently(lambda: self.seen.seen(list(keys.values())), clock=self.clock)
         now, fetched = self.clock.now(), Fetched()
@@ -63,34 +68,37 @@ class Fetching:
                 fetched.changed.append(one.explained("filtered"))
             elif not is_in_flight(one, held, audit, now=now):
                 to_read.append(one)
-        read = await self._read([one.external_id for one in to_read])
+        read = await self._read([one.external_id for one in to_read], differences, listed=0)
+        fetched.stopped = read.stopped
         for one in to_read:
-            held = known.get(keys[one.external_id])
-            fetched.changed.append(self._judged(one, read[one.external_id], held, audit, store, fetched))
+            if one.external_id in read.found:
+                held = known.get(keys[one.external_id])
+                fetched.changed.append(self._judged(one, read.found[one.external_id], held, audit, store, fetched))
         await self._publish(fetched)
         return fetched
 
-    async def reread(self, orders: Sequence[tuple[str, Seen]]) -> Fetched:
-        """Read open orders again and publish what changed."""
-        read, fetched = await self._read([external_id for external_id, _ in orders]), Fetched()
-        for external_id, held in orders:
-            self._reread(external_id, held, read[external_id], fetched)
+    async def reread(self, orders: Sequence[tuple[str, Seen]], differences: Differences, *, listed: int) -> Fetched:
+        """Read open orders again, as far as the platform lets us, and publish what changed.
+
+        Until now the audit found the `differences`, and as many orders there as are `listed`.
+        """
+        read = await self._read([external_id for external_id, _ in orders], differences, listed=listed)
+        fetched = Fetched(last=orders[len(read.found) - 1][0], stopped=read.stopped)
+        for external_id, held in orders[: len(read.found)]:
+            self._reread(external_id, held, read.found[external_id], fetched)
         await self._publish(fetched)
         return fetched
 
-    async def _read(self, external_ids: Sequence[str]) -> Mapping[str, RawOrder | Unreadable | None]:
-        found: dict[str, RawOrder | Unreadable | None] = {}
-        size = self.connector.ids_at_once
-        for start in range(0, len(external_ids), size):
-            numbers = external_ids[start : start + size]
-            answer = await self.reading.orders(numbers)
-            found.update({number: answer.get(number) for number in numbers})
-        gone = sum(order is None for order in found.values())
-        if gone > MOST_GONE and 2 * gone > len(found):
-            # That is rather a fault of the platform's, and would stop the production of them all.
-            problem = f"it says that {gone} of {len(found)} orders are gone at once, which is not believed"
+    async def _read(self, external_ids: Sequence[str], differences: Differences, *, listed: int) -> ReadInTurn:
+        read = await self.reading.orders_in_turn(external_ids)
+        # Where calls are few, orders are read by ones and twos: only together they show what cannot be believed.
+        before = [one for one in differences.values() if one.read_at and one.external_id not in read.found]
+        gone = read.gone + sum(one.explanation == "deleted" for one in before)
+        number = len(read.found) + len(before) + listed
+        if read.gone and not is_believable(gone, of=number):
+            problem = f"it says that {gone} of {number} orders are gone at once, which is not believed"
             raise OutOfPatience(problem, retry_after=_LOOK_AGAIN_SECONDS)
-        return found
+        return read
 
     def _judged(
         self,

@@ -232,13 +232,16 @@ class AuditRunner:
             if not orders:
                 run.audit = replace(run.audit, stage="listed")
                 return
-            fetched = await fetching.reread(orders)
+            differences = await self.audits.differences(run.audit.audit_id)
+            fetched = await fetching.reread(orders, differences, listed=run.audit.listed)
             run.parts += 1
             listed = run.audit.listed + len(fetched.listed)
-            run.audit = run.audit.listed_more(listed, after=orders[-1][0], counted=None, now=self.clock.now())
+            run.audit = run.audit.listed_more(listed, after=fetched.last, counted=None, now=self.clock.now())
             await self.audits.list_more(
                 run.lease, run.audit, listed=fetched.listed, found=fetched.changed, seen=fetched.seen
             )
+            if fetched.stopped is not None:
+                raise fetched.stopped
 
     async def _compare_list(self, run: _Run) -> None:
         """Have the report compare the whole list, or the counts."""
@@ -316,7 +319,7 @@ class AuditRunner:
     async def _fetch(self, run: _Run) -> None:
         """Fetch what has to be fetched; then end the audit, or give the report time."""
         differences = dict(await self.audits.differences(run.audit.audit_id))
-        wanted = to_fetch(differences, now=self.clock.now())
+        wanted = to_fetch(differences, asked_at=run.audit.asked_report_at, now=self.clock.now())
         size, fetching = max(run.connector.ids_at_once, BATCH), self._fetching(run)
         with spending() as spent:
             try:
@@ -337,7 +340,7 @@ class AuditRunner:
         self, run: _Run, fetching: Fetching, wanted: Sequence[Difference], differences: dict[str, Difference]
     ) -> None:
         run.store = await self._linked(run)
-        fetched = await fetching.fetch(wanted, run.audit, run.store)
+        fetched = await fetching.fetch(wanted, run.audit, run.store, differences=differences)
         differences.update({one.external_id: one for one in fetched.changed})
         now = self.clock.now()
         run.audit = run.audit.fetched_some(now=now).told(differences)
@@ -348,6 +351,8 @@ class AuditRunner:
             ),
             clock=self.clock,
         )
+        if fetched.stopped is not None:
+            raise fetched.stopped
 
     def _counting(self, run: _Run) -> Counting:
         return Counting(run.reading, run.connector, self.audits, self.clock)

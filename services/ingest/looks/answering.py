@@ -19,8 +19,6 @@ from services.kit.kafka.publisher import Message
 
 #: What an answer says, as it is counted.
 Said = Literal["unchanged", "changed", "gone"] | LookProblem
-#: More orders than this are gone at once only if they are less than half of those that are read together.
-MOST_GONE = 10
 
 
 @dataclass(slots=True)
@@ -35,12 +33,6 @@ class Answers:
         """Add one."""
         self.said.append(said)
         self.messages += messages
-
-
-def is_believable(found: Mapping[str, RawOrder | Unreadable | None]) -> bool:
-    """Whether a platform's answer may be true: that most orders are gone at once is rather a fault of its own."""
-    gone = sum(order is None for order in found.values())
-    return gone <= MOST_GONE or 2 * gone <= len(found)
 
 
 def answers_of(

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import structlog
 
 from schemas.looks import LookProblem, LookWanted
-from schemas.order import RawOrder
 from services.ingest.contract.connector import Connector
-from services.ingest.contract.reading import Unreadable
-from services.ingest.looks.answering import Answers, answers_of, is_believable, refusals_of
+from services.ingest.looks.answering import Answers, answers_of, refusals_of
 from services.ingest.looks.ports import LookLease, Looks
 from services.ingest.patience import OutOfPatience, patiently
 from services.ingest.ports import Stores, WebhookBooks
-from services.ingest.stores.reading import StoreReading, publish
+from services.ingest.stores.reading import ReadInTurn, StoreReading, is_believable, publish
 from services.ingest.stores.store import Store
 from services.ingest.stores.tokens import Tokens
 from services.ingest.windows import backoff
@@ -89,22 +87,20 @@ class LookRunner:
             wanted = await self.looks.next(run.lease, limit=max(run.reading.connector.ids_at_once, BATCH))
             if not wanted:
                 break
-            found = await self._found(run, [one.external_id for one in wanted])
-            answers = answers_of(wanted, found, store=run.store.ref, now=self.clock.now())
-            await self._tell(run.lease, wanted, answers)
+            read = await self._found(run, [one.external_id for one in wanted])
+            answered = [one for one in wanted if one.external_id in read.found]
+            answers = answers_of(answered, read.found, store=run.store.ref, now=self.clock.now())
+            await self._tell(run.lease, answered, answers)
             run.failures = 0
+            if read.stopped is not None:
+                raise read.stopped
         await self.looks.leave(run.lease, due=self.clock.now())
 
-    async def _found(self, run: _Run, numbers: Sequence[str]) -> Mapping[str, RawOrder | Unreadable | None]:
-        found: dict[str, RawOrder | Unreadable | None] = {}
-        size = run.reading.connector.ids_at_once
-        for start in range(0, len(numbers), size):
-            asked = numbers[start : start + size]
-            answer = await run.reading.orders(asked)
-            found.update({number: answer.get(number) for number in asked})
-        if not is_believable(found):
+    async def _found(self, run: _Run, numbers: Sequence[str]) -> ReadInTurn:
+        read = await run.reading.orders_in_turn(numbers)
+        if not is_believable(read.gone, of=len(read.found)):
             raise OutOfPatience("it says that most orders are gone at once", retry_after=_UNBELIEVED_SECONDS)
-        return found
+        return read
 
     async def _tell(self, lease: LookLease, wanted: Sequence[LookWanted], answers: Answers) -> None:
         await patiently(
