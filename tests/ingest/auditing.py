@@ -121,9 +121,15 @@ async def run(bench: Workbench, owner: str = "process-1") -> None:
     await bench.in_time(bench.audit_runner.run(lease))
 
 
-async def run_to_the_end(bench: Workbench, report: Report, *, lost: frozenset[str] = frozenset()) -> None:
-    """Runs until no audit is open, the report answering at once, the clock moved on to whatever is due next."""
+async def run_to_the_end(
+    bench: Workbench, report: Report, *, lost: frozenset[str] = frozenset(), calls: int | None = None
+) -> None:
+    """Runs until no audit is open, the report answering at once, the clock moved on to whatever is due next.
+
+    Each run has so many `calls` for orders by their ids (None: enough).
+    """
     for _ in range(300):
+        bench.platform.calls_left = calls
         await report.answer()
         open_ones = [row.audit for row in bench.memory.audits.values() if row.audit.state == "running"]
         if not open_ones:

@@ -10,9 +10,10 @@ from datetime import timedelta
 
 from services.ingest.audits.audit import Audit, new_audit
 from services.ingest.audits.planning import new_audit_id
+from services.ingest.audits.runs import BATCH
 from services.ingest.looks.runs import SAID_AFTER
 from services.ingest.stores.reading import MOST_GONE
-from tests.ingest.auditing import Report, asked, claimed, kept, run_to_the_end
+from tests.ingest.auditing import Report, asked, kept, run_to_the_end
 from tests.ingest.test_looks import LookBench
 from tests.ingest.workbench import START, Workbench
 
@@ -35,31 +36,13 @@ async def open_orders(count: int) -> tuple[Workbench, Report, Audit]:
     return bench, report, audit
 
 
-async def with_two_calls_at_a_time(bench: Workbench, report: Report) -> None:
-    """Run what is due until no audit is open; before each run the budget holds two calls again."""
-    for _ in range(400):
-        bench.platform.calls_left = 2
-        report.keep_up()
-        await report.answer()
-        open_ones = [row.audit for row in bench.memory.audits.values() if row.audit.state == "running"]
-        if not open_ones:
-            return
-        lease = await claimed(bench)
-        if lease is None:
-            wait = min(audit.due_at for audit in open_ones) - bench.clock.now()
-            bench.clock.advance(max(wait.total_seconds(), 1))
-        else:
-            await bench.in_time(bench.audit_runner.run(lease))
-    raise AssertionError("the audits do not end")
-
-
 async def test_open_orders_are_each_read_once_however_few_calls_a_run_has() -> None:
     bench, report, audit = await open_orders(7)
     bench.platform.put("o06", payment="refunded")
     bench.platform.loses("o05")
     bench.platform.read_by_id.clear()
 
-    await with_two_calls_at_a_time(bench, report)
+    await run_to_the_end(bench, report, calls=2)
 
     assert bench.platform.read_by_id == [f"o{number:02}" for number in range(7)]
     assert [gone.external_id for gone in bench.gone] == ["o05"]
@@ -77,7 +60,7 @@ async def test_missing_orders_are_each_read_once_however_few_calls_a_run_has() -
     audit = await asked(bench)
     bench.platform.read_by_id.clear()
 
-    await with_two_calls_at_a_time(bench, report)
+    await run_to_the_end(bench, report, calls=2)
 
     assert sorted(bench.platform.read_by_id) == [f"late{number}" for number in range(5)]
     ended = kept(bench, audit)
@@ -89,12 +72,25 @@ async def test_that_most_orders_are_gone_is_not_believed_when_it_is_told_by_twos
     for number in range(MOST_GONE + 6):
         bench.platform.loses(f"o{number:02}")
 
-    await with_two_calls_at_a_time(bench, report)
+    await run_to_the_end(bench, report, calls=2)
 
     ended = kept(bench, audit)
     assert ended.state == "failed"
     assert "12 of 12 orders are gone at once, which is not believed" in (ended.problem or "")
     assert len(bench.gone) == MOST_GONE
+
+
+async def test_that_most_orders_are_gone_is_not_believed_behind_many_that_are_there() -> None:
+    bench, report, audit = await open_orders(2 * BATCH)
+    for number in range(BATCH, 2 * BATCH):
+        bench.platform.loses(f"o{number:02}")
+
+    await run_to_the_end(bench, report)
+
+    ended = kept(bench, audit)
+    assert ended.state == "failed"
+    assert "20 of 20 orders are gone at once, which is not believed" in (ended.problem or "")
+    assert bench.gone == []
 
 
 async def test_orders_that_are_about_to_be_made_are_each_read_once_however_few_calls_a_run_has() -> None:

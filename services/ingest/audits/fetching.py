@@ -91,13 +91,12 @@ class Fetching:
 
     async def _read(self, external_ids: Sequence[str], differences: Differences, *, listed: int) -> ReadInTurn:
         read = await self.reading.orders_in_turn(external_ids)
-        # Where calls are few, orders are read by ones and twos: only together they show what cannot be believed.
         before = [one for one in differences.values() if one.read_at and one.external_id not in read.found]
-        gone = read.gone + sum(one.explanation == "deleted" for one in before)
-        number = len(read.found) + len(before) + listed
-        if read.gone and not is_believable(gone, of=number):
-            problem = f"it says that {gone} of {number} orders are gone at once, which is not believed"
-            raise OutOfPatience(problem, retry_after=_LOOK_AGAIN_SECONDS)
+        gone, number = read.gone + sum(one.explanation == "deleted" for one in before), len(read.found)
+        _believe(read.gone, of=number)
+        if read.gone:
+            # Where calls are few, orders are read by ones and twos, and show only together what cannot be believed.
+            _believe(gone, of=number + len(before) + listed)
         return read
 
     def _judged(
@@ -176,6 +175,12 @@ class Fetching:
         await patiently(
             lambda: publish(self.publisher, fetched.messages, way="backfill", metrics=self.metrics), clock=self.clock
         )
+
+
+def _believe(gone: int, *, of: int) -> None:
+    if not is_believable(gone, of=of):
+        problem = f"it says that {gone} of {of} orders are gone at once, which is not believed"
+        raise OutOfPatience(problem, retry_after=_LOOK_AGAIN_SECONDS)
 
 
 def is_in_flight(one: Difference, held: Seen | None, audit: Audit, *, now: datetime) -> bool:

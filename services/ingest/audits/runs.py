@@ -224,7 +224,7 @@ class AuditRunner:
     async def _reread(self, run: _Run) -> None:
         """Read all open orders by their ids, publishing what changed."""
         size = max(run.connector.ids_at_once, BATCH)
-        fetching = self._fetching(run)
+        fetching, differences = self._fetching(run), dict(await self.audits.differences(run.audit.audit_id))
         while True:
             orders = await self.open_orders.open_orders(
                 run.audit.platform, run.audit.store_id, after=run.audit.after, limit=size
@@ -232,8 +232,8 @@ class AuditRunner:
             if not orders:
                 run.audit = replace(run.audit, stage="listed")
                 return
-            differences = await self.audits.differences(run.audit.audit_id)
             fetched = await fetching.reread(orders, differences, listed=run.audit.listed)
+            differences.update({one.external_id: one for one in fetched.changed})
             run.parts += 1
             listed = run.audit.listed + len(fetched.listed)
             run.audit = run.audit.listed_more(listed, after=fetched.last, counted=None, now=self.clock.now())
